@@ -1,0 +1,2 @@
+//! The binary `wiretalk`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Performs a talk in each of its roles: test runner, mock server, and their reports.

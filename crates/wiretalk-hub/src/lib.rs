@@ -1,0 +1,1 @@
+//! Who is connected and what is delivered to whom; knows no sockets.

@@ -1,0 +1,1 @@
+//! wiretalk-proto on tokio: dial, accept, timers, and the WebSocket type a program uses.

@@ -1,0 +1,1 @@
+//! The talk language: parse, format, check, match, render, and the player.
