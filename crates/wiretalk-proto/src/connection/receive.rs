@@ -1,0 +1,323 @@
+//! The receiving half: headers, payloads that come in pieces, messages that come in fragments.
+
+use std::ops::Range;
+
+use super::{Assembled, Event, Role};
+use crate::error::{ProtocolError, ProtocolErrorKind};
+use crate::frame::{self, Header, Start};
+use crate::limits::Limits;
+use crate::mask;
+use crate::opcode::OpCode;
+use crate::utf8;
+
+/// What has come of the message that is under way, and what was told of last.
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
+    /// The message that has begun and is not whole.
+    message: Option<Message>,
+    /// The message that the last step told of.
+    done: Option<Assembled>,
+    /// The last input ended with a part of a header or of a control frame.
+    starved: bool,
+}
+
+/// How far one call came.
+pub(super) struct Advance {
+    pub(super) consumed: usize,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// What is to be told of.
+pub(super) enum Outcome {
+    /// A whole control frame or message of one frame; its payload lies there in the input, unmasked.
+    Frame(OpCode, Range<usize>),
+    /// A message that was put together.
+    Assembled,
+}
+
+/// A data frame whose payload has not all come.
+#[derive(Debug)]
+struct Partial {
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    length: u64,
+    received: u64,
+}
+
+/// A message that has not all come.
+#[derive(Debug)]
+struct Message {
+    payload: Payload,
+    /// The frame whose payload is coming.
+    frame: Option<Partial>,
+    /// Bytes of payload that the frames so far announce.
+    announced: u64,
+    frames: u32,
+}
+
+#[derive(Debug)]
+enum Payload {
+    /// What is decoded is known to be text, so that it needs no second check when it is whole.
+    Text(String, utf8::Decoder),
+    Binary(Vec<u8>),
+}
+
+impl Receiver {
+    /// Goes on to the next event, or to the end of what can be done.
+    pub(super) fn advance(
+        &mut self,
+        role: Role,
+        limits: &Limits,
+        input: &mut [u8],
+    ) -> Result<Advance, ProtocolError> {
+        let mut consumed = 0;
+        self.starved = false;
+        loop {
+            let rest = &mut input[consumed..];
+            if let Some(message) = &mut self.message
+                && let Some(frame) = &mut message.frame
+            {
+                consumed += frame.take(rest, &mut message.payload)?;
+                if frame.received < frame.length {
+                    return Ok(Advance {
+                        consumed,
+                        outcome: None,
+                    });
+                }
+                let fin = frame.fin;
+                message.frame = None;
+                if fin {
+                    self.done = self
+                        .message
+                        .take()
+                        .map(|message| message.payload.finish())
+                        .transpose()?;
+                    return Ok(Advance {
+                        consumed,
+                        outcome: Some(Outcome::Assembled),
+                    });
+                }
+                continue;
+            }
+
+            let Some((header, header_length)) = self.header(role, rest)? else {
+                self.starved = !rest.is_empty();
+                return Ok(Advance {
+                    consumed,
+                    outcome: None,
+                });
+            };
+            let whole = usize::try_from(header.length)
+                .ok()
+                .filter(|length| *length <= rest.len() - header_length);
+            if header.opcode.is_control() {
+                let Some(length) = whole else {
+                    self.starved = true;
+                    return Ok(Advance {
+                        consumed,
+                        outcome: None,
+                    });
+                };
+                return Ok(lend(&header, consumed + header_length, length, input));
+            }
+            self.check_limits(&header, limits)?;
+            match whole {
+                Some(length) if header.fin && self.message.is_none() => {
+                    return Ok(lend(&header, consumed + header_length, length, input));
+                }
+                _ => {
+                    self.begin(&header);
+                    consumed += header_length;
+                }
+            }
+        }
+    }
+
+    /// The message that was put together last.
+    pub(super) fn assembled(&self) -> Option<Event<'_>> {
+        self.done.as_ref().map(|done| match done {
+            Assembled::Text(text) => Event::Text(text),
+            Assembled::Binary(payload) => Event::Binary(payload),
+        })
+    }
+
+    pub(super) fn take_assembled(&mut self) -> Option<Assembled> {
+        self.done.take()
+    }
+
+    pub(super) fn release(&mut self) {
+        self.done = None;
+    }
+
+    pub(super) fn is_mid_frame(&self) -> bool {
+        self.starved
+            || self
+                .message
+                .as_ref()
+                .is_some_and(|message| message.frame.is_some())
+    }
+
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.message.is_some()
+    }
+
+    /// Reads the header at the start of `input` and judges it, each fault as soon as the byte that shows it has come.
+    fn header(&self, role: Role, input: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
+        let Some(first) = input.first() else {
+            return Ok(None);
+        };
+        let start = Start::decode(*first)?;
+        if start.rsv != 0 {
+            return Err(ProtocolErrorKind::ReservedBits(start.rsv).into());
+        }
+        match start.opcode {
+            OpCode::Continuation if self.message.is_none() => {
+                return Err(ProtocolErrorKind::UnexpectedContinuation.into());
+            }
+            OpCode::Text | OpCode::Binary if self.message.is_some() => {
+                return Err(ProtocolErrorKind::ExpectedContinuation(start.opcode).into());
+            }
+            _ => {}
+        }
+        if let Some(second) = input.get(1) {
+            match (role, frame::is_masked(*second)) {
+                (Role::Server, false) => return Err(ProtocolErrorKind::Unmasked.into()),
+                (Role::Client, true) => return Err(ProtocolErrorKind::Masked.into()),
+                (Role::Server, true) | (Role::Client, false) => {}
+            }
+        }
+        Header::decode_after(start, input)
+    }
+
+    /// Judges a data frame by what its header announces.
+    fn check_limits(&self, header: &Header, limits: &Limits) -> Result<(), ProtocolErrorKind> {
+        let (announced, frames) = self
+            .message
+            .as_ref()
+            .map_or((0, 0), |message| (message.announced, message.frames));
+        if header.length > limits.frame_size {
+            return Err(ProtocolErrorKind::FrameTooBig {
+                length: header.length,
+                limit: limits.frame_size,
+            });
+        }
+        let length = announced.saturating_add(header.length);
+        let limit = limits.message_size as u64;
+        if length > limit {
+            return Err(ProtocolErrorKind::MessageTooBig { length, limit });
+        }
+        if frames >= limits.fragments {
+            return Err(ProtocolErrorKind::TooManyFragments {
+                limit: limits.fragments,
+            });
+        }
+        Ok(())
+    }
+
+    /// Begins a data frame whose payload is to be put together with others.
+    fn begin(&mut self, header: &Header) {
+        let Header {
+            fin, mask, length, ..
+        } = *header;
+        let message = self.message.get_or_insert_with(|| Message {
+            payload: Payload::new(header.opcode),
+            frame: None,
+            announced: 0,
+            frames: 0,
+        });
+        message.announced = message.announced.saturating_add(length);
+        message.frames += 1;
+        message.frame = Some(Partial {
+            fin,
+            mask,
+            length,
+            received: 0,
+        });
+    }
+}
+
+impl Partial {
+    /// Takes as much of `input` as belongs to the frame.
+    fn take(&mut self, input: &mut [u8], payload: &mut Payload) -> Result<usize, ProtocolError> {
+        let missing = self.length - self.received;
+        let piece = match usize::try_from(missing) {
+            Ok(missing) if missing < input.len() => &mut input[..missing],
+            _ => input,
+        };
+        if let Some(key) = self.mask {
+            mask::apply(piece, key, self.received);
+        }
+        // The last frame tells how much is to come, so that the buffer need not end larger than the message.
+        payload.push(piece, if self.fin { missing } else { u64::MAX })?;
+        self.received += piece.len() as u64;
+        Ok(piece.len())
+    }
+}
+
+impl Payload {
+    fn new(opcode: OpCode) -> Self {
+        if opcode == OpCode::Text {
+            Self::Text(String::new(), utf8::Decoder::new())
+        } else {
+            Self::Binary(Vec::new())
+        }
+    }
+
+    /// Takes a piece. At most `missing` bytes are to come, this piece among them.
+    fn push(&mut self, piece: &[u8], missing: u64) -> Result<(), ProtocolError> {
+        match self {
+            Self::Text(text, decoder) => {
+                let growth = growth(text.len(), text.capacity(), piece.len(), missing);
+                text.reserve_exact(growth);
+                decoder
+                    .decode(piece, |piece| text.push_str(piece))
+                    .map_err(|error| ProtocolErrorKind::InvalidUtf8 { at: error.at })?;
+            }
+            Self::Binary(payload) => {
+                let growth = growth(payload.len(), payload.capacity(), piece.len(), missing);
+                payload.reserve_exact(growth);
+                payload.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Assembled, ProtocolError> {
+        match self {
+            Self::Text(text, decoder) => {
+                decoder
+                    .finish()
+                    .map_err(|error| ProtocolErrorKind::InvalidUtf8 { at: error.at })?;
+                Ok(Assembled::Text(text))
+            }
+            Self::Binary(payload) => Ok(Assembled::Binary(payload)),
+        }
+    }
+}
+
+/// The text of a whole message.
+pub(super) fn text(payload: &[u8]) -> Result<&str, ProtocolErrorKind> {
+    utf8::decode_whole(payload).map_err(|error| ProtocolErrorKind::InvalidUtf8 { at: error.at })
+}
+
+/// Unmasks a whole payload where it lies.
+fn lend(header: &Header, start: usize, length: usize, input: &mut [u8]) -> Advance {
+    let payload = start..start + length;
+    if let Some(key) = header.mask {
+        mask::apply(&mut input[payload.clone()], key, 0);
+    }
+    Advance {
+        consumed: payload.end,
+        outcome: Some(Outcome::Frame(header.opcode, payload)),
+    }
+}
+
+/// How many bytes to make room for, over those that are held: none if the piece fits, else as many as are held, so that
+/// the work stays linear and the room below twice what came, but no more than are to come.
+fn growth(length: usize, capacity: usize, piece: usize, missing: u64) -> usize {
+    if capacity - length >= piece {
+        return 0;
+    }
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    piece.max(length.min(missing))
+}

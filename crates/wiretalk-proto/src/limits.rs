@@ -1,0 +1,22 @@
+//! What a peer may make us hold: RFC 6455 section 10.4.
+
+/// Bounds on what is received. A frame that breaks one is refused when its header has come, before its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes of payload, all fragments together. Default: 64 MiB.
+    pub message_size: usize,
+    /// The longest frame, in bytes of payload. Default: 64 MiB.
+    pub frame_size: u64,
+    /// The most frames that one message may consist of. Default: 65,536.
+    pub fragments: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: 64 << 20,
+            frame_size: 64 << 20,
+            fragments: 65_536,
+        }
+    }
+}
