@@ -1,1 +1,41 @@
-//! Who is connected and what is delivered to whom; knows no sockets.
+//! Who is connected, and what is delivered to whom.
+//!
+//! A [`Hub`] gives each connection an id and an [`Outbox`], and puts what is delivered to one, to all or to the others
+//! into the outboxes that it concerns. It knows no sockets and no runtime: whoever owns the connection drains the
+//! outbox and writes what it finds there. A message is framed once ([`Prepared`](wiretalk_proto::Prepared)) and shared
+//! by all its receivers.
+//!
+//! Three promises:
+//!
+//! - **One order.** Of two deliveries, every receiver of both finds the same one first.
+//! - **Nobody waits.** An outbox is bounded in bytes. A receiver that lets it overflow loses its place, learns it
+//!   ([`Drain::Overflow`]) and should be closed; the others notice nothing.
+//! - **The count is right.** [`Hub::len`] changes at the very moment a [`Member`] is made or dropped.
+//!
+//! ```
+//! use wiretalk_hub::{Drain, Hub, Item, Target};
+//! use wiretalk_proto::Prepared;
+//!
+//! # let mut polled = std::task::Context::from_waker(std::task::Waker::noop());
+//! let hub: Hub = Hub::new();
+//! let (alice, _alices_outbox) = hub.join();
+//! let (_bob, mut bobs_outbox) = hub.join();
+//! let delivery = hub.deliver(Target::Others(alice.id()), &Prepared::text("hi"));
+//! assert_eq!(delivery.receivers, 1);
+//!
+//! let mut items = Vec::new();
+//! # let drain = std::pin::pin!(bobs_outbox.drain(&mut items)).poll(&mut polled);
+//! # assert_eq!(drain, std::task::Poll::Ready(Drain::Items));
+//! # #[cfg(any())]
+//! assert_eq!(bobs_outbox.drain(&mut items).await, Drain::Items);
+//! assert!(matches!(&items[..], [Item::Message(message)] if &message.payload()[..] == b"hi"));
+//! ```
+
+mod hub;
+mod outbox;
+
+#[cfg(test)]
+mod tests;
+
+pub use hub::{ConnectionId, DEFAULT_QUEUE_LIMIT, Delivery, Hub, Member, Target};
+pub use outbox::{Drain, Item, Outbox};
