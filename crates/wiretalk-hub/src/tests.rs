@@ -468,19 +468,19 @@ impl Model {
     fn check_drain(&mut self) -> Result<(), TestCaseError> {
         match look(&mut self.outbox) {
             Poll::Ready((Drain::Overflow, items)) => {
-                prop_assert!(self.overflowed && items.is_empty())
+                prop_assert!(self.overflowed && items.is_empty());
             }
             Poll::Ready((Drain::Items, items)) => {
                 prop_assert!(!self.overflowed && !items.is_empty());
-                let payloads: Vec<_> = items.iter().map(|item| payload(item)).collect();
+                let payloads: Vec<_> = items.iter().map(payload).collect();
                 prop_assert_eq!(&payloads, &self.waiting);
                 (self.waiting, self.bytes) = (Vec::new(), 0);
             }
             Poll::Ready((Drain::Closed, _)) => {
-                prop_assert!(self.member.is_none() && self.waiting.is_empty())
+                prop_assert!(self.member.is_none() && self.waiting.is_empty());
             }
             Poll::Pending => {
-                prop_assert!(self.member.is_some() && self.waiting.is_empty() && !self.overflowed)
+                prop_assert!(self.member.is_some() && self.waiting.is_empty() && !self.overflowed);
             }
         }
         Ok(())
