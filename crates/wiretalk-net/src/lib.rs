@@ -1,1 +1,37 @@
-//! wiretalk-proto on tokio: dial, accept, timers, and the WebSocket type a program uses.
+//! wiretalk-proto on tokio: dial, accept, timers, and the [`WebSocket`] type a program uses.
+//!
+//! A client:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), wiretalk_net::Error> {
+//! let (mut socket, _response) = wiretalk_net::connect("ws://127.0.0.1:4000/").await?;
+//! socket.send("hello").await?;
+//! while let Some(message) = socket.recv().await {
+//!     println!("{:?}", message?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The other end is in [`server`].
+
+mod config;
+mod dial;
+mod error;
+mod message;
+pub mod server;
+mod transport;
+mod websocket;
+
+pub use wiretalk_proto::{
+    CloseCode, Limits, MessageKind, Prepared, ProtocolError, State,
+    handshake::{Headers, client::Response},
+};
+
+pub use crate::{
+    config::Config,
+    dial::{Connector, Request, connect},
+    error::{Blame, Error, ErrorKind, RefusedHandshake},
+    message::{CloseFrame, Event, Message, Text},
+    websocket::{Receiver, Sender, WebSocket},
+};

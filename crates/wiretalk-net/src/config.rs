@@ -1,0 +1,60 @@
+//! The settings of one connection, dialed or accepted.
+
+use std::time::Duration;
+
+use wiretalk_proto::Limits;
+
+/// The settings of one connection. A plain struct: change what differs and take the rest from
+/// [`Config::default`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the peer may send at most.
+    pub limits: Limits,
+    /// Pings are answered without the caller's help (RFC 6455 5.5.2). Default: true.
+    pub auto_pong: bool,
+    /// A close frame is answered without the caller's help (RFC 6455 5.5.1). Default: true.
+    pub auto_close: bool,
+    /// How often a ping is sent to see whether the peer still lives; while one is unanswered, no other is sent.
+    /// `None`: never. Default: 20 s.
+    pub ping_interval: Option<Duration>,
+    /// How long such a ping may stay unanswered with no sign of life from the peer, before the connection is
+    /// dropped. Default: 20 s.
+    pub ping_timeout: Duration,
+    /// How long the peer may be silent (no byte comes, pongs included), before the connection is dropped.
+    /// `None`: for ever. Default: `None`.
+    pub idle_timeout: Option<Duration>,
+    /// How long a close handshake may take, from our close frame to the end of the stream. Default: 5 s.
+    pub close_timeout: Duration,
+    /// How many bytes may wait to be sent before a sender has to wait. One message may exceed it, if it has the
+    /// queue for itself. Default: 1 MiB.
+    pub max_queued: usize,
+    /// How long dialing or accepting may take: name resolution, TCP, TLS and the opening handshake together.
+    /// Default: 10 s.
+    pub handshake_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            auto_pong: true,
+            auto_close: true,
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Duration::from_secs(20),
+            idle_timeout: None,
+            close_timeout: Duration::from_secs(5),
+            max_queued: 1 << 20,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn protocol(&self) -> wiretalk_proto::Config {
+        wiretalk_proto::Config {
+            limits: self.limits.clone(),
+            auto_pong: self.auto_pong,
+            auto_close: self.auto_close,
+        }
+    }
+}

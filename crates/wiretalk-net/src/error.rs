@@ -1,0 +1,308 @@
+//! What can go wrong, said in a sentence, with a kind to match on and somebody to blame.
+
+use std::{error::Error as StdError, fmt, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use wiretalk_proto::{
+    CloseCode, ProtocolError, SendError,
+    handshake::client::{Response, ResponseError},
+};
+
+/// What went wrong. Cheap to clone, since every half of a connection may have to tell it.
+///
+/// `Display` is a sentence for a person; [`kind`](Error::kind) is for a program.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    blame: Blame,
+    sentence: String,
+    detail: Detail,
+    source: Option<Source>,
+}
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+enum Detail {
+    None,
+    Protocol(ProtocolError),
+    Refusal(RefusedHandshake),
+    /// A response that was a 101, or meant to be one, but not right.
+    Response(Response),
+}
+
+/// The classes of errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A host name could not be resolved.
+    Dns,
+    /// Nobody listens at the address.
+    Refused,
+    /// The address could not be reached.
+    Unreachable,
+    /// TLS could not be agreed upon, or a certificate was not trusted.
+    Tls,
+    /// The opening handshake failed, or was refused (RFC 6455 4).
+    Handshake,
+    /// The peer took longer than it may for the opening or the closing handshake.
+    Timeout,
+    /// The peer, or something on the way, reset the connection.
+    Reset,
+    /// The stream ended without a close frame (1006 in RFC 6455 7.1.5).
+    Abnormal,
+    /// The peer broke the protocol, or a limit, and was told so with a close frame.
+    Protocol,
+    /// A ping stayed unanswered for too long.
+    PingTimeout,
+    /// The peer was silent for too long.
+    IdleTimeout,
+    /// The peer reads too slowly: what waits to be sent to it is at its bound.
+    TooSlow,
+    /// The connection is closed; nothing can be sent any more.
+    Closed,
+    /// The caller asked for what cannot be: a bad URL, header, certificate or close code.
+    InvalidInput,
+    /// The operating system reported something else.
+    Io,
+}
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// This program, or who uses it.
+    Us,
+    /// The other side of the connection.
+    Peer,
+    /// What lies between.
+    Network,
+}
+
+/// A server's answer that was not the handshake's.
+#[derive(Clone, Debug)]
+pub struct RefusedHandshake {
+    /// Status and headers.
+    pub response: Response,
+    /// The beginning of the body, at most [`RefusedHandshake::BODY_LIMIT`] bytes.
+    pub body: Bytes,
+    /// Whether the body was longer, or did not come to its end.
+    pub truncated: bool,
+}
+
+impl RefusedHandshake {
+    /// How many bytes of the body are kept.
+    pub const BODY_LIMIT: usize = 8 * 1024;
+}
+
+impl Error {
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Who can mend it.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        self.0.blame
+    }
+
+    /// Which rule the peer broke, if it broke one: section, and the code that it was told.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&ProtocolError> {
+        match &self.0.detail {
+            Detail::Protocol(error) => Some(error),
+            Detail::None | Detail::Refusal(_) | Detail::Response(_) => None,
+        }
+    }
+
+    /// The server's answer, if it refused the handshake with one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&RefusedHandshake> {
+        match &self.0.detail {
+            Detail::Refusal(refusal) => Some(refusal),
+            Detail::None | Detail::Protocol(_) | Detail::Response(_) => None,
+        }
+    }
+
+    /// The server's answer to the handshake, if there was one and the handshake failed.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response> {
+        match &self.0.detail {
+            Detail::Refusal(refusal) => Some(&refusal.response),
+            Detail::Response(response) => Some(response),
+            Detail::None | Detail::Protocol(_) => None,
+        }
+    }
+
+    /// The close code that stands for the error: the one that was sent to a peer that broke the protocol, and 1006
+    /// for a connection that ended without a close frame.
+    #[must_use]
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match self.0.kind {
+            ErrorKind::Protocol => self.protocol().map(ProtocolError::code),
+            ErrorKind::Abnormal
+            | ErrorKind::Reset
+            | ErrorKind::PingTimeout
+            | ErrorKind::IdleTimeout => Some(CloseCode::ABNORMAL),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn new(kind: ErrorKind, blame: Blame, sentence: impl Into<String>) -> Self {
+        Self::build(kind, blame, sentence.into(), Detail::None, None)
+    }
+
+    pub(crate) fn invalid(sentence: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, Blame::Us, sentence)
+    }
+
+    pub(crate) fn handshake(sentence: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Handshake, Blame::Peer, sentence)
+    }
+
+    pub(crate) fn timeout(blame: Blame, what: impl fmt::Display, limit: Duration) -> Self {
+        Self::new(
+            ErrorKind::Timeout,
+            blame,
+            format!("{what} within {limit:?}"),
+        )
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(
+            ErrorKind::Closed,
+            Blame::Us,
+            "the connection is closed, nothing more can be sent",
+        )
+    }
+
+    pub(crate) fn refused_handshake(refusal: RefusedHandshake) -> Self {
+        let Response { status, reason, .. } = &refusal.response;
+        let space = if reason.is_empty() { "" } else { " " };
+        let sentence = format!(
+            "the server answered {status}{space}{reason} instead of 101 Switching Protocols"
+        );
+        Self::build(
+            ErrorKind::Handshake,
+            Blame::Peer,
+            sentence,
+            Detail::Refusal(refusal),
+            None,
+        )
+    }
+
+    pub(crate) fn bad_response(error: &ResponseError) -> Self {
+        let detail = error
+            .response()
+            .cloned()
+            .map_or(Detail::None, Detail::Response);
+        let sentence = format!("{error} ({})", error.section());
+        Self::build(ErrorKind::Handshake, Blame::Peer, sentence, detail, None)
+    }
+
+    pub(crate) fn io(what: &str, error: io::Error) -> Self {
+        let (kind, blame) = match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => {
+                return Self::reset(error);
+            }
+            io::ErrorKind::ConnectionRefused => (ErrorKind::Refused, Blame::Peer),
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::TimedOut => (ErrorKind::Unreachable, Blame::Network),
+            _ => (ErrorKind::Io, Blame::Us),
+        };
+        let sentence = format!("{what}: {error}");
+        Self::build(kind, blame, sentence, Detail::None, Some(error.into()))
+    }
+
+    pub(crate) fn with_source(
+        kind: ErrorKind,
+        blame: Blame,
+        sentence: String,
+        source: impl Into<Source>,
+    ) -> Self {
+        Self::build(kind, blame, sentence, Detail::None, Some(source.into()))
+    }
+
+    fn reset(error: io::Error) -> Self {
+        let sentence = "the connection was reset".to_owned();
+        Self::build(
+            ErrorKind::Reset,
+            Blame::Peer,
+            sentence,
+            Detail::None,
+            Some(error.into()),
+        )
+    }
+
+    fn build(
+        kind: ErrorKind,
+        blame: Blame,
+        sentence: String,
+        detail: Detail,
+        source: Option<Source>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            blame,
+            sentence,
+            detail,
+            source,
+        }))
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        let sentence = format!(
+            "{error} ({}; close code {})",
+            error.section(),
+            error.code().as_u16()
+        );
+        Self::build(
+            ErrorKind::Protocol,
+            Blame::Peer,
+            sentence,
+            Detail::Protocol(error),
+            None,
+        )
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Closed => Self::closed(),
+            other => Self::invalid(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.sentence)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("blame", &self.0.blame)
+            .field("sentence", &self.0.sentence)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

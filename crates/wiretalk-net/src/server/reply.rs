@@ -1,0 +1,116 @@
+//! What a request is answered with.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use wiretalk_proto::handshake::server::Refusal;
+
+use crate::error::Error;
+
+/// An HTTP response: a plain one, or the 101 of [`Upgrade::accept`](super::Upgrade::accept).
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    /// A response without headers or body. A number that is not a status (100 to 999) becomes 500.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// A response of plain text, in UTF-8.
+    #[must_use]
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        Self::new(status).typed("text/plain; charset=utf-8", text.into())
+    }
+
+    /// A response of HTML, in UTF-8.
+    #[must_use]
+    pub fn html(status: u16, html: impl Into<String>) -> Self {
+        Self::new(status).typed("text/html; charset=utf-8", html.into())
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name or a value that no header may have.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let value = value.as_ref();
+        let parsed = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        );
+        let (Ok(header), Ok(value)) = parsed else {
+            let shown = String::from_utf8_lossy(value);
+            return Err(Error::invalid(format!(
+                "`{name}: {shown}` is not a header",
+                shown = shown.escape_debug()
+            )));
+        };
+        self.headers.append(header, value);
+        Ok(self)
+    }
+
+    /// Replaces the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The headers, to change them.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+
+    fn typed(mut self, content_type: &'static str, body: String) -> Self {
+        self.headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        self.body = body.into();
+        self
+    }
+}
+
+/// The answer that the RFC wants: status, headers, and the reason as text.
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let mut reply = Self::text(
+            refusal.status(),
+            format!("{refusal} ({})\n", refusal.section()),
+        );
+        for (name, value) in refusal.headers() {
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .expect("proto's headers have names that headers have");
+            reply.headers.insert(name, HeaderValue::from_static(value));
+        }
+        reply
+    }
+}

@@ -1,0 +1,262 @@
+//! The connection that a program uses.
+
+mod buffers;
+mod core;
+mod keys;
+mod split;
+mod timers;
+
+use std::{future::poll_fn, net::SocketAddr, sync::Arc};
+
+use tokio::time::timeout;
+use wiretalk_proto::{CloseCode, MessageKind, Prepared, Role, State};
+
+use self::core::{Core, Outgoing};
+pub use self::split::{Receiver, Sender};
+use crate::{
+    config::Config,
+    error::Error,
+    message::{Event, Message},
+    transport::Transport,
+};
+
+/// A WebSocket connection, dialed with [`connect`](crate::connect) or accepted with [`server`](crate::server).
+///
+/// Nothing runs behind it: pings, pongs, close replies and deadlines happen while [`recv`](Self::recv) or
+/// [`next_event`](Self::next_event) is awaited, so keep one of them going, in a `select!` if need be; both are
+/// cancel-safe. To send while receiving from several tasks, [`split`](Self::split) it.
+///
+/// Dropping it ends the stream without a close frame; the peer sees 1006.
+pub struct WebSocket {
+    core: Box<Core>,
+    info: Arc<Info>,
+}
+
+/// What is known of a connection from its handshake.
+#[derive(Debug)]
+pub(crate) struct Info {
+    pub(crate) peer_addr: SocketAddr,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) subprotocol: Option<String>,
+}
+
+impl WebSocket {
+    /// Takes over a stream after the handshake, and what was read of it too far.
+    pub(crate) fn new(
+        stream: Transport,
+        role: Role,
+        config: &Config,
+        read_ahead: &[u8],
+        info: Info,
+    ) -> Self {
+        Self {
+            core: Box::new(Core::new(stream, role, config, read_ahead)),
+            info: Arc::new(info),
+        }
+    }
+
+    /// The next message; `None` once the connection has ended, after an error too. Control frames are passed over
+    /// (and answered, if [`Config`](crate::Config) says so).
+    ///
+    /// Cancel-safe: no message is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+        loop {
+            if let Some(message) = message(self.next_event().await) {
+                return message;
+            }
+        }
+    }
+
+    /// Whatever comes next. `Ok(None)` once the close handshake is done and the stream has ended, and always after an
+    /// error. What was [fed](Self::feed) is written whenever this is about to wait.
+    ///
+    /// Cancel-safe: nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// How the connection ended, if not with a close handshake: the kinds `Reset`, `Abnormal`, `Protocol`,
+    /// `PingTimeout`, `IdleTimeout`, `Timeout` (the peer did not answer our close frame), `Io`. It is told once.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.core.poll_event(cx)).await
+    }
+
+    /// Sends a message, and waits until it and all before it is handed to the kernel.
+    ///
+    /// While this waits, nothing is received. If the peer does the same, both wait for ever: [`split`](Self::split)
+    /// the connection if large messages may cross.
+    ///
+    /// If the future is dropped, the message was sent as a whole or not at all.
+    ///
+    /// # Errors
+    /// `Closed` once a close frame came or went; otherwise how the connection ended.
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.deliver(&Outgoing::Message(&message.into())).await
+    }
+
+    /// Sends a message that was framed before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.deliver(&Outgoing::Prepared(message)).await
+    }
+
+    /// Sends one fragment of a message: the first call begins it, the one with `fin` ends it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidInput` for another kind than the message has begun with, or if a text is not
+    /// UTF-8.
+    pub async fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+    ) -> Result<(), Error> {
+        self.deliver(&Outgoing::Fragment { kind, payload, fin })
+            .await
+    }
+
+    /// Sends a ping with up to 125 bytes of payload.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidInput` if the payload is too long.
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.deliver(&Outgoing::Ping(payload)).await
+    }
+
+    /// Sends a pong with up to 125 bytes of payload.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.deliver(&Outgoing::Pong(payload)).await
+    }
+
+    /// Queues a message without writing it, so that several leave in one write; waits only while the queue is at
+    /// [`Config::max_queued`](crate::Config::max_queued).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.enqueue(&Outgoing::Message(&message.into()))
+            .await
+            .map(|_| ())
+    }
+
+    /// Queues a message that was framed before, as [`feed`](Self::feed) does.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+        self.enqueue(&Outgoing::Prepared(message)).await.map(|_| ())
+    }
+
+    /// Waits until all that is queued is handed to the kernel.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        let position = self.core.position();
+        poll_fn(|cx| self.core.poll_flush(position, cx)).await
+    }
+
+    /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
+    /// kernel. What the peer still has to say comes from [`next_event`](Self::next_event), its own close frame last;
+    /// if that takes longer than [`Config::close_timeout`](crate::Config::close_timeout), the stream is dropped.
+    ///
+    /// Does nothing if a close frame was sent already or the connection has ended.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a code that may not be sent, a reason over 123 bytes, or one without a code; `Timeout`
+    /// if the peer does not even take the frame; otherwise how the connection ended.
+    pub async fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let Some(position) = self.core.start_close(code.into(), reason)? else {
+            return Ok(());
+        };
+        let limit = self.core.close_timeout();
+        match timeout(limit, poll_fn(|cx| self.core.poll_flush(position, cx))).await {
+            Ok(result) => result,
+            Err(_) => Err(self.core.close_timed_out()),
+        }
+    }
+
+    /// Ends the connection at once with a TCP reset.
+    pub fn abort(mut self) {
+        self.core.abort();
+    }
+
+    /// Splits the connection into a half that sends and one that receives, for use from different tasks. Dropping one
+    /// leaves the other as it is; the stream is dropped with the last.
+    #[must_use]
+    pub fn split(self) -> (Sender, Receiver) {
+        split::split(self.core, self.info)
+    }
+
+    /// How far the connection is: open, closing, closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.core.state()
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.core.queued()
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.info.peer_addr
+    }
+
+    /// Our end's address.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.info.local_addr
+    }
+
+    /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.info.subprotocol.as_deref()
+    }
+
+    async fn enqueue(&mut self, outgoing: &Outgoing<'_>) -> Result<u64, Error> {
+        poll_fn(|cx| self.core.poll_queue(outgoing, cx)).await
+    }
+
+    async fn deliver(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+        let position = self.enqueue(outgoing).await?;
+        poll_fn(|cx| self.core.poll_flush(position, cx)).await
+    }
+}
+
+impl std::fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("state", &self.state())
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`WebSocket::recv`] makes of an event; `None` if it is to be passed over.
+fn message(event: Result<Option<Event>, Error>) -> Option<Option<Result<Message, Error>>> {
+    match event {
+        Ok(Some(Event::Text(text))) => Some(Some(Ok(Message::Text(text)))),
+        Ok(Some(Event::Binary(payload))) => Some(Some(Ok(Message::Binary(payload)))),
+        Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => None,
+        Ok(None) => Some(None),
+        Err(error) => Some(Some(Err(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,431 @@
+//! A connection in two halves.
+
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+};
+
+use tokio::time::timeout;
+use wiretalk_proto::{CloseCode, MessageKind, Prepared, State};
+
+use super::{
+    Info,
+    core::{Core, Outgoing},
+    message,
+};
+use crate::{
+    error::Error,
+    message::{Event, Message},
+};
+
+/// The half that sends. Clones share the connection, and a message of one never lands within a message of another
+/// (unless it is sent in fragments).
+///
+/// Pongs, close replies and timers are the [`Receiver`]'s: keep it polled. Once it is dropped, nothing is received
+/// any more, but sending goes on.
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+}
+
+/// The half that receives, and keeps pongs, close replies, pings and deadlines going while it is awaited.
+pub struct Receiver {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    core: Mutex<Box<Core>>,
+    waiters: Arc<Waiters>,
+    /// Wakes all `waiters`. The stream remembers only one task for each direction, so it is given this one, which
+    /// stands for all of them.
+    waker: Waker,
+    info: Arc<Info>,
+}
+
+/// The tasks that wait for the connection to change.
+#[derive(Default)]
+struct Waiters {
+    parked: Mutex<Parked>,
+}
+
+#[derive(Default)]
+struct Parked {
+    receiver: Option<Waker>,
+    senders: Vec<Waker>,
+}
+
+pub(super) fn split(core: Box<Core>, info: Arc<Info>) -> (Sender, Receiver) {
+    let waiters = Arc::new(Waiters::default());
+    let waker = Waker::from(Arc::clone(&waiters));
+    let shared = Arc::new(Shared {
+        core: Mutex::new(core),
+        waiters,
+        waker,
+        info,
+    });
+    (
+        Sender {
+            shared: Arc::clone(&shared),
+        },
+        Receiver { shared },
+    )
+}
+
+impl Sender {
+    /// Sends a message, and waits until it and all before it is handed to the kernel.
+    ///
+    /// If the future is dropped, the message was sent as a whole or not at all.
+    ///
+    /// # Errors
+    /// `Closed` once a close frame came or went; otherwise how the connection ended.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.deliver(&Outgoing::Message(&message.into())).await
+    }
+
+    /// Sends a message that was framed before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.deliver(&Outgoing::Prepared(message)).await
+    }
+
+    /// Sends one fragment of a message: the first call begins it, the one with `fin` ends it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidInput` for another kind than the message has begun with, or if a text is not
+    /// UTF-8.
+    pub async fn send_fragment(
+        &self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+    ) -> Result<(), Error> {
+        self.deliver(&Outgoing::Fragment { kind, payload, fin })
+            .await
+    }
+
+    /// Sends a ping with up to 125 bytes of payload.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); `InvalidInput` if the payload is too long.
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.deliver(&Outgoing::Ping(payload)).await
+    }
+
+    /// Sends a pong with up to 125 bytes of payload.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.deliver(&Outgoing::Pong(payload)).await
+    }
+
+    /// Queues a message without writing it, so that several leave in one write; waits only while the queue is at
+    /// [`Config::max_queued`](crate::Config::max_queued).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.enqueue(&Outgoing::Message(&message.into()))
+            .await
+            .map(|_| ())
+    }
+
+    /// Queues a message that was framed before, as [`feed`](Self::feed) does.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.enqueue(&Outgoing::Prepared(message)).await.map(|_| ())
+    }
+
+    /// Waits until all that is queued is handed to the kernel.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn flush(&self) -> Result<(), Error> {
+        let position = self.shared.core().position();
+        self.flush_to(position).await
+    }
+
+    /// Sends a message without ever waiting: what the kernel does not take now is written while the [`Receiver`] is
+    /// polled, or by the next send.
+    ///
+    /// # Errors
+    /// `TooSlow` if the queue is at [`Config::max_queued`](crate::Config::max_queued), so that nothing was queued;
+    /// otherwise as [`send`](Self::send).
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.shared
+            .act(|core, cx| core.try_send(&Outgoing::Message(&message.into()), cx))
+    }
+
+    /// Sends a message that was framed before, as [`try_send`](Self::try_send) does.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        self.shared
+            .act(|core, cx| core.try_send(&Outgoing::Prepared(message), cx))
+    }
+
+    /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
+    /// kernel. The peer's own close frame comes from [`Receiver::next_event`]; if that takes longer than
+    /// [`Config::close_timeout`](crate::Config::close_timeout), the stream is dropped there.
+    ///
+    /// Does nothing if a close frame was sent already or the connection has ended.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a code that may not be sent, a reason over 123 bytes, or one without a code; `Timeout`
+    /// if the peer does not even take the frame; otherwise how the connection ended.
+    pub async fn close(
+        &self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let code = code.into();
+        let (started, limit) = self
+            .shared
+            .act(|core, _| (core.start_close(code, reason), core.close_timeout()));
+        // The clock of the handshake is the receiver's to watch.
+        self.shared.waiters.wake_receiver();
+        let Some(position) = started? else {
+            return Ok(());
+        };
+        match timeout(limit, self.flush_to(position)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let error = self.shared.act(|core, _| core.close_timed_out());
+                self.shared.waiters.wake_all();
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the connection at once with a TCP reset, for all halves.
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+
+    /// How far the connection is: open, closing, closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.core().state()
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.shared.core().queued()
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.shared.info.peer_addr
+    }
+
+    /// Our end's address.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.info.local_addr
+    }
+
+    /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.info.subprotocol.as_deref()
+    }
+
+    async fn enqueue(&self, outgoing: &Outgoing<'_>) -> Result<u64, Error> {
+        poll_fn(|cx| {
+            self.shared
+                .poll_as_sender(cx, |core, cx| core.poll_queue(outgoing, cx))
+        })
+        .await
+    }
+
+    async fn deliver(&self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+        let position = self.enqueue(outgoing).await?;
+        self.flush_to(position).await
+    }
+
+    async fn flush_to(&self, position: u64) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.shared
+                .poll_as_sender(cx, |core, cx| core.poll_flush(position, cx))
+        })
+        .await
+    }
+}
+
+impl Receiver {
+    /// The next message; `None` once the connection has ended, after an error too. Control frames are passed over
+    /// (and answered, if [`Config`](crate::Config) says so).
+    ///
+    /// Cancel-safe: no message is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+        loop {
+            if let Some(message) = message(self.next_event().await) {
+                return message;
+            }
+        }
+    }
+
+    /// Whatever comes next; see [`WebSocket::next_event`](crate::WebSocket::next_event).
+    ///
+    /// Cancel-safe: nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    /// How the connection ended, if not with a close handshake. It is told once.
+    pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
+        poll_fn(|cx| self.shared.poll_as_receiver(cx)).await
+    }
+
+    /// Another half that sends.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Ends the connection at once with a TCP reset, for all halves.
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+
+    /// How far the connection is: open, closing, closed.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.core().state()
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.shared.info.peer_addr
+    }
+
+    /// Our end's address.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.info.local_addr
+    }
+
+    /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.shared.info.subprotocol.as_deref()
+    }
+}
+
+impl Shared {
+    fn core(&self) -> MutexGuard<'_, Box<Core>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the connection, in the name of all who wait, and wakes the senders if it changed.
+    fn act<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
+        let mut core = self.core();
+        let before = core.changes();
+        let result = action(&mut core, &mut Context::from_waker(&self.waker));
+        let changed = core.changes() != before;
+        drop(core);
+        if changed {
+            self.waiters.wake_senders();
+        }
+        result
+    }
+
+    fn poll_as_sender<T>(
+        &self,
+        cx: &Context<'_>,
+        action: impl FnOnce(&mut Core, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        // Parked before the look, so that what happens in between is not missed.
+        self.waiters.park_sender(cx.waker());
+        self.act(action)
+    }
+
+    fn poll_as_receiver(&self, cx: &Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+        self.waiters.park_receiver(cx.waker());
+        self.act(Core::poll_event)
+    }
+
+    fn abort(&self) {
+        self.core().abort();
+        self.waiters.wake_all();
+    }
+}
+
+impl Waiters {
+    fn parked(&self) -> MutexGuard<'_, Parked> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn park_receiver(&self, waker: &Waker) {
+        let mut parked = self.parked();
+        match &mut parked.receiver {
+            Some(parked) => parked.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    fn park_sender(&self, waker: &Waker) {
+        let mut parked = self.parked();
+        if !parked.senders.iter().any(|parked| parked.will_wake(waker)) {
+            parked.senders.push(waker.clone());
+        }
+    }
+
+    fn wake_receiver(&self) {
+        let receiver = self.parked().receiver.take();
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    fn wake_senders(&self) {
+        let senders = std::mem::take(&mut self.parked().senders);
+        for sender in senders {
+            sender.wake();
+        }
+    }
+
+    fn wake_all(&self) {
+        self.wake_receiver();
+        self.wake_senders();
+    }
+}
+
+impl Wake for Waiters {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_all();
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender")
+            .field("info", &self.shared.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver")
+            .field("info", &self.shared.info)
+            .finish_non_exhaustive()
+    }
+}
