@@ -1,0 +1,10 @@
+//! What the interop tests share: programs of ours and of others, started, talked to by lines, and ended.
+//!
+//! Where the programs are is told by the environment, which `cargo xtask interop` sets up: see [`Program`]. Whatever is
+//! not as a test expects fails it with all that the program has said so far.
+
+mod process;
+mod program;
+
+pub use process::{DEADLINE, Process, Signal, Stream};
+pub use program::Program;

@@ -1,0 +1,96 @@
+//! Which program to start, and with what.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::process::Process;
+
+/// A program that is about to be started.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    command: Command,
+}
+
+impl Program {
+    /// Our own binary, as named by `WIRETALK_BIN`.
+    #[must_use]
+    pub fn wiretalk() -> Self {
+        Self::new("wiretalk", required("WIRETALK_BIN"))
+    }
+
+    /// A script of `tests/peers`, by its file name: `.py` is run by the Python that `WIRETALK_PYTHON` names, `.mjs` by
+    /// Node, with the modules in `WIRETALK_NODE_PATH`.
+    #[must_use]
+    pub fn peer(script: &str) -> Self {
+        let interpreter = match Path::new(script).extension().and_then(OsStr::to_str) {
+            Some("py") => required("WIRETALK_PYTHON"),
+            Some("mjs") => {
+                required("WIRETALK_NODE_PATH");
+                "node".into()
+            }
+            _ => panic!("{script} is neither Python nor Node"),
+        };
+        Self::new(script, interpreter).arg(repository().join("tests/peers").join(script))
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it in this folder instead of the repository's root.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Starts it. Dropping the process ends it.
+    #[must_use]
+    pub fn start(self) -> Process {
+        Process::start(self.name, self.command)
+    }
+
+    fn new(name: &str, path: OsString) -> Self {
+        let mut command = Command::new(path);
+        command.current_dir(repository());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self {
+            name: name.to_owned(),
+            command,
+        }
+    }
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn required(variable: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| {
+        panic!("{variable} is not set: run these tests by `cargo xtask interop`")
+    })
+}
