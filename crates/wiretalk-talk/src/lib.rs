@@ -1,1 +1,28 @@
-//! The talk language: parse, format, check, match, render, and the player.
+//! The talk language: parse, format, check, match and render talks; and the player, a state machine that is given
+//! events and the time and answers with actions. Nothing here does I/O, looks at a clock or prints.
+//!
+//! ```
+//! let parsed = wiretalk_talk::parse("hello.talk", "connect ws://127.0.0.1:8765\n> hi\n< hi\n");
+//! assert!(parsed.diagnostics.is_empty());
+//! ```
+
+mod diagnostic;
+mod expression;
+mod pattern;
+mod query;
+mod scope;
+mod source;
+mod syntax;
+#[cfg(test)]
+mod testing;
+mod types;
+mod value;
+mod world;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use pattern::{Difference, Mismatch};
+pub use scope::{Bindings, Client};
+pub use source::{Source, Span};
+pub use syntax::{NotUtf8, Parsed, Talk, decode, parse};
+pub use value::Value;
+pub use world::World;

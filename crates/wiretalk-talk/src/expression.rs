@@ -1,0 +1,172 @@
+//! Expressions inside holes, evaluated by MiniJinja with undefined names being errors.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use minijinja::value::Object;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Dynamic};
+use regex::Regex;
+
+use crate::scope::Context;
+use crate::value::Value;
+use crate::world::World;
+
+/// The names that every expression can use, beside those that the talk binds.
+pub(crate) const BUILT_IN: [&str; 8] = [
+    "message", "client", "server", "global", "env", "uuid", "now", "n",
+];
+
+/// The functions of MiniJinja itself.
+pub(crate) const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("regex_replace", regex_replace);
+    environment
+});
+
+/// A compiled expression.
+#[derive(Clone)]
+pub(crate) struct Expression {
+    source: Arc<str>,
+    compiled: Arc<minijinja::Expression<'static, 'static>>,
+    /// The names it takes from outside.
+    names: Arc<[String]>,
+    /// Whether it looks for a field in `message`.
+    message_fields: bool,
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.source)
+    }
+}
+
+impl Expression {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn compile(source: &str) -> Result<Self, String> {
+        let compiled = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .map_err(|error| sentence(&error))?;
+        let mut names: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
+        names.sort();
+        let message_fields = compiled
+            .undeclared_variables(true)
+            .iter()
+            .any(|name| name.starts_with("message."))
+            || source.contains("message[");
+        Ok(Self {
+            source: source.into(),
+            compiled: Arc::new(compiled),
+            names: names.into(),
+            message_fields,
+        })
+    }
+
+    /// The names it takes from outside, sorted.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The value of the expression here; `captured` wins over what the context knows.
+    ///
+    /// # Errors
+    /// A sentence: a name that is not bound, a filter that failed.
+    pub(crate) fn evaluate(
+        &self,
+        context: &Context<'_>,
+        captured: &[(String, Value)],
+    ) -> Result<Value, String> {
+        let mut names: BTreeMap<String, Dynamic> = BTreeMap::new();
+        for name in self.names.iter() {
+            let own = captured.iter().rev().find(|(known, _)| known == name);
+            let value = match own {
+                Some((_, value)) => Some(value.to_expression()),
+                None => context.expression_value(name, self.message_fields),
+            };
+            if let Some(value) = value {
+                names.insert(name.clone(), value);
+            } else if name == "message" && self.message_fields && context.message.is_some() {
+                return Err(format!(
+                    "`{}` reads the message as JSON, but it is not JSON",
+                    self.source
+                ));
+            }
+        }
+        self.compiled
+            .eval(Dynamic::from_pairs(names))
+            .map(|value| Value::from_expression(&value))
+            .map_err(|error| format!("`{}`: {}", self.source, sentence(&error)))
+    }
+}
+
+/// `env`: a name is looked up when it is asked for.
+pub(crate) struct Variables(pub(crate) Arc<dyn World>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the environment")
+    }
+}
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Dynamic) -> Option<Dynamic> {
+        self.0.variable(key.as_str()?).map(Dynamic::from)
+    }
+}
+
+/// `now()` gives seconds, `now(FORMAT)` the local time.
+pub(crate) fn now(world: Arc<dyn World>) -> Dynamic {
+    Dynamic::from_function(move |format: Option<String>| match format {
+        None => Ok(Dynamic::from(world.unix_time())),
+        Some(format) => world
+            .local_time(&format)
+            .map(Dynamic::from)
+            .map_err(|reason| Error::new(ErrorKind::InvalidOperation, reason)),
+    })
+}
+
+/// Regexes are compiled once. A talk has a few; one that makes them up as it goes is held at this many.
+const CACHED_REGEXES: usize = 64;
+static REGEXES: LazyLock<Mutex<BTreeMap<String, Regex>>> = LazyLock::new(Mutex::default);
+
+/// `text|regex_replace(PATTERN, REPLACEMENT)`: every match is replaced; `$1` stands for a group.
+fn regex_replace(text: String, pattern: String, replacement: String) -> Result<String, Error> {
+    let mut cache = REGEXES
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let regex = if let Some(regex) = cache.get(&pattern) {
+        regex.clone()
+    } else {
+        let regex = Regex::new(&pattern).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+            Error::new(
+                ErrorKind::InvalidOperation,
+                format!("`{pattern}` is not a regular expression: {reason}"),
+            )
+        })?;
+        if cache.len() >= CACHED_REGEXES {
+            cache.clear();
+        }
+        cache.insert(pattern, regex.clone());
+        regex
+    };
+    drop(cache);
+    Ok(regex
+        .replace_all(&text, replacement.as_str())
+        .into_owned())
+}
+
+/// MiniJinja's error without its place, which is one inside the hole.
+fn sentence(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => detail.to_owned(),
+        None => error.kind().to_string(),
+    }
+}

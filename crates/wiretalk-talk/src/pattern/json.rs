@@ -1,0 +1,615 @@
+//! JSON with holes: compiled from a payload, and compared with what came.
+
+use super::{Captures, Difference, Hole, MOST_DIFFERENCES, Mismatch, Place, Segment};
+use crate::scope::Context;
+use crate::value::{Json, Value, number};
+
+/// JSON as a pattern.
+#[derive(Clone, Debug)]
+pub(crate) enum JsonPattern {
+    /// `null`, `true`, `false` or a number.
+    Scalar(Json),
+    /// A string, its escapes resolved.
+    String(Vec<Segment>),
+    Array {
+        items: Vec<JsonPattern>,
+        /// `...` at the end: more items are welcome.
+        open: bool,
+    },
+    Object {
+        members: Vec<(Vec<Segment>, JsonPattern)>,
+        open: bool,
+    },
+    /// The index of a hole.
+    Hole(usize),
+}
+
+/// What became of trying to read a payload as JSON.
+pub(super) enum JsonParse {
+    No,
+    /// It begins like JSON, and breaks for this reason.
+    Broken(String),
+    Json(Box<Document>),
+}
+
+/// A payload that is JSON.
+pub(super) struct Document {
+    /// The literal text before it.
+    pub(super) prefix: String,
+    pub(super) root: JsonPattern,
+    /// The place of each hole.
+    pub(super) places: Vec<Place>,
+    /// The segments as they are sent: without `...`.
+    pub(super) sent: Vec<Segment>,
+}
+
+/// Objects and arrays within each other; as deep as `serde_json` goes.
+const DEEPEST: usize = 127;
+
+/// Reads segments as a literal prefix and then a JSON object or array.
+pub(super) fn parse(segments: &[Segment]) -> JsonParse {
+    let Some(Segment::Literal(first)) = segments.first() else {
+        return JsonParse::No;
+    };
+    let ends_like_json = match segments.last() {
+        Some(Segment::Literal(last)) => last.trim_end().ends_with(['}', ']']),
+        _ => false,
+    };
+    let Some(start) = first.find(['{', '[']) else {
+        return JsonParse::No;
+    };
+    let looks_like_json = first[..start].trim().is_empty()
+        && first[start + 1..]
+            .trim_start()
+            .starts_with(['"', '{', '[', '}', ']'])
+        && !first[start..].starts_with("[[");
+    if !ends_like_json && !looks_like_json {
+        return JsonParse::No;
+    }
+    let mut parser = Parser {
+        segments,
+        segment: 0,
+        at: start,
+        places: vec![Place::Text; segments.len()],
+        elisions: Vec::new(),
+    };
+    match parser.document() {
+        Ok(root) => JsonParse::Json(Box::new(Document {
+            prefix: match first[..start].trim() {
+                "" => String::new(),
+                _ => first[..start].to_owned(),
+            },
+            root,
+            sent: parser.sent(),
+            places: parser.places,
+        })),
+        Err(reason) if looks_like_json => JsonParse::Broken(reason),
+        Err(_) => JsonParse::No,
+    }
+}
+
+struct Parser<'a> {
+    segments: &'a [Segment],
+    segment: usize,
+    at: usize,
+    places: Vec<Place>,
+    /// Segment, and the range in it that stands for `...`.
+    elisions: Vec<(usize, usize, usize)>,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<JsonPattern, String> {
+        let root = self.value(0)?;
+        self.white();
+        match self.peek() {
+            Next::End => Ok(root),
+            _ => Err("something stands behind its end".into()),
+        }
+    }
+
+    fn peek(&mut self) -> Next {
+        loop {
+            match self.segments.get(self.segment) {
+                None => return Next::End,
+                Some(Segment::Hole(index)) => return Next::Hole(*index),
+                Some(Segment::Literal(text)) => match text.as_bytes().get(self.at) {
+                    Some(byte) => return Next::Byte(*byte),
+                    None => {
+                        self.segment += 1;
+                        self.at = 0;
+                    }
+                },
+            }
+        }
+    }
+
+    /// What is left of the literal at hand.
+    fn rest(&self) -> &str {
+        match self.segments.get(self.segment) {
+            Some(Segment::Literal(text)) => &text[self.at..],
+            _ => "",
+        }
+    }
+
+    fn white(&mut self) {
+        while let Next::Byte(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = matches!(self.peek(), Next::Byte(next) if next == byte);
+        if found {
+            self.at += 1;
+        }
+        found
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), String> {
+        if self.eat(byte) {
+            return Ok(());
+        }
+        Err(match self.peek() {
+            Next::End => format!("`{}` is missing at its end", char::from(byte)),
+            _ => format!("`{}` is missing before `{}`", char::from(byte), self.near()),
+        })
+    }
+
+    /// A few characters from here on, for a reason.
+    fn near(&self) -> String {
+        self.rest().chars().take(12).collect()
+    }
+
+    fn hole(&mut self, index: usize, place: Place) {
+        self.places[index] = place;
+        self.segment += 1;
+        self.at = 0;
+    }
+
+    fn value(&mut self, depth: usize) -> Result<JsonPattern, String> {
+        self.white();
+        match self.peek() {
+            Next::End => Err("it ends too early".into()),
+            Next::Hole(index) => {
+                self.hole(index, Place::JsonValue);
+                Ok(JsonPattern::Hole(index))
+            }
+            Next::Byte(b'{' | b'[') if depth >= DEEPEST => Err("it is nested too deep".into()),
+            Next::Byte(b'{') => self.object(depth),
+            Next::Byte(b'[') => self.array(depth),
+            Next::Byte(b'"') => self.string().map(JsonPattern::String),
+            Next::Byte(_) => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Result<JsonPattern, String> {
+        let rest = self.rest();
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
+            .unwrap_or(rest.len());
+        let word = &rest[..length];
+        let value = match word {
+            "null" => Json::Null,
+            "true" => Json::Bool(true),
+            "false" => Json::Bool(false),
+            _ if number::is_number(word, false) => {
+                serde_json::from_str(word).map_err(|error| error.to_string())?
+            }
+            _ => return Err(format!("`{}` is no JSON value", self.near())),
+        };
+        self.at += length;
+        Ok(JsonPattern::Scalar(value))
+    }
+
+    fn string(&mut self) -> Result<Vec<Segment>, String> {
+        self.at += 1;
+        let mut parts = Vec::new();
+        // The string's raw text between holes, its escapes still in.
+        let mut raw = String::new();
+        let flush = |raw: &mut String, parts: &mut Vec<Segment>| {
+            if raw.is_empty() {
+                return Ok(());
+            }
+            let text: String = serde_json::from_str(&format!("\"{raw}\""))
+                .map_err(|_| format!("`{raw}` has an escape or a character that JSON does not allow in a string"))?;
+            raw.clear();
+            parts.push(Segment::Literal(text));
+            Ok::<_, String>(())
+        };
+        loop {
+            match self.peek() {
+                Next::End => return Err("a string has no end".into()),
+                Next::Hole(index) => {
+                    flush(&mut raw, &mut parts)?;
+                    self.hole(index, Place::JsonString);
+                    parts.push(Segment::Hole(index));
+                }
+                Next::Byte(b'"') => {
+                    self.at += 1;
+                    flush(&mut raw, &mut parts)?;
+                    return Ok(parts);
+                }
+                Next::Byte(_) => {
+                    let rest = self.rest();
+                    let length = match rest.find(['"', '\\']) {
+                        Some(0) => rest
+                            .char_indices()
+                            .nth(2)
+                            .map_or(rest.len(), |(second, _)| second),
+                        Some(length) => length,
+                        None => rest.len(),
+                    };
+                    raw.push_str(&rest[..length]);
+                    self.at += length;
+                }
+            }
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<JsonPattern, String> {
+        let mut items = Vec::new();
+        let mut before = self.after_bracket();
+        if self.eat(b']') {
+            return Ok(JsonPattern::Array { items, open: false });
+        }
+        loop {
+            if self.elision(before)? {
+                self.expect(b']')?;
+                return Ok(JsonPattern::Array { items, open: true });
+            }
+            items.push(self.value(depth + 1)?);
+            self.white();
+            if self.eat(b']') {
+                return Ok(JsonPattern::Array { items, open: false });
+            }
+            before = (self.segment, self.at);
+            self.expect(b',')?;
+            self.white();
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<JsonPattern, String> {
+        let mut members: Vec<(Vec<Segment>, JsonPattern)> = Vec::new();
+        let mut before = self.after_bracket();
+        if self.eat(b'}') {
+            return Ok(JsonPattern::Object {
+                members,
+                open: false,
+            });
+        }
+        loop {
+            if self.elision(before)? {
+                self.expect(b'}')?;
+                return Ok(JsonPattern::Object {
+                    members,
+                    open: true,
+                });
+            }
+            if !matches!(self.peek(), Next::Byte(b'"')) {
+                return Err(match self.peek() {
+                    Next::End => "it ends too early".into(),
+                    _ => format!("a name in quotes is missing before `{}`", self.near()),
+                });
+            }
+            let key = self.string()?;
+            self.white();
+            self.expect(b':')?;
+            let value = self.value(depth + 1)?;
+            members.push((key, value));
+            self.white();
+            if self.eat(b'}') {
+                return Ok(JsonPattern::Object {
+                    members,
+                    open: false,
+                });
+            }
+            self.peek();
+            before = (self.segment, self.at);
+            self.expect(b',')?;
+            self.white();
+        }
+    }
+
+    fn after_bracket(&mut self) -> (usize, usize) {
+        self.at += 1;
+        let place = (self.segment, self.at);
+        self.white();
+        place
+    }
+
+    /// Eats `...`; `before` is where the text that is not sent begins (the comma).
+    fn elision(&mut self, before: (usize, usize)) -> Result<bool, String> {
+        if !matches!(self.peek(), Next::Byte(b'.')) {
+            return Ok(false);
+        }
+        if !self.rest().starts_with("...") {
+            return Err(format!("`{}` is no JSON value", self.near()));
+        }
+        self.at += 3;
+        if before.0 == self.segment {
+            self.elisions.push((self.segment, before.1, self.at));
+        }
+        self.white();
+        if matches!(self.peek(), Next::Byte(b',')) {
+            return Err("`...` must be the last member".into());
+        }
+        Ok(true)
+    }
+
+    fn sent(&self) -> Vec<Segment> {
+        let mut sent = self.segments.to_vec();
+        for (segment, from, to) in self.elisions.iter().rev() {
+            if let Segment::Literal(text) = &mut sent[*segment] {
+                text.replace_range(*from..*to, "");
+            }
+        }
+        sent
+    }
+}
+
+enum Next {
+    Byte(u8),
+    Hole(usize),
+    End,
+}
+
+/// Why a text is no JSON, with the place in it.
+pub(super) fn reason(error: &serde_json::Error, text: &str) -> String {
+    if text.is_empty() {
+        return "it is empty".into();
+    }
+    error.to_string()
+}
+
+/// A comparison that goes on behind a difference, to list them all.
+pub(super) struct Comparison<'a> {
+    holes: &'a [Hole],
+    context: &'a Context<'a>,
+    captures: Captures,
+    differences: Vec<Difference>,
+    failed: Option<String>,
+    path: Vec<Step<'a>>,
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn new(holes: &'a [Hole], context: &'a Context<'a>) -> Self {
+        Self {
+            holes,
+            context,
+            captures: Captures::new(),
+            differences: Vec::new(),
+            failed: None,
+            path: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Captures, Mismatch> {
+        match self.failed {
+            Some(reason) => Err(Mismatch::Expression(reason)),
+            None if self.differences.is_empty() => Ok(self.captures),
+            None => Err(Mismatch::Json(self.differences)),
+        }
+    }
+
+    pub(super) fn compare(&mut self, pattern: &JsonPattern, came: &'a Json) {
+        match (pattern, came) {
+            (JsonPattern::Scalar(expected), came) => {
+                if !crate::value::json_equal(expected, came) {
+                    self.differ(expected.to_string(), came);
+                }
+            }
+            (JsonPattern::String(parts), Json::String(text)) => {
+                match self.text(parts, text) {
+                    Some(captures) => self.captures.extend(captures),
+                    None => self.differ(self.show_string(parts), came),
+                }
+            }
+            (JsonPattern::String(parts), came) => self.differ(self.show_string(parts), came),
+            (JsonPattern::Array { items, open }, Json::Array(came_items)) => {
+                for (index, came) in came_items.iter().enumerate() {
+                    self.path.push(Step::Index(index));
+                    match items.get(index) {
+                        Some(item) => self.compare(item, came),
+                        None if !open => self.differ("nothing more".into(), came),
+                        None => {}
+                    }
+                    self.path.pop();
+                }
+                for (index, item) in items.iter().enumerate().skip(came_items.len()) {
+                    self.path.push(Step::Index(index));
+                    self.missing(item);
+                    self.path.pop();
+                }
+            }
+            (JsonPattern::Object { members, open }, Json::Object(came_members)) => {
+                self.object(members, *open, came_members);
+            }
+            (JsonPattern::Array { .. } | JsonPattern::Object { .. }, came) => {
+                self.differ(self.show(pattern), came);
+            }
+            (JsonPattern::Hole(index), came) => self.hole(*index, came),
+        }
+    }
+
+    fn object(
+        &mut self,
+        members: &[(Vec<Segment>, JsonPattern)],
+        open: bool,
+        came: &'a serde_json::Map<String, Json>,
+    ) {
+        let mut taken: Vec<&str> = Vec::with_capacity(members.len());
+        for (key, pattern) in members {
+            let found = match &key[..] {
+                [] => came.get_key_value(""),
+                [Segment::Literal(key)] => came.get_key_value(key.as_str()),
+                parts => came
+                    .iter()
+                    .find(|(name, _)| {
+                        !taken.contains(&name.as_str()) && self.text(parts, name).is_some()
+                    }),
+            };
+            let Some((name, value)) = found else {
+                let name = self.filled(key);
+                self.difference(self.path_to(&name), self.show(pattern), "missing".into());
+                continue;
+            };
+            if key.iter().any(|part| matches!(part, Segment::Hole(_)))
+                && let Some(captures) = self.text(key, name)
+            {
+                self.captures.extend(captures);
+            }
+            taken.push(name);
+            self.path.push(Step::Key(name));
+            self.compare(pattern, value);
+            self.path.pop();
+        }
+        if !open && came.len() > taken.len() {
+            for (name, value) in came {
+                if !taken.contains(&name.as_str()) {
+                    self.path.push(Step::Key(name));
+                    self.differ("not there".into(), value);
+                    self.path.pop();
+                }
+            }
+        }
+    }
+
+    fn hole(&mut self, index: usize, came: &Json) {
+        let hole = &self.holes[index];
+        match hole.known(self.context, &self.captures) {
+            Some(Ok(value)) => {
+                if !value.equals_json(came) {
+                    self.differ(value.to_json().to_string(), came);
+                }
+            }
+            Some(Err(reason)) => self.failed = self.failed.take().or(Some(reason)),
+            None => {
+                if let Some(ty) = hole.ty()
+                    && !ty.accepts_json(came)
+                {
+                    self.differ(ty.describe(), came);
+                } else if let Some(name) = hole.captures() {
+                    let value = Value::from_json(came.clone());
+                    self.captures.push((name.to_owned(), value));
+                }
+            }
+        }
+    }
+
+    /// Matches a string with the parts of a pattern.
+    fn text(&mut self, parts: &[Segment], text: &str) -> Option<Captures> {
+        if let [Segment::Literal(literal)] = parts {
+            return (literal == text).then(Captures::new);
+        }
+        match super::text::matches(parts, self.holes, text, self.context, &self.captures) {
+            Ok(captures) => captures,
+            Err(reason) => {
+                self.failed = self.failed.take().or(Some(reason));
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, pattern: &JsonPattern) {
+        self.difference(self.here(), self.show(pattern), "missing".into());
+    }
+
+    fn differ(&mut self, expected: String, came: &Json) {
+        self.difference(self.here(), expected, came.to_string());
+    }
+
+    fn difference(&mut self, path: String, expected: String, came: String) {
+        if self.differences.len() < MOST_DIFFERENCES {
+            self.differences.push(Difference {
+                path,
+                expected,
+                came,
+            });
+        }
+    }
+
+    fn here(&self) -> String {
+        let mut path = String::from("$");
+        for step in &self.path {
+            match step {
+                Step::Key(key) => path.push_str(&path_step(key)),
+                Step::Index(index) => path.push_str(&format!("[{index}]")),
+            }
+        }
+        path
+    }
+
+    fn path_to(&self, key: &str) -> String {
+        self.here() + &path_step(key)
+    }
+
+    fn show_string(&self, parts: &[Segment]) -> String {
+        Json::String(self.filled(parts)).to_string()
+    }
+
+    fn filled(&self, parts: &[Segment]) -> String {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Hole(index) => {
+                    let hole = &self.holes[*index];
+                    match hole.known(self.context, &self.captures) {
+                        Some(Ok(value)) => text.push_str(&value.to_string()),
+                        _ => text.push_str(&format!("{{{{{}}}}}", hole.raw)),
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    /// A pattern as JSON, for a difference.
+    fn show(&self, pattern: &JsonPattern) -> String {
+        let list = |mut parts: Vec<String>, open: bool| {
+            if open {
+                parts.push("...".into());
+            }
+            parts.join(",")
+        };
+        match pattern {
+            JsonPattern::Scalar(json) => json.to_string(),
+            JsonPattern::String(parts) => self.show_string(parts),
+            JsonPattern::Hole(index) => {
+                let hole = &self.holes[*index];
+                match (hole.known(self.context, &self.captures), hole.ty()) {
+                    (Some(Ok(value)), _) => value.to_json().to_string(),
+                    (_, Some(ty)) => ty.describe(),
+                    _ => "anything".into(),
+                }
+            }
+            JsonPattern::Array { items, open } => {
+                let items = items.iter().map(|item| self.show(item)).collect();
+                format!("[{}]", list(items, *open))
+            }
+            JsonPattern::Object { members, open } => {
+                let members = members
+                    .iter()
+                    .map(|(key, value)| format!("{}:{}", self.show_string(key), self.show(value)))
+                    .collect();
+                format!("{{{}}}", list(members, *open))
+            }
+        }
+    }
+}
+
+/// A member's name in a path: `.name`, or `["a b"]` where RFC 9535 wants quotes.
+fn path_step(key: &str) -> String {
+    let shorthand = key.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && key.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if shorthand {
+        format!(".{key}")
+    } else {
+        format!("[{}]", Json::String(key.to_owned()))
+    }
+}

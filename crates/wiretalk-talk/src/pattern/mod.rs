@@ -1,0 +1,273 @@
+//! Payloads with holes: a pattern when expected, a template when sent.
+
+mod json;
+mod parse;
+mod render;
+mod text;
+
+use std::sync::Arc;
+
+use crate::expression::Expression;
+use crate::scope::Context;
+use crate::source::Span;
+use crate::types::HoleType;
+use crate::value::Value;
+
+pub(crate) use json::JsonPattern;
+
+/// The text behind an arrow, with the places in the source that its bytes come from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Payload {
+    pub(crate) text: String,
+    /// Offset in `text` and offset in the source, for each line.
+    pub(crate) lines: Vec<(usize, usize)>,
+}
+
+impl Payload {
+    /// A payload of one line.
+    pub(crate) fn line(text: &str, start: usize) -> Self {
+        Self {
+            text: text.to_owned(),
+            lines: vec![(0, start)],
+        }
+    }
+
+    /// The span in the source of a range of `text`.
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
+        let at = |offset: usize| {
+            let line = self.lines.iter().rev().find(|(from, _)| *from <= offset);
+            line.map_or(offset, |(from, source)| source + (offset - from))
+        };
+        let from = at(start);
+        Span::new(from, at(end).max(from))
+    }
+
+    /// The span of it all.
+    pub(crate) fn whole(&self) -> Span {
+        self.span(0, self.text.len())
+    }
+}
+
+/// A compiled payload.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    /// The payload as it stands in the talk.
+    pub(crate) raw: String,
+    pub(crate) span: Span,
+    /// Literal text and holes in turn; the `...` of JSON left out.
+    pub(crate) segments: Vec<Segment>,
+    /// The holes, in order.
+    pub(crate) holes: Vec<Hole>,
+    /// What stands before the JSON, and the JSON, if the payload is one.
+    pub(crate) json: Option<(String, JsonPattern)>,
+}
+
+/// A piece of a pattern.
+#[derive(Clone, Debug)]
+pub(crate) enum Segment {
+    Literal(String),
+    /// The index of a hole.
+    Hole(usize),
+}
+
+/// A hole.
+#[derive(Clone, Debug)]
+pub(crate) struct Hole {
+    pub(crate) span: Span,
+    /// As it stands in the talk, without the braces.
+    pub(crate) raw: String,
+    pub(crate) kind: HoleKind,
+    pub(crate) place: Place,
+}
+
+/// What a hole is.
+#[derive(Clone, Debug)]
+pub(crate) enum HoleKind {
+    /// `_`, `_:type`
+    Wildcard(Option<Arc<dyn HoleType>>),
+    /// `name:type`, `name=example`, `name:type=example`
+    Declare {
+        name: String,
+        ty: Option<Arc<dyn HoleType>>,
+        example: Option<Value>,
+    },
+    /// `name`
+    Name(String),
+    /// Anything else
+    Expression(Expression),
+}
+
+/// Where a hole stands: it says how its value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Text,
+    JsonString,
+    JsonValue,
+}
+
+/// One thing in which a message differs from what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Where in the JSON (`$.items[0]`), or empty for a text.
+    pub path: String,
+    /// What was expected there.
+    pub expected: String,
+    /// What came.
+    pub came: String,
+}
+
+/// Why a payload does not match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// A message of another kind: `expected` and `came` name them.
+    Kind {
+        /// The kind that was expected.
+        expected: String,
+        /// The kind that came.
+        came: String,
+    },
+    /// A text, or bytes, that differ.
+    Text(Difference),
+    /// JSON that differs in these places.
+    Json(Vec<Difference>),
+    /// JSON was expected, and what came is none, for this reason.
+    NotJson(String),
+    /// A check under the message does not hold.
+    Check {
+        /// The check, as it stands in the talk.
+        check: String,
+        /// What it was applied to.
+        came: String,
+    },
+    /// An expression in the pattern failed, for this reason.
+    Expression(String),
+}
+
+/// What a match captured, in order.
+pub(crate) type Captures = Vec<(String, Value)>;
+
+/// How many differences one mismatch lists.
+const MOST_DIFFERENCES: usize = 20;
+
+impl Pattern {
+    /// Compares a text that came with the pattern.
+    ///
+    /// # Errors
+    /// Why it does not match.
+    pub(crate) fn matches(&self, text: &str, context: &Context<'_>) -> Result<Captures, Mismatch> {
+        if let Some((prefix, pattern)) = &self.json {
+            return self.matches_json(prefix, pattern, text, context);
+        }
+        if let [Segment::Hole(only)] = self.segments[..]
+            && let Some(value) = self.holes[only].known(context, &[])
+        {
+            // A hole that holds a whole JSON document is compared as one.
+            let value = value.map_err(Mismatch::Expression)?;
+            if let Value::Json(json) = &value
+                && (json.is_object() || json.is_array())
+                && let Ok(came) = serde_json::from_str(text)
+            {
+                return if value.equals_json(&came) {
+                    Ok(Captures::new())
+                } else {
+                    Err(self.text_mismatch(text, context))
+                };
+            }
+        }
+        text::matches(&self.segments, &self.holes, text, context, &[])
+            .map_err(Mismatch::Expression)?
+            .ok_or_else(|| self.text_mismatch(text, context))
+    }
+
+    fn matches_json(
+        &self,
+        prefix: &str,
+        pattern: &JsonPattern,
+        text: &str,
+        context: &Context<'_>,
+    ) -> Result<Captures, Mismatch> {
+        let Some(rest) = text.strip_prefix(prefix) else {
+            return Err(self.text_mismatch(text, context));
+        };
+        let came = serde_json::from_str(rest)
+            .map_err(|error| Mismatch::NotJson(json::reason(&error, rest)))?;
+        let mut comparison = json::Comparison::new(&self.holes, context);
+        comparison.compare(pattern, &came);
+        comparison.finish()
+    }
+
+    fn text_mismatch(&self, came: &str, context: &Context<'_>) -> Mismatch {
+        Mismatch::Text(Difference {
+            path: String::new(),
+            expected: self.filled(context),
+            came: came.to_owned(),
+        })
+    }
+
+    /// Whether every text message matches it: a lone wildcard.
+    pub(crate) fn matches_everything(&self) -> bool {
+        match &self.segments[..] {
+            [Segment::Hole(only)] => match &self.holes[*only].kind {
+                HoleKind::Wildcard(None) => true,
+                HoleKind::Wildcard(Some(ty)) | HoleKind::Declare { ty: Some(ty), .. } => {
+                    ty.describe() == "anything"
+                }
+                HoleKind::Declare { ty: None, .. } => true,
+                HoleKind::Name(_) | HoleKind::Expression(_) => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// The names that a match binds.
+    pub(crate) fn declares(&self) -> impl Iterator<Item = (&str, Span)> {
+        self.holes.iter().filter_map(|hole| match &hole.kind {
+            HoleKind::Declare { name, .. } => Some((name.as_str(), hole.span)),
+            _ => None,
+        })
+    }
+}
+
+impl Hole {
+    /// The type it must be of, if it names one.
+    pub(crate) fn ty(&self) -> Option<&Arc<dyn HoleType>> {
+        match &self.kind {
+            HoleKind::Wildcard(ty) | HoleKind::Declare { ty, .. } => ty.as_ref(),
+            HoleKind::Name(_) | HoleKind::Expression(_) => None,
+        }
+    }
+
+    /// The name that it captures into.
+    fn captures(&self) -> Option<&str> {
+        match &self.kind {
+            HoleKind::Declare { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The value it must equal, if it is known here; what went wrong, if finding it failed.
+    fn known(
+        &self,
+        context: &Context<'_>,
+        captured: &[(String, Value)],
+    ) -> Option<Result<Value, String>> {
+        let bound = |name: &str| {
+            let own = captured.iter().rev().find(|(known, _)| known == name);
+            own.map(|(_, value)| value.clone())
+                .or_else(|| context.value(name))
+        };
+        match &self.kind {
+            HoleKind::Wildcard(_) => None,
+            HoleKind::Declare { name, .. } => bound(name).map(Ok),
+            HoleKind::Name(name) => Some(
+                bound(name).ok_or_else(|| format!("`{name}` is not bound here")),
+            ),
+            HoleKind::Expression(expression) => Some(expression.evaluate(context, captured)),
+        }
+    }
+}
+
+pub(crate) use parse::{bind_name, is_name};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,424 @@
+//! Lines with an arrow: `[WHO] ARROW[KIND][(OPTIONS)] [PAYLOAD]`.
+
+use base64::Engine as _;
+
+use super::lines::Line;
+use super::words::{DURATION_MEND, duration};
+use super::{Arrow, Content, Data, Frame, FrameOptions, Parser, Who, payload};
+use crate::diagnostic::closest;
+use crate::pattern::{Pattern, Payload};
+use crate::source::Span;
+
+/// Every kind there is.
+pub(crate) const KINDS: [&str; 18] = [
+    "text", "esc", "bin", "hex", "base64", "file", "echo", "ping", "pong", "close", "re", "any",
+    "error", "fail", "frame", "raw", "drop", "stall",
+];
+
+/// Kinds and options of the language that this version does not know yet.
+const LATER_KINDS: [&str; 8] = [
+    "file", "re", "error", "fail", "frame", "raw", "drop", "stall",
+];
+const LATER_OPTIONS: [&str; 4] = ["optional", "fragment", "chop", "compress"];
+
+/// A control frame carries 125 bytes at the most (RFC 6455 section 5.5).
+const MOST_CONTROL: usize = 125;
+
+/// Whether a line has an arrow in first place or behind a who.
+pub(crate) fn is_frame(text: &str) -> bool {
+    arrow_offset(text).is_some()
+}
+
+/// The offset of the arrow, if the line is a frame.
+pub(crate) fn arrow_offset(text: &str) -> Option<usize> {
+    let mut at = 0;
+    // Nothing, a name, or `room NAME` and `user NAME` may stand before it.
+    for words in 0..3 {
+        if text[at..].starts_with(['>', '<']) {
+            return Some(at);
+        }
+        let word_end = text[at..].find([' ', '\t'])? + at;
+        let word = &text[at..word_end];
+        let pair = words == 1 && matches!(text.split_whitespace().next(), Some("room" | "user"));
+        if !(crate::pattern::is_name(word) || pair) || (words == 1 && !pair) {
+            return None;
+        }
+        if super::directive::KEYWORDS.contains(&word) {
+            return None;
+        }
+        at = word_end + (text[word_end..].len() - text[word_end..].trim_start().len());
+    }
+    None
+}
+
+/// The parts of a frame's line behind its who.
+pub(super) struct Head<'a> {
+    pub(super) arrow: Arrow,
+    pub(super) kind: &'a str,
+    kind_at: usize,
+    pub(super) options: Option<&'a str>,
+    options_at: usize,
+    /// Where in the line its payload begins.
+    pub(super) payload_at: usize,
+    /// What is wrong behind the kind, if anything: it should be a space or the end.
+    stray: Option<char>,
+}
+
+/// Takes apart what begins with an arrow at `at`.
+pub(super) fn head(text: &str, at: usize) -> Head<'_> {
+    let arrow = if text[at..].starts_with('>') {
+        Arrow::ToServer
+    } else {
+        Arrow::ToClient
+    };
+    let kind_at = at + 1;
+    let kind_end = text[kind_at..]
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .map_or(text.len(), |end| kind_at + end);
+    let mut end = kind_end;
+    let mut options = None;
+    let mut options_at = end;
+    if text[end..].starts_with('(')
+        && let Some(close) = text[end..].find(')')
+    {
+        options_at = end + 1;
+        options = Some(&text[options_at..end + close]);
+        end += close + 1;
+    }
+    let rest = &text[end..];
+    let stray = rest.chars().next().filter(|c| *c != ' ');
+    let payload_at = end + usize::from(rest.starts_with(' '));
+    Head {
+        arrow,
+        kind: &text[kind_at..kind_end],
+        kind_at,
+        options,
+        options_at,
+        payload_at,
+        stray,
+    }
+}
+
+impl Parser {
+    pub(super) fn frame(&mut self, line: &Line<'_>) -> Option<Frame> {
+        let at = arrow_offset(line.text)?;
+        let who = self.who(line, line.text[..at].trim_end());
+        let (arrow, options, content) = self.frame_behind(line, at)?;
+        let checks = self.checks(&line.children);
+        Some(Frame {
+            who: who?,
+            arrow,
+            options,
+            content,
+            checks,
+        })
+    }
+
+    /// The arrow, options and content of what begins with an arrow at `at`.
+    pub(super) fn frame_behind(
+        &mut self,
+        line: &Line<'_>,
+        at: usize,
+    ) -> Option<(Arrow, FrameOptions, Content)> {
+        let head = head(line.text, at);
+        if let Some(stray) = head.stray {
+            let place = line.start + head.payload_at;
+            self.error(
+                Span::new(place, place + stray.len_utf8()),
+                format!("`{stray}` stands right behind the arrow or its kind"),
+                "put one space before the payload",
+            );
+            return None;
+        }
+        let mut hex_payload = false;
+        let options = self.options(line, &head, &mut hex_payload);
+        let content = self.content(line, &head, hex_payload);
+        Some((head.arrow, options, content?))
+    }
+
+    /// `Some(None)` for no who at all, `None` for one that cannot be.
+    fn who(&mut self, line: &Line<'_>, who: &str) -> Option<Option<Who>> {
+        Some(match who {
+            "" => None,
+            "all" => Some(Who::All),
+            "others" => Some(Who::Others),
+            _ if who.starts_with("room ") || who.starts_with("user ") => {
+                self.error(
+                    Span::new(line.start, line.start + who.len()),
+                    format!("`{who}` is not in this version yet"),
+                    "use `all` or `others`, or a client's name",
+                );
+                return None;
+            }
+            name => Some(Who::Name(name.to_owned())),
+        })
+    }
+
+    fn options(&mut self, line: &Line<'_>, head: &Head<'_>, hex: &mut bool) -> FrameOptions {
+        let mut options = FrameOptions::default();
+        let mut at = head.options_at;
+        for part in head.options.into_iter().flat_map(|all| all.split(',')) {
+            let start = line.start + at + (part.len() - part.trim_start().len());
+            at += part.len() + 1;
+            let part = part.trim();
+            let span = Span::new(start, start + part.len().max(1));
+            let (name, value) = super::words::first_word(part);
+            match name {
+                "skip" if value.is_empty() => options.skip = true,
+                "hex" if value.is_empty() && matches!(head.kind, "ping" | "pong") => *hex = true,
+                "within" | "after" => match duration(value) {
+                    Some(time) if name == "within" => options.within = Some(time),
+                    Some(time) => options.after = Some(time),
+                    None => self.error(span, format!("`{value}` is not a time"), DURATION_MEND),
+                },
+                _ => self.unknown_option(span, name),
+            }
+        }
+        options
+    }
+
+    fn unknown_option(&mut self, span: Span, name: &str) {
+        let key = name.split('=').next().unwrap_or(name);
+        let counted = key.starts_with('x') && key[1..].starts_with(|c: char| c.is_ascii_digit());
+        if counted || LATER_OPTIONS.contains(&key) {
+            self.error(
+                span,
+                format!("the option `{name}` is not in this version yet"),
+                "leave it out; this version knows `within`, `after`, `skip`, and `hex` for ping and pong",
+            );
+            return;
+        }
+        let known = ["within", "after", "skip", "hex"];
+        let mend = match closest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "the options are `within 200ms`, `after 1s`, `skip`, and `hex` for ping and pong; for a payload in parentheses put a space behind the arrow".into(),
+        };
+        self.error(span, format!("there is no option `{name}`"), mend);
+    }
+
+    fn content(&mut self, line: &Line<'_>, head: &Head<'_>, hex: bool) -> Option<Content> {
+        let payload = payload(line, head.payload_at);
+        Some(match head.kind {
+            "" => Content::Text(Pattern::parse(&payload, &mut self.diagnostics)),
+            "text" => Content::Text(Pattern::literal(payload.text.clone(), &payload)),
+            "esc" => {
+                let bytes = self.unescape(&payload)?;
+                match String::from_utf8(bytes) {
+                    Ok(text) => Content::Text(Pattern::literal(text, &payload)),
+                    Err(_) => {
+                        self.error(
+                            payload.whole(),
+                            "a text message must be UTF-8, and these escapes make bytes that are not",
+                            "use the kind `bin` for a binary message",
+                        );
+                        return None;
+                    }
+                }
+            }
+            "bin" => Content::Binary(self.unescape(&payload)?),
+            "hex" => Content::Binary(self.hex(&payload)?),
+            "base64" => {
+                let compact: String = payload.text.split_whitespace().collect();
+                match base64::engine::general_purpose::STANDARD.decode(compact) {
+                    Ok(bytes) => Content::Binary(bytes),
+                    Err(error) => {
+                        self.error(
+                            payload.whole(),
+                            format!("this is not base64: {error}"),
+                            "use the alphabet of RFC 4648 section 4, with padding",
+                        );
+                        return None;
+                    }
+                }
+            }
+            "echo" => {
+                self.no_payload(&payload, "echo")?;
+                Content::Echo
+            }
+            "any" => {
+                self.no_payload(&payload, "any")?;
+                Content::Any
+            }
+            "ping" => Content::Ping(self.control(&payload, hex)?),
+            "pong" => Content::Pong(self.control(&payload, hex)?),
+            "close" => self.close(&payload)?,
+            kind => {
+                self.unknown_kind(line, head, kind);
+                return None;
+            }
+        })
+    }
+
+    fn unknown_kind(&mut self, line: &Line<'_>, head: &Head<'_>, kind: &str) {
+        let start = line.start + head.kind_at;
+        let span = Span::new(start, start + kind.len());
+        if LATER_KINDS.contains(&kind) {
+            self.error(
+                span,
+                format!("the kind `{kind}` is not in this version yet"),
+                "this version knows text, esc, bin, hex, base64, echo, ping, pong, close and any",
+            );
+            return;
+        }
+        let arrow = &line.text[head.kind_at - 1..head.kind_at];
+        let mend = match closest(kind, KINDS) {
+            Some(near) => format!("did you mean `{arrow}{near}`?"),
+            None => format!("for a text message put a space behind the arrow: `{arrow} {kind}`"),
+        };
+        self.error(span, format!("there is no kind `{kind}`"), mend);
+    }
+
+    fn no_payload(&mut self, payload: &Payload, kind: &str) -> Option<()> {
+        if payload.text.trim().is_empty() {
+            return Some(());
+        }
+        self.error(
+            payload.whole(),
+            format!("`{kind}` takes no payload"),
+            "remove what stands behind it",
+        );
+        None
+    }
+
+    /// The payload of a ping or pong: `Some(None)` for none.
+    fn control(&mut self, payload: &Payload, hex: bool) -> Option<Option<Data>> {
+        if payload.text.is_empty() {
+            return Some(None);
+        }
+        let (data, length) = if hex {
+            let bytes = self.hex(payload)?;
+            let length = bytes.len();
+            (Data::Bytes(bytes), length)
+        } else {
+            let pattern = Pattern::parse(payload, &mut self.diagnostics);
+            let length = if pattern.holes.is_empty() {
+                payload.text.len()
+            } else {
+                0
+            };
+            (Data::Text(pattern), length)
+        };
+        if length > MOST_CONTROL {
+            self.error(
+                payload.whole(),
+                format!("a control frame carries {MOST_CONTROL} bytes at the most, and this is {length}"),
+                "shorten it (RFC 6455 section 5.5)",
+            );
+            return None;
+        }
+        Some(Some(data))
+    }
+
+    fn close(&mut self, payload: &Payload) -> Option<Content> {
+        let (code, reason) = super::words::first_word(&payload.text);
+        if code.is_empty() {
+            return Some(Content::Close {
+                code: None,
+                reason: None,
+            });
+        }
+        let code = match code.parse::<u16>() {
+            Ok(number) if (1000..5000).contains(&number) => number,
+            _ => {
+                self.error(
+                    payload.span(0, code.len()),
+                    format!("`{code}` is not a close code"),
+                    "write a number from 1000 to 4999, then the reason (RFC 6455 section 7.4)",
+                );
+                return None;
+            }
+        };
+        let reason = (!reason.is_empty()).then(|| {
+            let at = payload.text.len() - reason.len();
+            let start = payload.span(at, at).start;
+            Pattern::parse(&Payload::line(reason, start), &mut self.diagnostics)
+        });
+        Some(Content::Close {
+            code: Some(code),
+            reason,
+        })
+    }
+
+    /// Pairs of hexadecimal digits, blanks between them.
+    fn hex(&mut self, payload: &Payload) -> Option<Vec<u8>> {
+        let mut digits = Vec::new();
+        for (at, c) in payload.text.char_indices() {
+            match c.to_digit(16) {
+                Some(digit) => digits.push(digit as u8),
+                None if c.is_whitespace() => {}
+                None => {
+                    self.error(
+                        payload.span(at, at + c.len_utf8()),
+                        format!("`{c}` is not a hexadecimal digit"),
+                        "write two digits for each byte: `10 0e ff`",
+                    );
+                    return None;
+                }
+            }
+        }
+        if !digits.len().is_multiple_of(2) {
+            self.error(
+                payload.whole(),
+                "there is an odd number of hexadecimal digits",
+                "write two digits for each byte: `0a`, not `a`",
+            );
+            return None;
+        }
+        Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    }
+
+    /// Resolves `\n \r \t \\ \xNN \u{…}`.
+    fn unescape(&mut self, payload: &Payload) -> Option<Vec<u8>> {
+        let text = payload.text.as_str();
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(found) = text[at..].find('\\') {
+            let start = at + found;
+            bytes.extend_from_slice(&text.as_bytes()[at..start]);
+            let rest = &text[start + 1..];
+            let length = match rest.bytes().next() {
+                Some(b'n') => escaped(&mut bytes, b"\n"),
+                Some(b'r') => escaped(&mut bytes, b"\r"),
+                Some(b't') => escaped(&mut bytes, b"\t"),
+                Some(b'\\') => escaped(&mut bytes, b"\\"),
+                Some(b'x') => rest
+                    .get(1..3)
+                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                    .map(|byte| {
+                        bytes.push(byte);
+                        3
+                    }),
+                Some(b'u') => unicode(rest).map(|(c, length)| {
+                    bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    length
+                }),
+                _ => None,
+            };
+            let Some(length) = length else {
+                let end = start + 1 + rest.chars().next().map_or(0, char::len_utf8);
+                self.error(
+                    payload.span(start, end),
+                    format!("`{}` is not an escape", &text[start..end]),
+                    r"the escapes are \n \r \t \\ \xNN and \u{NNNN}",
+                );
+                return None;
+            };
+            at = start + 1 + length;
+        }
+        bytes.extend_from_slice(&text.as_bytes()[at..]);
+        Some(bytes)
+    }
+}
+
+fn escaped(bytes: &mut Vec<u8>, with: &[u8]) -> Option<usize> {
+    bytes.extend_from_slice(with);
+    Some(1)
+}
+
+/// The character of `u{…}` and how many bytes it took.
+fn unicode(rest: &str) -> Option<(char, usize)> {
+    let digits = rest.strip_prefix("u{")?;
+    let end = digits.find('}')?;
+    let code = u32::from_str_radix(&digits[..end], 16).ok()?;
+    Some((char::from_u32(code)?, end + 3))
+}

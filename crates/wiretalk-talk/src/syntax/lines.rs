@@ -1,0 +1,210 @@
+//! A talk as a tree of lines: indentation makes children, bars make payloads of several lines.
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+
+/// One line that says something, with the lines indented under it.
+#[derive(Clone, Debug)]
+pub(crate) struct Line<'a> {
+    /// The text from its first non-blank character to the line's end, without CR or LF.
+    pub(crate) text: &'a str,
+    /// Offset of `text` in the source.
+    pub(crate) start: usize,
+    /// Columns of white space before it; one alone counts as none.
+    pub(crate) indent: usize,
+    /// The bars that go on with this line's payload.
+    pub(crate) bars: Vec<Bar<'a>>,
+    /// The lines indented under it.
+    pub(crate) children: Vec<Line<'a>>,
+}
+
+impl Line<'_> {
+    /// The span of the line itself, without what hangs under it.
+    pub(crate) fn span(&self) -> Span {
+        Span::new(self.start, self.start + self.text.trim_end().len().max(1))
+    }
+}
+
+/// A line `| text` behind a payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bar<'a> {
+    /// What stands behind the bar, one space eaten.
+    pub(crate) text: &'a str,
+    /// Offset of `text` in the source.
+    pub(crate) start: usize,
+}
+
+/// A physical line, before the tree is made. `fmt` works on these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Physical<'a> {
+    Blank,
+    Comment {
+        text: &'a str,
+        indent: usize,
+    },
+    Bar {
+        bar: Bar<'a>,
+        indent: usize,
+    },
+    Statement {
+        text: &'a str,
+        start: usize,
+        indent: usize,
+    },
+}
+
+/// The physical lines of a text: every one of them, in order.
+pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |whole| {
+        let line_start = start;
+        start += whole.len();
+        let line = whole.strip_suffix('\n').unwrap_or(whole);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let body = line.trim_start_matches([' ', '\t']);
+        let blank = &line[..line.len() - body.len()];
+        let indent = blank.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum();
+        let body_start = line_start + blank.len();
+        if body.is_empty() {
+            Physical::Blank
+        } else if body.starts_with('#') {
+            Physical::Comment {
+                text: body.trim_end(),
+                indent,
+            }
+        } else if let Some(rest) = body.strip_prefix('|') {
+            let text = rest.strip_prefix(' ').unwrap_or(rest);
+            let start = body_start + (body.len() - text.len());
+            Physical::Bar {
+                bar: Bar { text, start },
+                indent,
+            }
+        } else {
+            Physical::Statement {
+                text: body,
+                start: body_start,
+                indent,
+            }
+        }
+    })
+}
+
+/// Whether bars may follow such a line directly: a frame, a rule's pattern, an HTTP answer.
+fn takes_bars(text: &str) -> bool {
+    super::frame::is_frame(text)
+        || ["on", "ignore", "HTTP"]
+            .iter()
+            .any(|word| text.split_whitespace().next() == Some(word))
+}
+
+/// Makes the tree. What is wrong with indentation or bars is added to `errors`.
+pub(crate) fn tree<'a>(text: &'a str, errors: &mut Vec<Diagnostic>) -> Vec<Line<'a>> {
+    let mut builder = Builder::default();
+    for line in physical(text) {
+        match line {
+            Physical::Blank | Physical::Comment { .. } => {}
+            Physical::Bar { bar, indent } => builder.bar(bar, indent, errors),
+            Physical::Statement {
+                text,
+                start,
+                indent,
+            } => {
+                if indent == 1 {
+                    errors.push(Diagnostic::error(
+                        Span::new(start, start + 1),
+                        "one space is not an indentation",
+                        "indent by two spaces or more to attach the line to the statement above, or by none",
+                    ));
+                }
+                builder.statement(
+                    Line {
+                        text,
+                        start,
+                        indent: if indent == 1 { 0 } else { indent },
+                        bars: Vec::new(),
+                        children: Vec::new(),
+                    },
+                    errors,
+                );
+            }
+        }
+    }
+    builder.finish()
+}
+
+#[derive(Default)]
+struct Builder<'a> {
+    roots: Vec<Line<'a>>,
+    /// The lines that are still open, outermost first.
+    open: Vec<Line<'a>>,
+}
+
+impl<'a> Builder<'a> {
+    fn statement(&mut self, line: Line<'a>, errors: &mut Vec<Diagnostic>) {
+        while self
+            .open
+            .last()
+            .is_some_and(|open| open.indent >= line.indent)
+        {
+            self.close();
+        }
+        match self.open.last() {
+            None if line.indent > 0 => errors.push(Diagnostic::error(
+                line.span(),
+                "this line is indented, but there is no statement above to attach it to",
+                "remove the indentation",
+            )),
+            Some(parent)
+                if parent
+                    .children
+                    .last()
+                    .is_some_and(|sibling| sibling.indent != line.indent) =>
+            {
+                errors.push(Diagnostic::error(
+                    line.span(),
+                    "this indentation matches no line above",
+                    "line it up with the other lines of the block",
+                ));
+            }
+            _ => {}
+        }
+        self.open.push(line);
+    }
+
+    fn bar(&mut self, bar: Bar<'a>, indent: usize, errors: &mut Vec<Diagnostic>) {
+        let owner = match self.open.last() {
+            Some(last) if takes_bars(last.text) => Some(self.open.len() - 1),
+            _ => self
+                .open
+                .iter()
+                .rposition(|open| takes_bars(open.text) && open.indent < indent),
+        };
+        let Some(owner) = owner else {
+            errors.push(Diagnostic::error(
+                Span::new(bar.start.saturating_sub(1), bar.start + bar.text.len()),
+                "a bar goes on with a payload, but no frame stands above it",
+                "put a `>` or `<` line before it",
+            ));
+            return;
+        };
+        while self.open.len() > owner + 1 {
+            self.close();
+        }
+        self.open[owner].bars.push(bar);
+    }
+
+    fn close(&mut self) {
+        let Some(line) = self.open.pop() else { return };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(line),
+            None => self.roots.push(line),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Line<'a>> {
+        while !self.open.is_empty() {
+            self.close();
+        }
+        self.roots
+    }
+}

@@ -1,0 +1,334 @@
+//! The language: lines, frames, directives, and the tree they make.
+
+mod check;
+mod directive;
+pub(crate) mod frame;
+mod http;
+pub(crate) mod lines;
+mod words;
+
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::pattern::{Pattern, Payload};
+use crate::query::Check;
+use crate::source::{Source, Span};
+
+pub(crate) use words::{DURATION_MEND, duration};
+
+/// A talk as it was understood.
+#[derive(Clone, Debug)]
+pub struct Talk {
+    pub(crate) source: Source,
+    pub(crate) statements: Vec<Statement>,
+}
+
+impl Talk {
+    /// The text it was read from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+/// A talk with everything that is wrong with it.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// What was understood.
+    pub talk: Talk,
+    /// What was not, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a talk. `name` is what it is called in messages: the path as the user wrote it.
+#[must_use]
+pub fn parse(name: &str, text: &str) -> Parsed {
+    let mut parser = Parser {
+        diagnostics: Vec::new(),
+    };
+    let lines = lines::tree(text, &mut parser.diagnostics);
+    let statements = parser.block(&lines, Place::Top);
+    let mut diagnostics = parser.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    Parsed {
+        talk: Talk {
+            source: Source::new(name, text),
+            statements,
+        },
+        diagnostics,
+    }
+}
+
+/// The text of a talk's bytes: UTF-8, with or without a byte order mark.
+///
+/// # Errors
+/// Where the first byte is that is not UTF-8, and a hint how to mend it.
+pub fn decode(bytes: &[u8]) -> Result<&str, NotUtf8> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = &bytes[..error.valid_up_to()];
+        let line_start = valid
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        NotUtf8 {
+            line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
+            column: String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1,
+            byte: bytes.get(error.valid_up_to()).copied().unwrap_or_default(),
+        }
+    })
+}
+
+/// A talk must be UTF-8, and this one is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8 {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The byte found there.
+    pub byte: u8,
+}
+
+impl std::fmt::Display for NotUtf8 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "line {}, column {}: the byte 0x{:02x} is not UTF-8; save the talk as UTF-8 (from Latin-1: `iconv -f LATIN1 -t UTF-8`)",
+            self.line, self.column, self.byte
+        )
+    }
+}
+
+impl std::error::Error for NotUtf8 {}
+
+/// A statement and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) span: Span,
+    pub(crate) kind: StatementKind,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum StatementKind {
+    Frame(Box<Frame>),
+    Connect(Connect),
+    Http(Http),
+    Listen(Pattern),
+    Test(String),
+    Finally(Vec<Statement>),
+    Set(Set),
+    Option(TalkOption),
+    Wait(Duration),
+    Silence {
+        who: Option<Who>,
+        duration: Duration,
+    },
+    On(Box<On>),
+    Every(Every),
+}
+
+/// Who sends or receives, if a line says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Name(String),
+    All,
+    Others,
+}
+
+/// The direction of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrow {
+    /// `>`: from client to server.
+    ToServer,
+    /// `<`: from server to client.
+    ToClient,
+}
+
+/// A line with an arrow.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) who: Option<Who>,
+    pub(crate) arrow: Arrow,
+    pub(crate) options: FrameOptions,
+    pub(crate) content: Content,
+    pub(crate) checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrameOptions {
+    pub(crate) within: Option<Duration>,
+    pub(crate) after: Option<Duration>,
+    pub(crate) skip: bool,
+}
+
+/// What a frame carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Text(Pattern),
+    Binary(Vec<u8>),
+    Echo,
+    Ping(Option<Data>),
+    Pong(Option<Data>),
+    Close {
+        code: Option<u16>,
+        reason: Option<Pattern>,
+    },
+    Any,
+}
+
+/// The payload of a ping or pong.
+#[derive(Clone, Debug)]
+pub(crate) enum Data {
+    Text(Pattern),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connect {
+    pub(crate) name: Option<String>,
+    pub(crate) url: Pattern,
+    pub(crate) headers: Vec<Header>,
+}
+
+/// A header line.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) span: Span,
+    pub(crate) name: String,
+    pub(crate) value: Pattern,
+}
+
+/// `HTTP STATUS` with what hangs under it.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) body: Option<Pattern>,
+}
+
+/// `set NAME = VALUE`
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    pub(crate) scope: SetScope,
+    pub(crate) name: String,
+    pub(crate) value: Pattern,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetScope {
+    /// `set NAME`
+    Run,
+    /// `set client.NAME`
+    Client,
+    /// `set global.NAME`
+    Global,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TalkOption {
+    Timeout(Duration),
+    Strict(bool),
+    Subprotocol(Vec<String>),
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub(crate) struct On {
+    pub(crate) trigger: Trigger,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) body: Vec<Statement>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Trigger {
+    /// The other side sends such a message.
+    Message {
+        arrow: Arrow,
+        content: Content,
+    },
+    /// `on connect [PATH]` with headers.
+    Connect {
+        path: Option<Pattern>,
+        headers: Vec<Header>,
+    },
+    /// `on GET PATH` with headers.
+    Get {
+        path: Pattern,
+        headers: Vec<Header>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Every {
+    pub(crate) period: Duration,
+    pub(crate) per_client: bool,
+    pub(crate) body: Vec<Statement>,
+}
+
+/// Where a block of lines stands: it says which statements may be in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Top,
+    Body,
+}
+
+struct Parser {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Parser {
+    fn error(&mut self, span: Span, what: impl Into<String>, mend: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::error(span, what, mend));
+    }
+
+    fn block(&mut self, lines: &[lines::Line<'_>], place: Place) -> Vec<Statement> {
+        lines
+            .iter()
+            .filter_map(|line| {
+                let kind = if frame::is_frame(line.text) {
+                    self.frame(line)
+                        .map(|frame| StatementKind::Frame(Box::new(frame)))
+                } else {
+                    self.directive(line, place)
+                };
+                kind.map(|kind| Statement {
+                    span: line.span(),
+                    kind,
+                })
+            })
+            .collect()
+    }
+
+    /// Says that nothing can hang under a line of this kind.
+    fn no_children(&mut self, line: &lines::Line<'_>, what: &str) {
+        if let Some(child) = line.children.first() {
+            self.error(
+                child.span(),
+                format!("nothing can be indented under {what}"),
+                "remove the indentation",
+            );
+        }
+    }
+}
+
+/// The payload of a line: what follows at `start` in its text, and its bars.
+fn payload(line: &lines::Line<'_>, start: usize) -> Payload {
+    let first = &line.text[start..];
+    let mut payload = Payload::line(first, line.start + start);
+    for (index, bar) in line.bars.iter().enumerate() {
+        if index == 0 && first.is_empty() {
+            payload.lines.clear();
+        } else {
+            payload.text.push('\n');
+        }
+        payload.lines.push((payload.text.len(), bar.start));
+        payload.text.push_str(bar.text);
+    }
+    payload
+}
+
+
+#[cfg(test)]
+mod tests;
