@@ -1,0 +1,8 @@
+//! Connections that talk to each other, and to peers that break the rules.
+
+mod dialogue;
+mod endings;
+mod memory;
+mod pair;
+mod properties;
+mod refusals;
