@@ -52,7 +52,7 @@ impl Default for Config {
 impl Config {
     pub(crate) fn protocol(&self) -> wiretalk_proto::Config {
         wiretalk_proto::Config {
-            limits: self.limits.clone(),
+            limits: self.limits,
             auto_pong: self.auto_pong,
             auto_close: self.auto_close,
         }

@@ -40,7 +40,7 @@ pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| setup(error.to_string()))?;
+        .map_err(|error| setup(&error))?;
     let mut config = if trust.insecure {
         builder
             .dangerous()
@@ -67,7 +67,7 @@ fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
     // The system's store often holds a few that rustls does not take; the others are enough.
     store.add_parsable_certificates(native.certs);
     match native.errors.first() {
-        Some(error) if store.is_empty() => Err(setup(format!(
+        Some(error) if store.is_empty() => Err(setup(&format!(
             "no root certificates of the system: {error}"
         ))),
         _ => Ok(store),
@@ -95,7 +95,7 @@ pub(super) fn failed(authority: &str, error: io::Error) -> Error {
     Error::with_source(ErrorKind::Tls, Blame::Peer, why, error)
 }
 
-fn setup(why: String) -> Error {
+fn setup(why: &dyn std::fmt::Display) -> Error {
     Error::new(
         ErrorKind::Tls,
         Blame::Us,

@@ -36,7 +36,14 @@ mod listener;
 mod reply;
 mod upgrade;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use hyper::{body, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -114,7 +121,9 @@ where
     let Some(stream) = incoming.into_transport(options.handshake_timeout).await? else {
         return Ok(());
     };
+    let spoke = AtomicBool::new(false);
     let service = service_fn(|mut request: http::Request<body::Incoming>| {
+        spoke.store(true, Ordering::Relaxed);
         let upgrade = hyper::upgrade::on(&mut request);
         let (head, _) = request.into_parts();
         let reply = handler(Request {
@@ -137,7 +146,11 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
-    served.map_err(|error| failed(error, options.handshake_timeout))
+    match served {
+        // A browser keeps its connection for a while, in case it wants something more.
+        Err(error) if error.is_timeout() && spoke.into_inner() => Ok(()),
+        served => served.map_err(|error| failed(error, options.handshake_timeout)),
+    }
 }
 
 fn failed(error: hyper::Error, limit: Duration) -> Error {

@@ -1,5 +1,10 @@
 //! What a request is answered with.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -13,6 +18,8 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// Set when the reply is given, for the upgrade that waits for it.
+    given: Option<Arc<AtomicBool>>,
 }
 
 impl Reply {
@@ -24,6 +31,7 @@ impl Reply {
             status,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            given: None,
         }
     }
 
@@ -84,7 +92,18 @@ impl Reply {
         &mut self.headers
     }
 
+    /// The 101 of an upgrade, and what tells whether it was given back by the handler.
+    pub(super) fn switching_protocols() -> (Self, Arc<AtomicBool>) {
+        let given = Arc::new(AtomicBool::new(false));
+        let mut reply = Self::new(101);
+        reply.given = Some(Arc::clone(&given));
+        (reply, given)
+    }
+
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+        if let Some(given) = self.given {
+            given.store(true, Ordering::Release);
+        }
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;

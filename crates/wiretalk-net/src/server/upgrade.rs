@@ -1,6 +1,13 @@
 //! From a request to a WebSocket.
 
-use std::{future::Future, net::SocketAddr};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
@@ -96,7 +103,7 @@ impl Upgrade {
             .offer
             .accept(subprotocol.as_deref())
             .map_err(|error| Error::invalid(error.to_string()))?;
-        let mut reply = Reply::new(101);
+        let (mut reply, given) = Reply::switching_protocols();
         for (name, value) in own {
             reply = reply.header(name, value)?;
         }
@@ -108,7 +115,7 @@ impl Upgrade {
             local_addr: self.local_addr,
             subprotocol,
         };
-        Ok((reply, take_over(self.stream, config, info)))
+        Ok((reply, take_over(self.stream, given, config, info)))
     }
 }
 
@@ -129,7 +136,12 @@ fn add(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) -> Resul
 }
 
 /// Takes the stream back out of hyper, with what it has read too far.
-async fn take_over(stream: OnUpgrade, config: Config, info: Info) -> Result<WebSocket, Error> {
+async fn take_over(
+    stream: OnUpgrade,
+    given: Arc<AtomicBool>,
+    config: Config,
+    info: Info,
+) -> Result<WebSocket, Error> {
     let limit = config.handshake_timeout;
     let upgraded = match timeout(limit, stream).await {
         Ok(Ok(upgraded)) => upgraded,
@@ -150,6 +162,14 @@ async fn take_over(stream: OnUpgrade, config: Config, info: Info) -> Result<WebS
             ));
         }
     };
+    // hyper gives the stream back at the end of any request that asked for an upgrade, whatever the answer was.
+    if !given.load(Ordering::Acquire) {
+        return Err(Error::new(
+            ErrorKind::Handshake,
+            Blame::Us,
+            "the handshake was answered with something else",
+        ));
+    }
     match upgraded.downcast::<TokioIo<Transport>>() {
         Ok(parts) => Ok(WebSocket::new(
             parts.io.into_inner(),

@@ -81,6 +81,8 @@ pub(super) struct Core {
     /// How long nothing may leave a queue that is not empty; only with keepalive.
     stall_limit: Option<Duration>,
     stall: Alarm,
+    /// A deadline seems past, and this is the second look; see [`look_again`].
+    overdue: bool,
     /// Why nothing can be sent any more, for senders.
     failure: Option<Error>,
     /// Counts up when a sender that waits should look again.
@@ -155,6 +157,7 @@ impl Core {
                 .ping_interval
                 .map(|interval| interval.saturating_add(config.ping_timeout)),
             stall: Alarm::default(),
+            overdue: false,
             failure: None,
             changes: 0,
         }
@@ -242,6 +245,7 @@ impl Core {
             }
             Poll::Ready(Ok(_)) => {
                 self.timers.on_read();
+                self.overdue = false;
                 return Poll::Ready(());
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -261,6 +265,10 @@ impl Core {
             return Poll::Pending;
         }
         let due = ready!(self.timers.poll(cx));
+        if due != Due::Ping && !self.overdue {
+            self.overdue = true;
+            return look_again(cx);
+        }
         self.on_due(due, cx);
         Poll::Ready(())
     }
@@ -334,7 +342,7 @@ impl Core {
 
     /// Gives the read buffer back, but for what could not be decoded yet.
     fn release_input(&mut self) {
-        if self.consumed > 0 {
+        if self.consumed > 0 || self.input.capacity() >= buffers::READ_SIZE {
             let rest = self.input[self.consumed..].to_vec();
             buffers::give_read(std::mem::replace(&mut self.input, rest));
             self.consumed = 0;
@@ -366,16 +374,28 @@ impl Core {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let result = self.poll_write_all(cx);
         match &result {
-            Poll::Ready(Ok(())) => self.stall.disarm(),
+            Poll::Ready(Ok(())) => {
+                self.output.stalled_since = None;
+                self.stall.disarm();
+            }
             Poll::Ready(Err(error)) => {
                 self.failure = Some(error.clone());
                 self.output.discard();
+                // What came before is still to be read, but the end of it is not waited for without a bound.
+                if self.timers.close_deadline().is_none() {
+                    self.timers
+                        .close_by(later(Instant::now(), self.close_timeout));
+                }
                 self.changes += 1;
             }
             Poll::Pending => {
                 if let Some(limit) = self.stall_limit {
                     let since = *self.output.stalled_since.get_or_insert_with(Instant::now);
                     ready!(self.stall.poll_until(later(since, limit), cx));
+                    if !self.overdue {
+                        self.overdue = true;
+                        return look_again(cx).map(Ok);
+                    }
                     let error = silent(limit);
                     self.end(Some(error.clone()));
                     return Poll::Ready(Err(error));
@@ -403,6 +423,7 @@ impl Core {
             output.sent += taken;
             output.sent_total += taken as u64;
             output.stalled_since = None;
+            self.overdue = false;
             self.changes += 1;
             self.timers.on_write(output.sent_total);
         }
@@ -438,11 +459,11 @@ impl Core {
                 self.give_up(CloseCode::GOING_AWAY, "idle timeout", error, cx);
             }
             Due::CloseTimeout => {
-                self.end(Some(Error::timeout(
-                    Blame::Peer,
-                    "the peer did not answer our close frame",
-                    self.close_timeout,
-                )));
+                let error = self.failure.clone().unwrap_or_else(|| {
+                    let what = "the peer did not answer our close frame";
+                    Error::timeout(Blame::Peer, what, self.close_timeout)
+                });
+                self.end(Some(error));
             }
         }
     }
@@ -728,6 +749,12 @@ impl Core {
         self.end(Some(error.clone()));
         error
     }
+}
+
+/// Whoever was not polled for long finds its deadlines past, though what they wait for may have come meanwhile and only
+/// the runtime has not looked yet. So it is let look, before a peer is given up.
+fn look_again(cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::yield_now()).poll(cx)
 }
 
 fn silent(limit: Duration) -> Error {

@@ -257,6 +257,3 @@ fn message(event: Result<Option<Event>, Error>) -> Option<Option<Result<Message,
         Err(error) => Some(Some(Err(error))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,13 +1,14 @@
 //! A connection in two halves.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
 };
 
-use tokio::time::timeout;
+use tokio::{task::coop, time::timeout};
 use wiretalk_proto::{CloseCode, MessageKind, Prepared, State};
 
 use super::{
@@ -158,8 +159,7 @@ impl Sender {
     /// `TooSlow` if the queue is at [`Config::max_queued`](crate::Config::max_queued), so that nothing was queued;
     /// otherwise as [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.shared
-            .act(|core, cx| core.try_send(&Outgoing::Message(&message.into()), cx))
+        self.shared.try_send(&Outgoing::Message(&message.into()))
     }
 
     /// Sends a message that was framed before, as [`try_send`](Self::try_send) does.
@@ -167,8 +167,7 @@ impl Sender {
     /// # Errors
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.shared
-            .act(|core, cx| core.try_send(&Outgoing::Prepared(message), cx))
+        self.shared.try_send(&Outgoing::Prepared(message))
     }
 
     /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
@@ -341,6 +340,19 @@ impl Shared {
             self.waiters.wake_senders();
         }
         result
+    }
+
+    fn try_send(&self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+        self.act(|core, cx| {
+            let mut result = Ok(());
+            // That the task has used up its share of the thread must not look like a stream that takes no more.
+            let send = coop::unconstrained(poll_fn(|cx| {
+                result = core.try_send(outgoing, cx);
+                Poll::Ready(())
+            }));
+            let _ = pin!(send).poll(cx);
+            result
+        })
     }
 
     fn poll_as_sender<T>(

@@ -194,3 +194,6 @@ impl Timers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
