@@ -158,9 +158,7 @@ fn regex_replace(text: String, pattern: String, replacement: String) -> Result<S
         regex
     };
     drop(cache);
-    Ok(regex
-        .replace_all(&text, replacement.as_str())
-        .into_owned())
+    Ok(regex.replace_all(&text, replacement.as_str()).into_owned())
 }
 
 /// MiniJinja's error without its place, which is one inside the hole.

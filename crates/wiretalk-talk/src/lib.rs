@@ -9,6 +9,7 @@
 mod diagnostic;
 mod expression;
 mod pattern;
+pub mod player;
 mod query;
 mod scope;
 mod source;

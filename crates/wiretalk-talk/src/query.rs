@@ -156,7 +156,12 @@ impl Query {
     }
 
     /// The values that the query gives; none if there is nothing there.
-    fn values(&self, subject: &Subject<'_>, context: &Context<'_>, captured: &Captures) -> Result<Vec<Value>, String> {
+    fn values(
+        &self,
+        subject: &Subject<'_>,
+        context: &Context<'_>,
+        captured: &Captures,
+    ) -> Result<Vec<Value>, String> {
         Ok(match self {
             Self::JsonPath(path) => {
                 let text = subject.text.ok_or("the message is not text")?;
@@ -316,7 +321,12 @@ impl Predicate {
         Ok(Self { not: false, test })
     }
 
-    fn holds(&self, values: &[Value], context: &Context<'_>, captured: &Captures) -> Result<bool, String> {
+    fn holds(
+        &self,
+        values: &[Value],
+        context: &Context<'_>,
+        captured: &Captures,
+    ) -> Result<bool, String> {
         if matches!(self.test, Test::Exists) {
             return Ok(values.is_empty() == self.not);
         }
@@ -333,7 +343,12 @@ impl Predicate {
 }
 
 impl Test {
-    fn holds(&self, value: &Value, context: &Context<'_>, captured: &Captures) -> Result<bool, String> {
+    fn holds(
+        &self,
+        value: &Value,
+        context: &Context<'_>,
+        captured: &Captures,
+    ) -> Result<bool, String> {
         let text = || value.to_string();
         Ok(match self {
             Self::Compare(operator, Operand::Time(limit)) => {
@@ -477,7 +492,8 @@ pub(crate) fn apply(
                     .holds(&values, context, captures)
                     .map_err(failed)?
                 {
-                    let shown: Vec<String> = values.iter().map(|v| v.to_json().to_string()).collect();
+                    let shown: Vec<String> =
+                        values.iter().map(|v| v.to_json().to_string()).collect();
                     return Err(failed(match (query, &shown[..]) {
                         (_, []) => "nothing is there".into(),
                         (Query::Latency, _) => values.iter().map(ToString::to_string).collect(),

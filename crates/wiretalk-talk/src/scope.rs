@@ -32,7 +32,8 @@ impl Client {
         let first = |pairs: &[(String, String)], name: fn(&str) -> String| {
             let mut map = BTreeMap::new();
             for (key, value) in pairs {
-                map.entry(name(key)).or_insert_with(|| V::from(value.as_str()));
+                map.entry(name(key))
+                    .or_insert_with(|| V::from(value.as_str()));
             }
             V::from_pairs(map)
         };
@@ -50,7 +51,9 @@ impl Client {
         for (name, value) in &self.headers {
             let name = name.to_ascii_lowercase();
             for key in [name.replace('-', "_"), name] {
-                headers.entry(key).or_insert_with(|| V::from(value.as_str()));
+                headers
+                    .entry(key)
+                    .or_insert_with(|| V::from(value.as_str()));
             }
         }
         members.insert("header".into(), V::from_pairs(headers));

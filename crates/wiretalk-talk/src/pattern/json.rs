@@ -210,8 +210,9 @@ impl Parser<'_> {
             if raw.is_empty() {
                 return Ok(());
             }
-            let text: String = serde_json::from_str(&format!("\"{raw}\""))
-                .map_err(|_| format!("`{raw}` has an escape or a character that JSON does not allow in a string"))?;
+            let text: String = serde_json::from_str(&format!("\"{raw}\"")).map_err(|_| {
+                format!("`{raw}` has an escape or a character that JSON does not allow in a string")
+            })?;
             raw.clear();
             parts.push(Segment::Literal(text));
             Ok::<_, String>(())
@@ -403,12 +404,10 @@ impl<'a> Comparison<'a> {
                     self.differ(expected.to_string(), came);
                 }
             }
-            (JsonPattern::String(parts), Json::String(text)) => {
-                match self.text(parts, text) {
-                    Some(captures) => self.captures.extend(captures),
-                    None => self.differ(self.show_string(parts), came),
-                }
-            }
+            (JsonPattern::String(parts), Json::String(text)) => match self.text(parts, text) {
+                Some(captures) => self.captures.extend(captures),
+                None => self.differ(self.show_string(parts), came),
+            },
             (JsonPattern::String(parts), came) => self.differ(self.show_string(parts), came),
             (JsonPattern::Array { items, open }, Json::Array(came_items)) => {
                 for (index, came) in came_items.iter().enumerate() {
@@ -447,11 +446,9 @@ impl<'a> Comparison<'a> {
             let found = match &key[..] {
                 [] => came.get_key_value(""),
                 [Segment::Literal(key)] => came.get_key_value(key.as_str()),
-                parts => came
-                    .iter()
-                    .find(|(name, _)| {
-                        !taken.contains(&name.as_str()) && self.text(parts, name).is_some()
-                    }),
+                parts => came.iter().find(|(name, _)| {
+                    !taken.contains(&name.as_str()) && self.text(parts, name).is_some()
+                }),
             };
             let Some((name, value)) = found else {
                 let name = self.filled(key);

@@ -259,9 +259,9 @@ impl Hole {
         match &self.kind {
             HoleKind::Wildcard(_) => None,
             HoleKind::Declare { name, .. } => bound(name).map(Ok),
-            HoleKind::Name(name) => Some(
-                bound(name).ok_or_else(|| format!("`{name}` is not bound here")),
-            ),
+            HoleKind::Name(name) => {
+                Some(bound(name).ok_or_else(|| format!("`{name}` is not bound here")))
+            }
             HoleKind::Expression(expression) => Some(expression.evaluate(context, captured)),
         }
     }

@@ -61,7 +61,11 @@ impl Pattern {
 }
 
 impl Hole {
-    fn fill(&self, context: &Context<'_>, bound: &mut Vec<(String, Value)>) -> Result<Value, String> {
+    fn fill(
+        &self,
+        context: &Context<'_>,
+        bound: &mut Vec<(String, Value)>,
+    ) -> Result<Value, String> {
         if let Some(known) = self.known(context, bound) {
             return known;
         }
@@ -77,8 +81,9 @@ impl Hole {
                 bound.push((name.clone(), value.clone()));
                 Ok(value)
             }
-            HoleKind::Wildcard(_) | HoleKind::Name(_) | HoleKind::Expression(_) => fresh()
-                .ok_or_else(|| format!("`{{{{{}}}}}` has no value to send", self.raw)),
+            HoleKind::Wildcard(_) | HoleKind::Name(_) | HoleKind::Expression(_) => {
+                fresh().ok_or_else(|| format!("`{{{{{}}}}}` has no value to send", self.raw))
+            }
         }
     }
 

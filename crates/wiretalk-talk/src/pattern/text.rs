@@ -86,16 +86,18 @@ impl Matcher<'_> {
 
     /// Whether nothing from this segment on looks at captures.
     fn independent(&self, segment: usize) -> bool {
-        self.segments[segment..].iter().all(|segment| match segment {
-            Segment::Literal(_) => true,
-            Segment::Hole(index) => match &self.holes[*index].kind {
-                HoleKind::Wildcard(_) => true,
-                HoleKind::Declare { name, .. } => {
-                    !self.captures.iter().any(|(captured, _)| captured == name)
-                }
-                HoleKind::Name(_) | HoleKind::Expression(_) => false,
-            },
-        })
+        self.segments[segment..]
+            .iter()
+            .all(|segment| match segment {
+                Segment::Literal(_) => true,
+                Segment::Hole(index) => match &self.holes[*index].kind {
+                    HoleKind::Wildcard(_) => true,
+                    HoleKind::Declare { name, .. } => {
+                        !self.captures.iter().any(|(captured, _)| captured == name)
+                    }
+                    HoleKind::Name(_) | HoleKind::Expression(_) => false,
+                },
+            })
     }
 
     /// Tries each end that a hole can have.

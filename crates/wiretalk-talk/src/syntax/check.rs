@@ -90,7 +90,11 @@ impl Parser {
                 kind,
             }),
             Err((at, length, what, mend)) => {
-                self.error(Span::new(start + at, start + at + length.max(1)), what, mend);
+                self.error(
+                    Span::new(start + at, start + at + length.max(1)),
+                    what,
+                    mend,
+                );
                 None
             }
         }

@@ -14,14 +14,46 @@ use crate::source::Span;
 
 /// Every first word that has a meaning of its own: no client can be called so.
 pub(crate) const KEYWORDS: [&str; 26] = [
-    "connect", "HTTP", "listen", "test", "finally", "tag", "set", "option", "wait", "silence",
-    "unordered", "ignore", "repeat", "each", "on", "every", "join", "leave", "identify", "keep",
-    "retry", "all", "others", "room", "user", "load",
+    "connect",
+    "HTTP",
+    "listen",
+    "test",
+    "finally",
+    "tag",
+    "set",
+    "option",
+    "wait",
+    "silence",
+    "unordered",
+    "ignore",
+    "repeat",
+    "each",
+    "on",
+    "every",
+    "join",
+    "leave",
+    "identify",
+    "keep",
+    "retry",
+    "all",
+    "others",
+    "room",
+    "user",
+    "load",
 ];
 
 /// Directives of the language that this version does not know yet.
 const LATER: [&str; 10] = [
-    "tag", "unordered", "ignore", "repeat", "each", "join", "leave", "identify", "keep", "retry",
+    "tag",
+    "unordered",
+    "ignore",
+    "repeat",
+    "each",
+    "join",
+    "leave",
+    "identify",
+    "keep",
+    "retry",
 ];
 
 /// Options of the language that this version does not know yet.
@@ -60,7 +92,10 @@ impl Parser {
             start: line.start + line.text.trim_end().len() - behind.len(),
         };
         if place == Place::Body
-            && matches!(word, "connect" | "listen" | "test" | "finally" | "option" | "on" | "every")
+            && matches!(
+                word,
+                "connect" | "listen" | "test" | "finally" | "option" | "on" | "every"
+            )
         {
             self.error(
                 line.span(),
@@ -71,7 +106,9 @@ impl Parser {
         }
         match word {
             "connect" => self.connect(line, &rest).map(StatementKind::Connect),
-            "HTTP" => self.http(line, rest.text, rest.start).map(StatementKind::Http),
+            "HTTP" => self
+                .http(line, rest.text, rest.start)
+                .map(StatementKind::Http),
             "listen" => {
                 self.no_children(line, "`listen`");
                 self.needed(line, &rest, "an address: `listen ws://127.0.0.1:4000/path`")?;
@@ -94,7 +131,9 @@ impl Parser {
                 self.time(line, &rest).map(StatementKind::Wait)
             }
             "silence" => self.silence(line, &rest, None),
-            "on" => self.on(line, &rest).map(|on| StatementKind::On(Box::new(on))),
+            "on" => self
+                .on(line, &rest)
+                .map(|on| StatementKind::On(Box::new(on))),
             "every" => self.every(line, &rest).map(StatementKind::Every),
             _ if LATER.contains(&word) => {
                 self.error(
@@ -188,7 +227,11 @@ impl Parser {
         self.needed(line, rest, &format!("a time: `{word} 500ms`"))?;
         let time = duration(rest.text);
         if time.is_none() {
-            self.error(rest.span(), format!("`{}` is not a time", rest.text), DURATION_MEND);
+            self.error(
+                rest.span(),
+                format!("`{}` is not a time", rest.text),
+                DURATION_MEND,
+            );
         }
         time
     }
@@ -288,7 +331,11 @@ impl Parser {
 
     fn set(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<Set> {
         self.no_children(line, "`set`");
-        self.needed(line, rest, "a name and a value: `set url = ws://127.0.0.1:4000`")?;
+        self.needed(
+            line,
+            rest,
+            "a name and a value: `set url = ws://127.0.0.1:4000`",
+        )?;
         let Some((name, value)) = rest.text.split_once('=') else {
             self.error(
                 rest.span(),
@@ -336,7 +383,11 @@ impl Parser {
             "timeout" => match duration(value) {
                 Some(time) if !time.is_zero() => Some(TalkOption::Timeout(time)),
                 _ => {
-                    self.error(behind.span(), format!("`{value}` is not a time"), DURATION_MEND);
+                    self.error(
+                        behind.span(),
+                        format!("`{value}` is not a time"),
+                        DURATION_MEND,
+                    );
                     None
                 }
             },
@@ -357,7 +408,10 @@ impl Parser {
                     .split(',')
                     .map(|name| name.trim().to_owned())
                     .collect();
-                if names.iter().any(|name| name.is_empty() || name.contains(' ')) {
+                if names
+                    .iter()
+                    .any(|name| name.is_empty() || name.contains(' '))
+                {
                     self.error(
                         behind.span(),
                         "`option subprotocol` needs names",
@@ -388,7 +442,11 @@ impl Parser {
     }
 
     fn on(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<On> {
-        self.needed(line, rest, "what to wait for: `on > PATTERN`, `on connect` or `on GET /path`")?;
+        self.needed(
+            line,
+            rest,
+            "what to wait for: `on > PATTERN`, `on connect` or `on GET /path`",
+        )?;
         let (word, behind) = first_word(rest.text);
         if rest.text.starts_with(['>', '<']) {
             // A pattern is taken byte for byte, so that blanks at its end count.
@@ -423,11 +481,7 @@ impl Parser {
                     ("connect", path) => Trigger::Connect { path, headers },
                     (_, Some(path)) => Trigger::Get { path, headers },
                     (_, None) => {
-                        self.error(
-                            line.span(),
-                            "`on GET` needs a path",
-                            "write `on GET /path`",
-                        );
+                        self.error(line.span(), "`on GET` needs a path", "write `on GET /path`");
                         return None;
                     }
                 };
@@ -526,7 +580,11 @@ impl Parser {
                 None
             }
             None => {
-                self.error(rest.span(), format!("`{time}` is not a time"), DURATION_MEND);
+                self.error(
+                    rest.span(),
+                    format!("`{time}` is not a time"),
+                    DURATION_MEND,
+                );
                 None
             }
         }

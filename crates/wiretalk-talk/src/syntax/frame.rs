@@ -301,7 +301,9 @@ impl Parser {
         if length > MOST_CONTROL {
             self.error(
                 payload.whole(),
-                format!("a control frame carries {MOST_CONTROL} bytes at the most, and this is {length}"),
+                format!(
+                    "a control frame carries {MOST_CONTROL} bytes at the most, and this is {length}"
+                ),
                 "shorten it (RFC 6455 section 5.5)",
             );
             return None;
@@ -364,7 +366,12 @@ impl Parser {
             );
             return None;
         }
-        Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+        Some(
+            digits
+                .chunks(2)
+                .map(|pair| pair[0] << 4 | pair[1])
+                .collect(),
+        )
     }
 
     /// Resolves `\n \r \t \\ \xNN \u{…}`.

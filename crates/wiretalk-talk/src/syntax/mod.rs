@@ -73,7 +73,10 @@ pub fn decode(bytes: &[u8]) -> Result<&str, NotUtf8> {
             .map_or(0, |at| at + 1);
         NotUtf8 {
             line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
-            column: String::from_utf8_lossy(&valid[line_start..]).chars().count() + 1,
+            column: String::from_utf8_lossy(&valid[line_start..])
+                .chars()
+                .count()
+                + 1,
             byte: bytes.get(error.valid_up_to()).copied().unwrap_or_default(),
         }
     })
@@ -244,20 +247,14 @@ pub(crate) struct On {
 #[derive(Clone, Debug)]
 pub(crate) enum Trigger {
     /// The other side sends such a message.
-    Message {
-        arrow: Arrow,
-        content: Content,
-    },
+    Message { arrow: Arrow, content: Content },
     /// `on connect [PATH]` with headers.
     Connect {
         path: Option<Pattern>,
         headers: Vec<Header>,
     },
     /// `on GET PATH` with headers.
-    Get {
-        path: Pattern,
-        headers: Vec<Header>,
-    },
+    Get { path: Pattern, headers: Vec<Header> },
 }
 
 #[derive(Clone, Debug)]
@@ -328,7 +325,6 @@ fn payload(line: &lines::Line<'_>, start: usize) -> Payload {
     }
     payload
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -93,7 +93,10 @@ impl HoleType for Number {
             if low > high {
                 return None;
             }
-            format!("{}", (low + (fraction * (high - low + 1.0)).floor()).min(high))
+            format!(
+                "{}",
+                (low + (fraction * (high - low + 1.0)).floor()).min(high)
+            )
         } else {
             format!("{:.3}", from + fraction * (to - from))
         };

@@ -40,12 +40,25 @@ fn types_accept_what_they_say_and_nothing_else() {
 fn what_is_made_up_is_of_the_type() {
     let world = StillWorld::default();
     for spec in [
-        "any", "string", "word", "int", "int(5..7)", "number", "number(0.1..0.2)", "bool", "uuid",
-        "datetime", "base64", "hex", "int(-3..-3)",
+        "any",
+        "string",
+        "word",
+        "int",
+        "int(5..7)",
+        "number",
+        "number(0.1..0.2)",
+        "bool",
+        "uuid",
+        "datetime",
+        "base64",
+        "hex",
+        "int(-3..-3)",
     ] {
         let ty = ty(spec);
         for _ in 0..100 {
-            let value = ty.fresh(&world).unwrap_or_else(|| panic!("{spec} is made up"));
+            let value = ty
+                .fresh(&world)
+                .unwrap_or_else(|| panic!("{spec} is made up"));
             assert!(ty.accepts_json(&value.to_json()), "{spec}: {value}");
             assert!(ty.accepts_text(&value.to_string()), "{spec}: {value}");
         }
@@ -58,11 +71,27 @@ fn what_is_made_up_is_of_the_type() {
 fn a_wrong_type_says_what_and_how_to_mend_it() {
     for (spec, what, mend) in [
         ("uid", "there is no type `uid`", "did you mean `uuid`?"),
-        ("/a", "the regular expression `/a` has no end", "close it with a second `/`"),
-        ("/(/", "`/(/` is not a regular expression: error: unclosed group", ""),
-        ("int(5..1)", "the range `5..1` is empty", "put the smaller end first"),
+        (
+            "/a",
+            "the regular expression `/a` has no end",
+            "close it with a second `/`",
+        ),
+        (
+            "/(/",
+            "`/(/` is not a regular expression: error: unclosed group",
+            "",
+        ),
+        (
+            "int(5..1)",
+            "the range `5..1` is empty",
+            "put the smaller end first",
+        ),
         ("uuid(1)", "the type `uuid` takes no arguments", ""),
-        ("int(1", "the arguments of `int(1` have no end", "close them with `)`"),
+        (
+            "int(1",
+            "the arguments of `int(1` have no end",
+            "close them with `)`",
+        ),
     ] {
         let (got, got_mend) = lookup(spec).expect_err(spec);
         assert_eq!(got, what);

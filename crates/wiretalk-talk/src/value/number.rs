@@ -95,7 +95,9 @@ fn parse_exponent(text: &str) -> Option<i128> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let size = digits.parse::<i64>().map_or(i128::from(i64::MAX), i128::from);
+    let size = digits
+        .parse::<i64>()
+        .map_or(i128::from(i64::MAX), i128::from);
     Some(if negative { -size } else { size })
 }
 
@@ -126,16 +128,24 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered() {
-        let sorted = ["-1e9", "-2", "-1.5", "0", "1e-400", "0.2", "1", "9.99", "10", "1e400"];
+        let sorted = [
+            "-1e9", "-2", "-1.5", "0", "1e-400", "0.2", "1", "9.99", "10", "1e400",
+        ];
         for pair in sorted.windows(2) {
             assert_eq!(compare(pair[0], pair[1]), Some(Ordering::Less), "{pair:?}");
-            assert_eq!(compare(pair[1], pair[0]), Some(Ordering::Greater), "{pair:?}");
+            assert_eq!(
+                compare(pair[1], pair[0]),
+                Some(Ordering::Greater),
+                "{pair:?}"
+            );
         }
     }
 
     #[test]
     fn what_json_calls_no_number_is_none() {
-        for text in ["", "01", "1.", ".5", "+1", "1e", "0x10", "١", "1_000", "NaN"] {
+        for text in [
+            "", "01", "1.", ".5", "+1", "1e", "0x10", "١", "1_000", "NaN",
+        ] {
             assert!(!is_number(text, false), "{text}");
         }
         assert!(is_number("1e2", false) && !is_number("1e2", true));

@@ -1,0 +1,262 @@
+//! What a player is told, and what it answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::pattern::Mismatch;
+use crate::scope::Client;
+use crate::source::Span;
+
+/// Time since the player began.
+pub type Time = Duration;
+
+/// A connection, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Something that came over a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A ping.
+    Ping(Vec<u8>),
+    /// A pong.
+    Pong(Vec<u8>),
+    /// The peer's close frame; 1005 if it carried no code.
+    Close {
+        /// The close code.
+        code: u16,
+        /// The reason, often empty.
+        reason: String,
+    },
+    /// The stream ended with no close frame, or the peer broke the rules: why, as a sentence.
+    End(String),
+}
+
+impl Incoming {
+    /// What it is, for a person: "a text message".
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text message",
+            Self::Binary(_) => "a binary message",
+            Self::Ping(_) => "a ping",
+            Self::Pong(_) => "a pong",
+            Self::Close { .. } => "a close",
+            Self::End(_) => "the end of the connection",
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) | Self::End(text) => text.as_bytes(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes,
+            Self::Close { reason, .. } => reason.as_bytes(),
+        }
+    }
+}
+
+/// Something to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A ping.
+    Ping(Vec<u8>),
+    /// A pong.
+    Pong(Vec<u8>),
+    /// A close frame; without a code it is empty.
+    Close {
+        /// The close code.
+        code: Option<u16>,
+        /// The reason, often empty.
+        reason: String,
+    },
+}
+
+/// To whom something is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One connection.
+    One(ConnectionId),
+    /// Every client of the mock.
+    All,
+    /// Every client of the mock but this one.
+    Others(ConnectionId),
+}
+
+/// What the player wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open a connection, and tell with `opened`, `refused` or `failed` what became of it.
+    Connect {
+        /// What it is to be called from now on.
+        connection: ConnectionId,
+        /// Its name in the talk.
+        name: Option<String>,
+        /// The address.
+        url: String,
+        /// Headers to send along.
+        headers: Vec<(String, String)>,
+        /// Subprotocols to offer.
+        subprotocols: Vec<String>,
+    },
+    /// Send something.
+    Send {
+        /// To whom.
+        to: Target,
+        /// What.
+        frame: Outgoing,
+    },
+    /// Answer the peer's close frame with the same code, as every endpoint does by itself.
+    ReplyClose(ConnectionId),
+    /// In a mock: nothing in the talk took this message.
+    Unmatched {
+        /// Who sent it.
+        connection: ConnectionId,
+        /// The line that came nearest, and why it did not match.
+        nearest: Option<(Span, Mismatch)>,
+    },
+    /// In a mock: a line could not be played.
+    Problem {
+        /// The line.
+        span: Span,
+        /// For whom, if for one client.
+        connection: Option<ConnectionId>,
+        /// What went wrong, as a sentence.
+        what: String,
+    },
+    /// The test is over. The connections still open are to be closed with 1000.
+    Finished(Outcome),
+}
+
+/// How a test ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every line held.
+    Passed {
+        /// Messages that no line consumed, each with the name of its connection.
+        unconsumed: Vec<(Option<String>, Incoming)>,
+    },
+    /// A line did not hold.
+    Failed(Box<Failure>),
+}
+
+/// Why a test failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The line of the talk.
+    pub span: Span,
+    /// The connection it is about.
+    pub connection: Option<ConnectionId>,
+    /// What was expected, with the values that were known.
+    pub expected: String,
+    /// What happened instead.
+    pub fault: Fault,
+}
+
+/// What happened instead of what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A message that does not match.
+    Mismatch {
+        /// What came.
+        came: Incoming,
+        /// Why it does not match.
+        mismatch: Mismatch,
+    },
+    /// Nothing, for that long.
+    Nothing {
+        /// How long the line waited.
+        waited: Duration,
+    },
+    /// Something, where nothing should have come; `after` is when, counted from the line's begin.
+    NotSilent {
+        /// What came.
+        came: Incoming,
+        /// How far into the silence; zero if it had come before.
+        after: Duration,
+    },
+    /// The connection could not be opened.
+    NotConnected {
+        /// Why, as a sentence.
+        why: String,
+    },
+    /// The handshake was answered otherwise.
+    Handshake {
+        /// What differs.
+        mismatch: Mismatch,
+        /// The status that came.
+        status: u16,
+        /// The start of the body that came with it.
+        body: String,
+    },
+    /// The line could not be played.
+    Impossible {
+        /// Why, as a sentence.
+        why: String,
+    },
+    /// Under `strict`: messages that no line consumed.
+    Unconsumed {
+        /// The messages, each with the name of its connection.
+        messages: Vec<(Option<String>, Incoming)>,
+    },
+}
+
+/// A request that reached a mock: a handshake or plain HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// From whom; `id` and `values` are not looked at.
+    pub client: Client,
+    /// The subprotocols that a handshake offers.
+    pub subprotocols: Vec<String>,
+}
+
+/// The answer to a handshake that reached a mock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandshakeAnswer {
+    /// Upgrade.
+    Accept {
+        /// What the connection is called from now on.
+        connection: ConnectionId,
+        /// The subprotocol chosen.
+        subprotocol: Option<String>,
+        /// Headers to send along.
+        headers: Vec<(String, String)>,
+    },
+    /// Refuse.
+    Refuse(HttpAnswer),
+}
+
+/// A plain HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// The answer that a test's handshake got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeResponse {
+    /// The status: 101 if the connection is open.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The start of the body, of a refusal.
+    pub body: String,
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}

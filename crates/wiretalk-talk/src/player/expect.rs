@@ -1,0 +1,545 @@
+//! What comes, and which line takes it.
+//!
+//! A message is offered to the bodies that wait for one, the youngest first, then to the dialogue's current line, then
+//! to the rules. What none of them takes is kept while the dialogue is busy with something else, and is wrong if the
+//! dialogue waits for something here: it fails a test, and a mock logs it.
+
+use std::sync::Arc;
+
+use super::run::{Owner, Run, RunId, Wait};
+use super::{
+    Action, ConnectionId, Failure, Fault, INBOX_LIMIT, Incoming, Item, Player, Side, State, Time,
+};
+use crate::pattern::{Captures, Difference, Mismatch, Pattern};
+use crate::query::{self, Check, Subject};
+use crate::scope::{Bindings, Context};
+use crate::source::Span;
+use crate::syntax::{Content, Data, Frame, StatementKind, Who};
+
+impl Player {
+    /// Offers what lies in a connection's inbox to the lines that could take it.
+    pub(super) fn offer(&mut self, id: ConnectionId) {
+        while !self.is_over() && (self.offer_control(id) || self.offer_message(id)) {}
+    }
+
+    /// Offers pings and pongs: they may come before or behind data. Whether one was taken.
+    fn offer_control(&mut self, id: ConnectionId) -> bool {
+        let count = match self.connections.get(&id) {
+            Some(connection) => connection.control.len(),
+            None => return false,
+        };
+        for index in 0..count {
+            let Some(item) = self.connections.get(&id).and_then(|c| c.control.get(index)) else {
+                return false;
+            };
+            let item = item.clone();
+            let taken = self
+                .waiting_on(id)
+                .into_iter()
+                .any(|run| self.try_run(run, id, &item).is_ok())
+                || self.try_rules(id, &item).is_ok();
+            if taken {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.control.remove(index);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Offers the next message, close or end. Whether it is off the inbox.
+    fn offer_message(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(&id) else {
+            return false;
+        };
+        let Some(item) = connection.inbox.front().cloned() else {
+            if connection.state == State::Gone && !connection.waiting.is_empty() {
+                self.nothing_can_come(id);
+            }
+            return false;
+        };
+        let mut nearest = None;
+        for run in self.waiting_on(id) {
+            match self.try_run(run, id, &item) {
+                Ok(()) => return self.taken(id),
+                Err(mismatch) => nearest = Some((run, mismatch)),
+            }
+        }
+        let unmatched = match self.try_rules(id, &item) {
+            Ok(()) => return self.taken(id),
+            Err(unmatched) => unmatched,
+        };
+        match self.side {
+            Side::Client => self.unmatched_in_test(id, &item, nearest),
+            Side::Server => self.unmatched_in_mock(id, &item, nearest, unmatched),
+        }
+    }
+
+    /// Runs that wait for something here, the youngest first.
+    fn waiting_on(&self, id: ConnectionId) -> Vec<RunId> {
+        let waiting = self.connections.get(&id).map(|c| c.waiting.iter().rev());
+        waiting.into_iter().flatten().copied().collect()
+    }
+
+    /// Takes the first item off the inbox.
+    fn taken(&mut self, id: ConnectionId) -> bool {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && let Some(item) = connection.inbox.pop_front()
+            && !matches!(item.what, Incoming::Close { .. })
+        {
+            connection.inbox_bytes -= item.what.bytes().len();
+        }
+        true
+    }
+
+    fn unmatched_in_test(
+        &mut self,
+        id: ConnectionId,
+        item: &Item,
+        nearest: Option<(RunId, Mismatch)>,
+    ) -> bool {
+        if let Some((run_id, mismatch)) = nearest {
+            let Some(run) = self.runs.get(&run_id) else {
+                return false;
+            };
+            let Some(statement) = run.step() else {
+                return false;
+            };
+            if let StatementKind::Frame(frame) = &statement.kind {
+                let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End(_));
+                if frame.options.skip && !ends {
+                    return self.taken(id);
+                }
+                let failure = Failure {
+                    span: statement.span,
+                    connection: Some(id),
+                    expected: self.describe(run, frame),
+                    fault: Fault::Mismatch {
+                        came: item.what.clone(),
+                        mismatch,
+                    },
+                };
+                self.fail(failure);
+            }
+            return false;
+        }
+        let silence = self.runs.values().find_map(|run| match &run.wait {
+            Wait::Silence { who, from, .. } if who.is_none_or(|who| who == id) => {
+                Some((run.step()?.span, *from))
+            }
+            _ => None,
+        });
+        if let Some((span, from)) = silence {
+            let expected = self.plan.source.slice(span).to_owned();
+            self.fail(Failure {
+                span,
+                connection: Some(id),
+                expected,
+                fault: Fault::NotSilent {
+                    came: item.what.clone(),
+                    after: item.at.saturating_sub(from),
+                },
+            });
+        }
+        false
+    }
+
+    fn unmatched_in_mock(
+        &mut self,
+        id: ConnectionId,
+        item: &Item,
+        nearest: Option<(RunId, Mismatch)>,
+        unmatched: Option<(Span, Mismatch)>,
+    ) -> bool {
+        let dialogue = self.connections.get(&id).and_then(|c| c.dialogue);
+        let busy = dialogue
+            .and_then(|run| self.runs.get(&run))
+            .is_some_and(|run| !matches!(run.wait, Wait::Message { .. }));
+        if busy {
+            return false;
+        }
+        if matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)) {
+            let nearest = nearest.and_then(|(run, mismatch)| {
+                let span = self.runs.get(&run)?.step()?.span;
+                Some((span, mismatch))
+            });
+            self.actions.push_back(Action::Unmatched {
+                connection: id,
+                nearest: unmatched.or(nearest),
+            });
+            if self.strict() {
+                self.close_unmatched(id);
+            }
+        }
+        self.taken(id)
+    }
+
+    /// Under `strict`, a client that sends what the talk does not know is closed.
+    fn close_unmatched(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && !connection.close_sent
+        {
+            connection.close_sent = true;
+            self.actions.push_back(Action::Send {
+                to: super::Target::One(id),
+                frame: super::Outgoing::Close {
+                    code: Some(1008),
+                    reason: "no line of the talk expects this message".into(),
+                },
+            });
+        }
+    }
+
+    /// A line waits on a connection that is gone.
+    fn nothing_can_come(&mut self, id: ConnectionId) {
+        let Some(run_id) = self.waiting_on(id).first().copied() else {
+            return;
+        };
+        let Some(run) = self.runs.get(&run_id) else {
+            return;
+        };
+        if let (Side::Client, Some(statement)) = (self.side, run.step())
+            && let StatementKind::Frame(frame) = &statement.kind
+        {
+            let failure = Failure {
+                span: statement.span,
+                connection: Some(id),
+                expected: self.describe(run, frame),
+                fault: Fault::Impossible {
+                    why: "the connection is closed, so nothing can come any more".into(),
+                },
+            };
+            self.fail(failure);
+        }
+    }
+
+    /// Offers an item to a run that waits here.
+    fn try_run(&mut self, run_id: RunId, id: ConnectionId, item: &Item) -> Result<(), Mismatch> {
+        let other = |mismatch: &str| Mismatch::Expression(mismatch.to_owned());
+        let run = self
+            .runs
+            .get(&run_id)
+            .ok_or_else(|| other("the line is over"))?;
+        let Some(statement) = run.step() else {
+            return Err(other("the line is over"));
+        };
+        let StatementKind::Frame(frame) = &statement.kind else {
+            return Err(other("the line expects nothing"));
+        };
+        if let Wait::Message {
+            deadline: Some(deadline),
+            ..
+        } = &run.wait
+            && item.at > *deadline
+        {
+            return Err(other("it came too late"));
+        }
+        let context = self.context_of(&run.locals, run.connection, run.message_text());
+        let captures = matches(
+            &frame.content,
+            &frame.checks,
+            &self.subject(id, item),
+            &item.what,
+            &context,
+        )?;
+        self.bind(run_id, captures);
+        let mut on_rest = Vec::new();
+        if let Some(run) = self.runs.get_mut(&run_id) {
+            run.message = Some(item.what.clone());
+            if let Wait::Message { on, .. } = &run.wait {
+                on_rest.extend_from_slice(&on[1..]);
+            }
+        }
+        if on_rest.is_empty() {
+            self.step_on(run_id);
+        } else {
+            // `all <`: the same is expected of the next connection, by the same deadline.
+            let (since, deadline) = match self.runs.get(&run_id).map(|run| &run.wait) {
+                Some(Wait::Message {
+                    since, deadline, ..
+                }) => (*since, *deadline),
+                _ => (self.now, None),
+            };
+            self.rest(run_id);
+            self.wait(
+                run_id,
+                Wait::Message {
+                    on: on_rest,
+                    since,
+                    deadline,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    /// Offers an item to the rules: the first that matches takes it. Else the one that came nearest, and why it failed.
+    fn try_rules(&mut self, id: ConnectionId, item: &Item) -> Result<(), Option<(Span, Mismatch)>> {
+        if matches!(item.what, Incoming::Close { .. } | Incoming::End(_)) {
+            return Err(None);
+        }
+        let none = Bindings::new();
+        let text = text_of(&item.what);
+        let context = self.context_of(&none, Some(id), text);
+        let subject = self.subject(id, item);
+        let mut nearest: Option<(usize, Span, Mismatch)> = None;
+        let mut taken = None;
+        for rule in self.rules() {
+            match matches(&rule.content, &rule.checks, &subject, &item.what, &context) {
+                Ok(captures) => {
+                    taken = Some((rule.span, Arc::clone(&rule.body), captures));
+                    break;
+                }
+                Err(mismatch) => {
+                    let off = how_far(&mismatch);
+                    if nearest.as_ref().is_none_or(|(best, ..)| off < *best) {
+                        nearest = Some((off, rule.span, mismatch));
+                    }
+                }
+            }
+        }
+        let Some((span, body, captures)) = taken else {
+            return Err(nearest.map(|(_, span, mismatch)| (span, mismatch)));
+        };
+        if self.too_many_runs(id) {
+            let what = "the client has more bodies running than a mock keeps; this message is left unanswered";
+            self.problem(span, Some(id), what.to_owned());
+        } else if !body.is_empty() {
+            let locals = captures.into_iter().collect();
+            self.start(Run::body(
+                body,
+                Some(id),
+                locals,
+                Some(item.what.clone()),
+                Owner::Rule,
+            ));
+        }
+        Ok(())
+    }
+
+    fn subject<'a>(&self, id: ConnectionId, item: &'a Item) -> Subject<'a> {
+        let sent = self.connections.get(&id).and_then(|c| c.last_sent);
+        Subject {
+            text: text_of(&item.what),
+            size: item.what.bytes().len(),
+            latency: sent.map(|sent: Time| item.at.saturating_sub(sent)),
+            headers: &[],
+        }
+    }
+
+    /// Holds an inbox to its bound: a mock forgets what it cannot keep and says so, a test fails.
+    pub(super) fn bound_inbox(&mut self, id: ConnectionId) {
+        let over = |player: &Self| {
+            let connection = player.connections.get(&id);
+            connection.is_some_and(|connection| connection.inbox_bytes > INBOX_LIMIT)
+        };
+        while over(self) {
+            let why = format!("the peer sent more than {INBOX_LIMIT} bytes that no line has taken");
+            let at_hand = self
+                .runs
+                .values()
+                .find_map(|run| run.step())
+                .map(|s| s.span);
+            let span = at_hand.unwrap_or_default();
+            match self.side {
+                Side::Client if !self.is_over() => {
+                    let expected = self.plan.source.slice(span).to_owned();
+                    self.fail(Failure {
+                        span,
+                        connection: Some(id),
+                        expected,
+                        fault: Fault::Impossible { why },
+                    });
+                }
+                Side::Client => {}
+                Side::Server => self.problem(span, Some(id), why),
+            }
+            self.taken(id);
+        }
+    }
+
+    /// Whether the dialogue answers the peer's close with a line of its own.
+    pub(super) fn will_write_close(&self, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(&id) else {
+            return false;
+        };
+        let name = connection.name.as_deref();
+        let runs = self.runs.values();
+        let mut dialogues = runs.filter(|run| match self.side {
+            Side::Client => run.owner == Owner::Dialogue,
+            Side::Server => run.owner == Owner::Dialogue && run.connection == Some(id),
+        });
+        let Some(run) = dialogues.next() else {
+            return false;
+        };
+        let mut frames = run.steps[run.at.min(run.steps.len())..]
+            .iter()
+            .filter_map(|step| match &step.kind {
+                StatementKind::Frame(frame) => Some(frame),
+                _ => None,
+            })
+            .filter(|frame| match &frame.who {
+                Some(Who::Name(who)) => Some(who.as_str()) == name.or(run.name.as_deref()),
+                _ => true,
+            })
+            .skip_while(|frame| {
+                self.is_ours(frame.arrow) || !matches!(frame.content, Content::Close { .. })
+            });
+        frames.next().is_some()
+            && frames.next().is_some_and(|frame| {
+                self.is_ours(frame.arrow) && matches!(frame.content, Content::Close { .. })
+            })
+    }
+
+    /// What a line expects, with the values that are known here.
+    pub(super) fn describe(&self, run: &Run, frame: &Frame) -> String {
+        let context = self.context(run);
+        let sign = frame.arrow.sign();
+        let who = match &frame.who {
+            Some(Who::Name(name)) => format!("{name} "),
+            Some(Who::All) => "all ".into(),
+            Some(Who::Others) => "others ".into(),
+            None => String::new(),
+        };
+        let payload = match &frame.content {
+            Content::Text(pattern) => format!(" {}", pattern.filled(&context)),
+            Content::Binary(bytes) => format!("hex {}", hex(bytes)),
+            Content::Echo => "echo".into(),
+            Content::Any => "any".into(),
+            Content::Ping(data) => format!("ping{}", describe_data(data.as_ref(), &context)),
+            Content::Pong(data) => format!("pong{}", describe_data(data.as_ref(), &context)),
+            Content::Close { code, reason } => {
+                let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+                let reason = reason.as_ref().map(|reason| reason.filled(&context));
+                let reason = reason.map(|reason| format!(" {reason}"));
+                format!("close{code}{}", reason.unwrap_or_default())
+            }
+        };
+        format!("{who}{sign}{payload}")
+    }
+}
+
+fn describe_data(data: Option<&Data>, context: &Context<'_>) -> String {
+    match data {
+        None => String::new(),
+        Some(Data::Text(pattern)) => format!(" {}", pattern.filled(context)),
+        Some(Data::Bytes(bytes)) => format!("(hex) {}", hex(bytes)),
+    }
+}
+
+/// Bytes as pairs of digits with blanks between.
+fn hex(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
+}
+
+/// The payload as text, if it is UTF-8.
+fn text_of(what: &Incoming) -> Option<&str> {
+    match what {
+        Incoming::Text(text) => Some(text),
+        Incoming::End(_) => None,
+        other => std::str::from_utf8(other.bytes()).ok(),
+    }
+}
+
+/// How far a message is from what a rule wants: the least is the nearest.
+fn how_far(mismatch: &Mismatch) -> usize {
+    match mismatch {
+        Mismatch::Check { .. } | Mismatch::Expression(_) => 0,
+        Mismatch::Json(differences) => differences.len(),
+        Mismatch::Text(Difference { expected, came, .. }) => {
+            let same = expected
+                .bytes()
+                .zip(came.bytes())
+                .take_while(|(a, b)| a == b);
+            100 - same.count().min(90)
+        }
+        Mismatch::NotJson(_) => 200,
+        Mismatch::Kind { .. } => 300,
+    }
+}
+
+/// Compares what came with what a line or rule expects.
+fn matches(
+    content: &Content,
+    checks: &[Check],
+    subject: &Subject<'_>,
+    came: &Incoming,
+    context: &Context<'_>,
+) -> Result<Captures, Mismatch> {
+    let kind = |expected: &str| Mismatch::Kind {
+        expected: expected.to_owned(),
+        came: came.kind().to_owned(),
+    };
+    let mut captures = match (content, came) {
+        (Content::Any, Incoming::Text(_) | Incoming::Binary(_)) => Captures::new(),
+        (Content::Any, _) => return Err(kind("a message")),
+        (Content::Text(pattern), Incoming::Text(text)) => pattern.matches(text, context)?,
+        (Content::Text(_), _) => return Err(kind("a text message")),
+        (Content::Binary(expected), Incoming::Binary(bytes)) => same_bytes(expected, bytes)?,
+        (Content::Binary(_), _) => return Err(kind("a binary message")),
+        (Content::Ping(data), Incoming::Ping(bytes)) => control(data.as_ref(), bytes, context)?,
+        (Content::Ping(_), _) => return Err(kind("a ping")),
+        (Content::Pong(data), Incoming::Pong(bytes)) => control(data.as_ref(), bytes, context)?,
+        (Content::Pong(_), _) => return Err(kind("a pong")),
+        (
+            Content::Close { code, reason },
+            Incoming::Close {
+                code: came,
+                reason: text,
+            },
+        ) => close(*code, reason.as_ref(), *came, text, context)?,
+        (Content::Close { .. }, _) => return Err(kind("a close")),
+        (Content::Echo, _) => match (context.message, subject.text) {
+            (Some(sent), Some(text)) if sent == text => Captures::new(),
+            _ => return Err(kind("an echo of what was sent")),
+        },
+    };
+    query::apply(checks, subject, context, &mut captures)?;
+    Ok(captures)
+}
+
+fn same_bytes(expected: &[u8], came: &[u8]) -> Result<Captures, Mismatch> {
+    if expected == came {
+        return Ok(Captures::new());
+    }
+    Err(Mismatch::Text(Difference {
+        path: String::new(),
+        expected: hex(expected),
+        came: hex(came),
+    }))
+}
+
+fn control(data: Option<&Data>, came: &[u8], context: &Context<'_>) -> Result<Captures, Mismatch> {
+    match data {
+        None => Ok(Captures::new()),
+        Some(Data::Bytes(expected)) => same_bytes(expected, came),
+        Some(Data::Text(pattern)) => match std::str::from_utf8(came) {
+            Ok(text) => pattern.matches(text, context),
+            Err(_) => same_bytes(pattern.filled(context).as_bytes(), came),
+        },
+    }
+}
+
+fn close(
+    code: Option<u16>,
+    reason: Option<&Pattern>,
+    came: u16,
+    text: &str,
+    context: &Context<'_>,
+) -> Result<Captures, Mismatch> {
+    if let Some(code) = code
+        && code != came
+    {
+        return Err(Mismatch::Text(Difference {
+            path: String::new(),
+            expected: format!("close {code}"),
+            came: format!("close {came} {text}").trim_end().to_owned(),
+        }));
+    }
+    match reason {
+        Some(reason) => reason.matches(text, context),
+        None => Ok(Captures::new()),
+    }
+}

@@ -1,0 +1,457 @@
+//! Handshakes: what a mock answers, and what a test expects of the answer.
+
+use std::sync::Arc;
+
+use super::run::{Run, RunId, Wait};
+use super::{
+    Connection, ConnectionId, Failure, Fault, HandshakeAnswer, HandshakeResponse, HttpAnswer,
+    Player, Request, Side, State,
+};
+use crate::pattern::{Captures, Difference, Mismatch, Pattern};
+use crate::query::{self, Subject};
+use crate::scope::{Bindings, Client};
+use crate::source::Span;
+use crate::syntax::{Header, Http, SetScope, Statement, StatementKind};
+use crate::value::Value;
+
+use super::plan::HandshakeRule;
+
+/// How much of a body a failure shows.
+const MOST_BODY: usize = 2048;
+
+impl Player {
+    /// A client asks a mock for an upgrade.
+    pub fn handshake(&mut self, request: &Request) -> HandshakeAnswer {
+        self.advance();
+        let id = ConnectionId(self.last_connection + 1);
+        let mut client = request.client.clone();
+        client.id = id.0;
+        let offered = &request.subprotocols;
+        let chosen = self
+            .subprotocols()
+            .into_iter()
+            .find(|name| offered.contains(name));
+        let mut bindings = Bindings::new();
+        let mut headers = Vec::new();
+        if self.plan.connects.is_empty() {
+            if !self.is_our_path(&client.path) {
+                return HandshakeAnswer::Refuse(plain(404, "nothing is served at this path\n"));
+            }
+        } else {
+            let plan = Arc::clone(&self.plan);
+            let rule = plan.connects.iter().find_map(|rule| {
+                let captures = self.rule_matches(rule, &client)?;
+                Some((rule, captures))
+            });
+            let Some((rule, captures)) = rule else {
+                return HandshakeAnswer::Refuse(plain(403, "no rule accepts this handshake\n"));
+            };
+            bindings.extend(captures);
+            let answer = self.rule_answer(rule, &mut client, &mut bindings);
+            match answer {
+                Some(answer) if answer.status != 101 => return HandshakeAnswer::Refuse(answer),
+                Some(answer) => headers = answer.headers,
+                None => {}
+            }
+        }
+        let plays = self.free_connect(&client);
+        if let Some(http) = plays.and_then(|index| self.http_of(index)) {
+            let answer = self.http_answer(&http, &client, &bindings);
+            match answer {
+                Ok(answer) if answer.status != 101 => return HandshakeAnswer::Refuse(answer),
+                Ok(answer) => headers.extend(answer.headers),
+                Err((span, why)) => {
+                    self.problem(span, None, why);
+                    return HandshakeAnswer::Refuse(plain(500, "the mock could not answer\n"));
+                }
+            }
+        }
+        self.last_connection = id.0;
+        let mut connection = Connection::new(None, client);
+        connection.bindings = bindings;
+        connection.plays = plays;
+        self.connections.insert(id, connection);
+        HandshakeAnswer::Accept {
+            connection: id,
+            subprotocol: chosen,
+            headers,
+        }
+    }
+
+    /// A client asks a mock by plain HTTP. `None` if the talk has no answer to it.
+    pub fn plain_request(&mut self, method: &str, request: &Request) -> Option<HttpAnswer> {
+        self.advance();
+        if !matches!(method, "GET" | "HEAD") {
+            return None;
+        }
+        let mut client = request.client.clone();
+        let plan = Arc::clone(&self.plan);
+        let (rule, captures) = plan.gets.iter().find_map(|rule| {
+            let captures = self.rule_matches(rule, &client)?;
+            Some((rule, captures))
+        })?;
+        let mut bindings: Bindings = captures.into_iter().collect();
+        let answer = self.rule_answer(rule, &mut client, &mut bindings);
+        answer.or_else(|| Some(plain(200, "")))
+    }
+
+    /// Whether a path is the one of `listen`: any, if `listen` names none.
+    fn is_our_path(&self, path: &str) -> bool {
+        let Some(listen) = &self.plan.listen else {
+            return true;
+        };
+        let rest = listen
+            .raw
+            .split_once("://")
+            .map_or(&*listen.raw, |(_, r)| r);
+        match rest.find('/') {
+            Some(at) => rest[at..].split(['?', '#']).next() == Some(path),
+            None => true,
+        }
+    }
+
+    fn rule_matches(&self, rule: &HandshakeRule, client: &Client) -> Option<Captures> {
+        let none = Bindings::new();
+        let mut context = self.context_of(&none, None, None);
+        context.client = Some(client);
+        let mut captures = Captures::new();
+        if let Some(path) = &rule.path {
+            captures.extend(path.matches(&client.path, &context).ok()?);
+        }
+        captures.extend(headers_match(&rule.headers, &client.headers, &context).ok()?);
+        let subject = Subject {
+            headers: &client.headers,
+            ..Subject::default()
+        };
+        query::apply(&rule.checks, &subject, &context, &mut captures).ok()?;
+        Some(captures)
+    }
+
+    /// Plays the body of `on connect` or `on GET`: its `set` lines, and its answer.
+    fn rule_answer(
+        &mut self,
+        rule: &HandshakeRule,
+        client: &mut Client,
+        bindings: &mut Bindings,
+    ) -> Option<HttpAnswer> {
+        let mut answer = None;
+        for statement in rule.body.iter() {
+            let result = match &statement.kind {
+                StatementKind::Http(http) => self
+                    .http_answer(http, client, bindings)
+                    .map(|http| answer = Some(http)),
+                StatementKind::Set(set) => {
+                    let mut context = self.context_of(bindings, None, None);
+                    context.client = Some(client);
+                    let value = set
+                        .value
+                        .render(&context)
+                        .map(|text| Value::read(&text.text));
+                    value
+                        .map(|value| match set.scope {
+                            SetScope::Run => bindings.insert(set.name.clone(), value),
+                            SetScope::Client => client.values.insert(set.name.clone(), value),
+                            SetScope::Global => self.global.insert(set.name.clone(), value),
+                        })
+                        .map(|_| ())
+                        .map_err(|why| (statement.span, why))
+                }
+                _ => Ok(()),
+            };
+            if let Err((span, why)) = result {
+                self.problem(span, None, why);
+                return Some(plain(500, "the mock could not answer\n"));
+            }
+        }
+        answer
+    }
+
+    fn http_answer(
+        &self,
+        http: &Http,
+        client: &Client,
+        bindings: &Bindings,
+    ) -> Result<HttpAnswer, (Span, String)> {
+        let mut context = self.context_of(bindings, None, None);
+        context.client = Some(client);
+        let mut headers = Vec::with_capacity(http.headers.len());
+        for header in &http.headers {
+            let value = header.value.render(&context);
+            let value = value.map_err(|why| (header.span, why))?;
+            headers.push((header.name.clone(), value.text));
+        }
+        let body = match &http.body {
+            Some(body) => {
+                let body = body.render(&context).map_err(|why| (body.span, why))?;
+                body.text
+            }
+            None => String::new(),
+        };
+        Ok(HttpAnswer {
+            status: http.status,
+            headers,
+            body,
+        })
+    }
+
+    /// The lines of the dialogue that a mock plays.
+    fn steps(&self) -> Arc<[Statement]> {
+        let part = self.part.and_then(|part| self.plan.parts.get(part));
+        part.map(|part| Arc::clone(&part.steps)).unwrap_or_default()
+    }
+
+    /// The first `connect` of the dialogue that no client plays yet and that this one matches.
+    fn free_connect(&self, client: &Client) -> Option<usize> {
+        let steps = self.steps();
+        let connects = steps.iter().enumerate().filter_map(|(index, step)| {
+            let StatementKind::Connect(connect) = &step.kind else {
+                return None;
+            };
+            let none = Bindings::new();
+            let context = self.context_of(&none, None, None);
+            let fits = headers_match(&connect.headers, &client.headers, &context).is_ok()
+                && path_matches(&connect.url, client, &context);
+            fits.then_some(index)
+        });
+        let matching: Vec<usize> = connects.collect();
+        let taken = |index: &usize| {
+            let mut others = self.connections.values();
+            others.any(|other| other.plays == Some(*index))
+        };
+        let free = matching.iter().find(|index| !taken(index));
+        free.or(matching.first()).copied()
+    }
+
+    /// The `HTTP` line that belongs to a `connect`.
+    fn http_of(&self, connect: usize) -> Option<Http> {
+        match &self.steps().get(connect + 1)?.kind {
+            StatementKind::Http(http) => Some(http.clone()),
+            _ => None,
+        }
+    }
+
+    /// A mock begins its dialogue with a client that has just connected.
+    pub(super) fn begin_dialogue(&mut self, id: ConnectionId) {
+        let steps = self.steps();
+        let plays = self.connections.get(&id).and_then(|c| c.plays);
+        let connects = steps
+            .iter()
+            .any(|step| matches!(step.kind, StatementKind::Connect(_)));
+        let (from, name) = match plays {
+            Some(index) => (index + 1, connect_name(&steps[index])),
+            None if connects => return,
+            None => (0, None),
+        };
+        // The same name again is another connection: what follows is not for this one.
+        let to = steps[from..]
+            .iter()
+            .position(|step| {
+                matches!(step.kind, StatementKind::Connect(_)) && connect_name(step) == name
+            })
+            .map_or(steps.len(), |length| from + length);
+        let own: Arc<[Statement]> = steps[from..to].iter().cloned().collect();
+        let lines = own
+            .iter()
+            .any(|step| matches!(step.kind, StatementKind::Frame(_)));
+        if !lines {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.name.clone_from(&name);
+        }
+        self.start(Run::dialogue(own, Some(id), name));
+        let run = self.newest_run();
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.dialogue = run;
+        }
+    }
+
+    fn newest_run(&self) -> Option<RunId> {
+        self.runs.keys().next_back().copied()
+    }
+
+    /// A test's handshake was refused with an HTTP answer.
+    pub fn refused(&mut self, now: super::Time, id: ConnectionId, response: &HandshakeResponse) {
+        self.now = self.now.max(now);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Gone;
+        }
+        self.handshake_result(id, response);
+        self.advance();
+    }
+
+    /// A test's connection could not be opened, for a reason given as a sentence.
+    pub fn failed(&mut self, now: super::Time, id: ConnectionId, why: String) {
+        self.now = self.now.max(now);
+        let Some((run, span)) = self.waiting_for_handshake(id) else {
+            return;
+        };
+        self.rest(run);
+        let expected = self.plan.source.slice(span).to_owned();
+        self.fail(Failure {
+            span,
+            connection: Some(id),
+            expected,
+            fault: Fault::NotConnected { why },
+        });
+        self.advance();
+    }
+
+    fn waiting_for_handshake(&self, id: ConnectionId) -> Option<(RunId, Span)> {
+        self.runs.iter().find_map(|(run_id, run)| match run.wait {
+            Wait::Handshake { connection, .. } if connection == id => {
+                Some((*run_id, run.step()?.span))
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn handshake_result(&mut self, id: ConnectionId, response: &HandshakeResponse) {
+        let Some((run_id, span)) = self.waiting_for_handshake(id) else {
+            return;
+        };
+        let Some(run) = self.runs.get(&run_id) else {
+            return;
+        };
+        let steps = Arc::clone(&run.steps);
+        let next = steps.get(run.at + 1);
+        let http = next.and_then(|step| match &step.kind {
+            StatementKind::Http(http) => Some((http, step.span)),
+            _ => None,
+        });
+        let (http_span, result) = match http {
+            Some((http, span)) => (span, self.compare_http(run, http, response)),
+            None if response.status == 101 => (span, Ok(Captures::new())),
+            None => (span, Err(status_mismatch(101, response.status))),
+        };
+        match result {
+            Ok(captures) => {
+                self.bind(run_id, captures);
+                self.step_on(run_id);
+            }
+            Err(mismatch) => {
+                let expected = self.plan.source.slice(http_span).to_owned();
+                self.fail(Failure {
+                    span: http_span,
+                    connection: Some(id),
+                    expected,
+                    fault: Fault::Handshake {
+                        mismatch,
+                        status: response.status,
+                        body: response.body.chars().take(MOST_BODY).collect(),
+                    },
+                });
+            }
+        }
+    }
+
+    fn compare_http(
+        &self,
+        run: &Run,
+        http: &Http,
+        response: &HandshakeResponse,
+    ) -> Result<Captures, Mismatch> {
+        if http.status != response.status {
+            return Err(status_mismatch(http.status, response.status));
+        }
+        let context = self.context(run);
+        let mut captures = headers_match(&http.headers, &response.headers, &context)?;
+        if let Some(body) = &http.body {
+            captures.extend(body.matches(&response.body, &context)?);
+        }
+        let subject = Subject {
+            text: Some(&response.body),
+            size: response.body.len(),
+            latency: None,
+            headers: &response.headers,
+        };
+        query::apply(&http.checks, &subject, &context, &mut captures)?;
+        Ok(captures)
+    }
+
+    /// Whether this player plays the server.
+    #[must_use]
+    pub fn is_mock(&self) -> bool {
+        self.side == Side::Server
+    }
+}
+
+fn status_mismatch(expected: u16, came: u16) -> Mismatch {
+    Mismatch::Text(Difference {
+        path: String::new(),
+        expected: format!("HTTP {expected}"),
+        came: format!("HTTP {came}"),
+    })
+}
+
+fn connect_name(step: &Statement) -> Option<String> {
+    match &step.kind {
+        StatementKind::Connect(connect) => connect.name.clone(),
+        _ => None,
+    }
+}
+
+/// Every header pattern must match one of the headers of its name.
+fn headers_match(
+    patterns: &[Header],
+    headers: &[(String, String)],
+    context: &crate::scope::Context<'_>,
+) -> Result<Captures, Mismatch> {
+    let mut captures = Captures::new();
+    for pattern in patterns {
+        let named = headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(&pattern.name));
+        let mut nearest = Mismatch::Text(Difference {
+            path: pattern.name.clone(),
+            expected: pattern.value.filled(context),
+            came: "no such header".into(),
+        });
+        let mut found = None;
+        for (_, value) in named {
+            match pattern.value.matches(value, context) {
+                Ok(own) => {
+                    found = Some(own);
+                    break;
+                }
+                Err(Mismatch::Text(difference)) => {
+                    nearest = Mismatch::Text(Difference {
+                        path: pattern.name.clone(),
+                        ..difference
+                    });
+                }
+                Err(other) => nearest = other,
+            }
+        }
+        captures.extend(found.ok_or(nearest)?);
+    }
+    Ok(captures)
+}
+
+/// Whether a client asks for the path of a `connect`'s address. An address that cannot be filled matches.
+fn path_matches(url: &Pattern, client: &Client, context: &crate::scope::Context<'_>) -> bool {
+    let Ok(url) = url.render(context) else {
+        return true;
+    };
+    let rest = url
+        .text
+        .split_once("://")
+        .map_or(&*url.text, |(_, rest)| rest);
+    let target = rest.find(['/', '?']).map_or("/", |at| &rest[at..]);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let path = if path.is_empty() { "/" } else { path };
+    let asked: Vec<&str> = query.split('&').filter(|part| !part.is_empty()).collect();
+    path == client.path
+        && asked.iter().all(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            client.query.iter().any(|(k, v)| k == name && v == value)
+        })
+}
+
+fn plain(status: u16, body: &str) -> HttpAnswer {
+    HttpAnswer {
+        status,
+        headers: vec![("Content-Type".into(), "text/plain; charset=utf-8".into())],
+        body: body.into(),
+    }
+}

@@ -1,0 +1,550 @@
+//! The player: a talk in one of its roles, as a state machine at virtual time.
+//!
+//! It is told what happened (`opened`, `received`, `gone`, `tick`) and when, and answers with [`Action`]s; between two
+//! events [`Player::deadline`] says when it wants to be woken. The same player is a test, with the role of the
+//! clients, and a mock, with the role of the server.
+
+mod events;
+mod expect;
+mod handshake;
+mod plan;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use events::{
+    Action, ConnectionId, Failure, Fault, HandshakeAnswer, HandshakeResponse, HttpAnswer, Incoming,
+    Outcome, Outgoing, Request, Target, Time,
+};
+pub use plan::Plan;
+
+use crate::scope::{Bindings, Client, Context};
+use crate::source::Span;
+use crate::syntax::{Arrow, Content, Statement, StatementKind};
+use crate::world::World;
+use plan::{Common, DEFAULT_TIMEOUT, Rule};
+use run::{Run, RunId, Wait};
+
+/// Payload bytes that may wait on one connection for the dialogue to come to them.
+const INBOX_LIMIT: usize = 64 * 1024 * 1024;
+/// Pings and pongs that may wait on one connection.
+const CONTROL_LIMIT: usize = 64;
+/// Rule bodies that may run for one client at the same time.
+const RUNS_PER_CLIENT: usize = 1024;
+
+/// What a player needs beside the talk.
+#[derive(Clone)]
+pub struct Setup {
+    /// The world that expressions see.
+    pub world: Arc<dyn World>,
+    /// Variables from outside: they win over `set` lines of the same name.
+    pub variables: Bindings,
+}
+
+/// Whose lines we play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// The clients': a test.
+    Client,
+    /// The server's: a mock.
+    Server,
+}
+
+/// A talk being played.
+pub struct Player {
+    plan: Arc<Plan>,
+    side: Side,
+    /// The part of the talk that gives the dialogue.
+    part: Option<usize>,
+    world: Arc<dyn World>,
+    variables: Bindings,
+    /// Names bound for the whole talk.
+    talk: Bindings,
+    /// Names bound in a test's dialogue.
+    dialogue: Bindings,
+    /// `set global.NAME`
+    global: Bindings,
+    connections: BTreeMap<ConnectionId, Connection>,
+    last_connection: u64,
+    runs: BTreeMap<RunId, Run>,
+    last_run: u64,
+    ready: VecDeque<RunId>,
+    /// Connections with something to offer to the lines that wait.
+    dirty: VecDeque<ConnectionId>,
+    timers: BTreeSet<(Time, Timer)>,
+    clocks: BTreeMap<u64, RunningClock>,
+    last_clock: u64,
+    actions: VecDeque<Action>,
+    now: Time,
+    ending: Ending,
+    /// Whether a line somewhere waits for pings, and whether one writes pongs.
+    expects_ping: bool,
+    writes_pong: bool,
+    expects_pong: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Run(RunId),
+    Clock(u64),
+}
+
+/// How far a test is from its end.
+#[derive(Debug)]
+enum Ending {
+    /// The dialogue goes on; for a mock, always.
+    Playing,
+    /// `finally` goes on.
+    Finally(Outcome),
+    /// It is over.
+    Over,
+}
+
+struct RunningClock {
+    period: Duration,
+    next: Time,
+    n: u64,
+    connection: Option<ConnectionId>,
+    body: Arc<[Statement]>,
+}
+
+/// A connection that the player knows of.
+struct Connection {
+    name: Option<String>,
+    state: State,
+    client: Client,
+    /// Names bound in a mock's dialogue with this client.
+    bindings: Bindings,
+    /// Messages and closes that no line has taken yet.
+    inbox: VecDeque<Item>,
+    inbox_bytes: usize,
+    /// Pings and pongs that no line has taken yet.
+    control: VecDeque<Item>,
+    /// Runs that wait for something to come here, the youngest last.
+    waiting: Vec<RunId>,
+    /// A mock's dialogue with this client.
+    dialogue: Option<RunId>,
+    /// Which `connect` of the dialogue this client plays.
+    plays: Option<usize>,
+    runs: usize,
+    last_sent: Option<Time>,
+    close_sent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Opening,
+    Open,
+    Gone,
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    at: Time,
+    what: Incoming,
+}
+
+impl Connection {
+    fn new(name: Option<String>, client: Client) -> Self {
+        Self {
+            name,
+            state: State::Opening,
+            client,
+            bindings: Bindings::new(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            control: VecDeque::new(),
+            waiting: Vec::new(),
+            dialogue: None,
+            plays: None,
+            runs: 0,
+            last_sent: None,
+            close_sent: false,
+        }
+    }
+}
+
+impl Player {
+    /// A player of one test of the talk: an index that [`Plan::tests`] gave.
+    #[must_use]
+    pub fn test(plan: Arc<Plan>, index: usize, setup: Setup) -> Self {
+        let mut player = Self::new(plan, Side::Client, Some(index), setup);
+        let steps = player
+            .plan
+            .parts
+            .get(index)
+            .map(|part| Arc::clone(&part.steps))
+            .unwrap_or_default();
+        player.start(Run::dialogue(steps, None, None));
+        player
+    }
+
+    /// A player of the talk as a mock. `test` is the test that gives the dialogue, if one is served.
+    #[must_use]
+    pub fn mock(plan: Arc<Plan>, test: Option<usize>, setup: Setup) -> Self {
+        let mut player = Self::new(plan, Side::Server, test, setup);
+        let settings = Arc::clone(&player.plan.settings);
+        player.start(Run::body(
+            settings,
+            None,
+            Bindings::new(),
+            None,
+            run::Owner::Settings,
+        ));
+        let clocks: Vec<_> = player
+            .commons()
+            .flat_map(|common| &common.clocks)
+            .filter(|clock| !clock.per_client)
+            .map(|clock| (clock.period, Arc::clone(&clock.body)))
+            .collect();
+        for (period, body) in clocks {
+            player.start_clock(period, body, None);
+        }
+        player
+    }
+
+    fn new(plan: Arc<Plan>, side: Side, part: Option<usize>, setup: Setup) -> Self {
+        let mut player = Self {
+            talk: setup.variables.clone(),
+            variables: setup.variables,
+            world: setup.world,
+            plan,
+            side,
+            part,
+            dialogue: Bindings::new(),
+            global: Bindings::new(),
+            connections: BTreeMap::new(),
+            last_connection: 0,
+            runs: BTreeMap::new(),
+            last_run: 0,
+            ready: VecDeque::new(),
+            dirty: VecDeque::new(),
+            timers: BTreeSet::new(),
+            clocks: BTreeMap::new(),
+            last_clock: 0,
+            actions: VecDeque::new(),
+            now: Time::ZERO,
+            ending: Ending::Playing,
+            expects_ping: false,
+            writes_pong: false,
+            expects_pong: false,
+        };
+        player.look_for_control_frames();
+        player
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.advance();
+        self.actions.pop_front()
+    }
+
+    /// When the player wants to be woken by [`Player::tick`], if nothing comes before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(time, _)| *time)
+    }
+
+    /// The time is now `now`.
+    pub fn tick(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        while let Some((time, timer)) = self.timers.first().copied() {
+            if time > self.now {
+                break;
+            }
+            self.timers.remove(&(time, timer));
+            match timer {
+                Timer::Clock(id) => self.strike(id),
+                Timer::Run(id) => self.time_is_up(id),
+            }
+            self.advance();
+        }
+    }
+
+    /// How many clients a mock has, or how many connections a test has open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.connections
+            .values()
+            .filter(|connection| connection.state == State::Open)
+            .count()
+    }
+
+    /// The name that a connection has in the talk.
+    #[must_use]
+    pub fn name_of(&self, id: ConnectionId) -> Option<&str> {
+        self.connections.get(&id)?.name.as_deref()
+    }
+
+    /// A connection is open: after a handshake that was accepted, or for a test with the answer that it got.
+    pub fn opened(&mut self, now: Time, id: ConnectionId, response: &HandshakeResponse) {
+        self.now = self.now.max(now);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.state != State::Opening {
+            return;
+        }
+        connection.state = State::Open;
+        let clocks: Vec<_> = self
+            .commons()
+            .flat_map(|common| &common.clocks)
+            .filter(|clock| clock.per_client || self.side == Side::Client)
+            .map(|clock| (clock.period, Arc::clone(&clock.body)))
+            .collect();
+        for (period, body) in clocks {
+            self.start_clock(period, body, Some(id));
+        }
+        match self.side {
+            Side::Client => self.handshake_result(id, response),
+            Side::Server => self.begin_dialogue(id),
+        }
+        self.advance();
+    }
+
+    /// Something came over a connection.
+    pub fn received(&mut self, now: Time, id: ConnectionId, what: Incoming) {
+        self.now = self.now.max(now);
+        let answers_close = matches!(what, Incoming::Close { .. }) && self.will_write_close(id);
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let item = Item { at: now, what };
+        match &item.what {
+            Incoming::Ping(payload) => {
+                if !self.writes_pong {
+                    self.actions.push_back(Action::Send {
+                        to: Target::One(id),
+                        frame: Outgoing::Pong(payload.clone()),
+                    });
+                }
+                if self.expects_ping {
+                    connection.control.push_back(item);
+                }
+            }
+            Incoming::Pong(_) => {
+                if self.expects_pong {
+                    connection.control.push_back(item);
+                }
+            }
+            Incoming::Close { .. } => {
+                if !connection.close_sent && !answers_close {
+                    connection.close_sent = true;
+                    self.actions.push_back(Action::ReplyClose(id));
+                }
+                connection.inbox.push_back(item);
+            }
+            Incoming::Text(_) | Incoming::Binary(_) | Incoming::End(_) => {
+                connection.inbox_bytes += item.what.bytes().len();
+                connection.inbox.push_back(item);
+            }
+        }
+        while connection.control.len() > CONTROL_LIMIT {
+            connection.control.pop_front();
+        }
+        self.dirty.push_back(id);
+        self.advance();
+        self.bound_inbox(id);
+    }
+
+    /// A connection is gone for good: nothing more will come, nothing can be sent.
+    pub fn gone(&mut self, now: Time, id: ConnectionId) {
+        self.now = self.now.max(now);
+        self.advance();
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.state = State::Gone;
+        if self.side == Side::Server {
+            self.connections.remove(&id);
+            let runs: Vec<RunId> = self
+                .runs
+                .iter()
+                .filter(|(_, run)| run.connection == Some(id))
+                .map(|(run, _)| *run)
+                .collect();
+            for run in runs {
+                self.drop_run(run);
+            }
+        }
+        let clocks: Vec<u64> = self
+            .clocks
+            .iter()
+            .filter(|(_, clock)| clock.connection == Some(id))
+            .map(|(clock, _)| *clock)
+            .collect();
+        for clock in clocks {
+            if let Some(running) = self.clocks.remove(&clock) {
+                self.timers.remove(&(running.next, Timer::Clock(clock)));
+            }
+        }
+        self.advance();
+    }
+
+    /// Whether the test is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.ending, Ending::Over)
+    }
+
+    /// What holds for the whole talk, and for the part that is played.
+    fn commons(&self) -> impl Iterator<Item = &Common> {
+        let part = self.part.and_then(|part| self.plan.parts.get(part));
+        std::iter::once(&self.plan.shared).chain(part.map(|part| &part.common))
+    }
+
+    fn timeout(&self) -> Duration {
+        let own = self.commons().filter_map(|common| common.timeout).last();
+        own.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    fn strict(&self) -> bool {
+        let own = self.commons().filter_map(|common| common.strict).last();
+        own.unwrap_or(false)
+    }
+
+    /// The subprotocols that the talk names.
+    fn subprotocols(&self) -> Vec<String> {
+        let lists = self.commons().map(|common| &common.subprotocols);
+        lists
+            .filter(|list| !list.is_empty())
+            .last()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Whether lines of this arrow are ours to send.
+    fn is_ours(&self, arrow: Arrow) -> bool {
+        (arrow == Arrow::ToServer) == (self.side == Side::Client)
+    }
+
+    /// All that is in sight of a run.
+    fn context<'a>(&'a self, run: &'a Run) -> Context<'a> {
+        self.context_of(&run.locals, run.connection, run.message_text())
+    }
+
+    fn context_of<'a>(
+        &'a self,
+        locals: &'a Bindings,
+        connection: Option<ConnectionId>,
+        message: Option<&'a str>,
+    ) -> Context<'a> {
+        let connection = connection.and_then(|id| self.connections.get(&id));
+        let dialogue = match (self.side, connection) {
+            (Side::Server, Some(connection)) => &connection.bindings,
+            _ => &self.dialogue,
+        };
+        Context {
+            layers: [locals, dialogue, &self.talk],
+            global: &self.global,
+            message,
+            client: connection
+                .filter(|_| self.side == Side::Server)
+                .map(|connection| &connection.client),
+            clients: self.open_connections(),
+            world: &self.world,
+        }
+    }
+
+    /// Does all that can be done now.
+    fn advance(&mut self) {
+        while !self.is_over() {
+            if let Some(run) = self.ready.pop_front() {
+                self.play(run);
+            } else if let Some(connection) = self.dirty.pop_front() {
+                self.offer(connection);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn start_clock(
+        &mut self,
+        period: Duration,
+        body: Arc<[Statement]>,
+        connection: Option<ConnectionId>,
+    ) {
+        self.last_clock += 1;
+        let next = self.now + period;
+        self.timers.insert((next, Timer::Clock(self.last_clock)));
+        self.clocks.insert(
+            self.last_clock,
+            RunningClock {
+                period,
+                next,
+                n: 0,
+                connection,
+                body,
+            },
+        );
+    }
+
+    fn strike(&mut self, id: u64) {
+        let Some(clock) = self.clocks.get_mut(&id) else {
+            return;
+        };
+        let n = clock.n;
+        clock.n += 1;
+        clock.next += clock.period;
+        if clock.next <= self.now {
+            // The clock stood still (a suspended machine): it goes on from here, and does not catch up.
+            clock.next = self.now + clock.period;
+        }
+        self.timers.insert((clock.next, Timer::Clock(id)));
+        let locals = Bindings::from([("n".to_owned(), crate::Value::Json(n.into()))]);
+        let run = Run::body(
+            Arc::clone(&clock.body),
+            clock.connection,
+            locals,
+            None,
+            run::Owner::Clock,
+        );
+        self.start(run);
+    }
+
+    /// Looks whether any line waits for pings or pongs, or writes pongs of its own.
+    fn look_for_control_frames(&mut self) {
+        let mut found = [false; 3];
+        let mut look = |arrow: Arrow, content: &Content| match (content, self.is_ours(arrow)) {
+            (Content::Ping(_), false) => found[0] = true,
+            (Content::Pong(_), true) => found[1] = true,
+            (Content::Pong(_), false) => found[2] = true,
+            _ => {}
+        };
+        let part = self.part.and_then(|part| self.plan.parts.get(part));
+        for step in part.iter().flat_map(|part| part.steps.iter()) {
+            if let StatementKind::Frame(frame) = &step.kind {
+                look(frame.arrow, &frame.content);
+            }
+        }
+        for rule in self.commons().flat_map(|common| &common.rules) {
+            look(rule.arrow, &rule.content);
+            for step in rule.body.iter() {
+                if let StatementKind::Frame(frame) = &step.kind {
+                    look(frame.arrow, &frame.content);
+                }
+            }
+        }
+        [self.expects_ping, self.writes_pong, self.expects_pong] = found;
+    }
+
+    /// The rules for messages from the other side.
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let rules = self.commons().flat_map(|common| &common.rules);
+        rules.filter(|rule| !self.is_ours(rule.arrow))
+    }
+
+    fn problem(&mut self, span: Span, connection: Option<ConnectionId>, what: String) {
+        self.actions.push_back(Action::Problem {
+            span,
+            connection,
+            what,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

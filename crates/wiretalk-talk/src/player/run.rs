@@ -1,0 +1,747 @@
+//! One walk over lines: a dialogue, or the body of a rule or a clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Action, Connection, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Outgoing,
+    Player, RUNS_PER_CLIENT, Side, State, Target, Time, Timer,
+};
+use crate::pattern::{Captures, Pattern};
+use crate::scope::Bindings;
+use crate::source::Span;
+use crate::syntax::{Connect, Content, Data, Frame, Set, SetScope, Statement, StatementKind, Who};
+use crate::value::Value;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RunId(u64);
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Dialogue,
+    Rule,
+    Clock,
+    Settings,
+    Finally,
+}
+
+pub(super) struct Run {
+    pub(super) owner: Owner,
+    /// The connection in whose name it runs.
+    pub(super) connection: Option<ConnectionId>,
+    /// In a mock's dialogue: the name whose lines are played.
+    pub(super) name: Option<String>,
+    pub(super) steps: Arc<[Statement]>,
+    pub(super) at: usize,
+    pub(super) locals: Bindings,
+    pub(super) wait: Wait,
+    /// What it received last.
+    pub(super) message: Option<Incoming>,
+}
+
+/// What a run waits for.
+#[derive(Debug)]
+pub(super) enum Wait {
+    Nothing,
+    /// For that time, whatever comes; then the line at hand is done.
+    Until(Time),
+    /// For that time, then the line at hand is played (`after`).
+    Before(Time),
+    Silence {
+        who: Option<ConnectionId>,
+        from: Time,
+        until: Time,
+    },
+    /// For a message on each of these connections in turn.
+    Message {
+        on: Vec<ConnectionId>,
+        since: Time,
+        deadline: Option<Time>,
+    },
+    /// For the answer to a handshake.
+    Handshake {
+        connection: ConnectionId,
+        since: Time,
+        deadline: Time,
+    },
+}
+
+impl Wait {
+    fn deadline(&self) -> Option<Time> {
+        match self {
+            Self::Nothing => None,
+            Self::Until(time) | Self::Before(time) => Some(*time),
+            Self::Silence { until, .. } => Some(*until),
+            Self::Message { deadline, .. } => *deadline,
+            Self::Handshake { deadline, .. } => Some(*deadline),
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn dialogue(
+        steps: Arc<[Statement]>,
+        connection: Option<ConnectionId>,
+        name: Option<String>,
+    ) -> Self {
+        Self {
+            name,
+            ..Self::body(steps, connection, Bindings::new(), None, Owner::Dialogue)
+        }
+    }
+
+    pub(super) fn body(
+        steps: Arc<[Statement]>,
+        connection: Option<ConnectionId>,
+        locals: Bindings,
+        message: Option<Incoming>,
+        owner: Owner,
+    ) -> Self {
+        Self {
+            owner,
+            connection,
+            name: None,
+            steps,
+            at: 0,
+            locals,
+            wait: Wait::Nothing,
+            message,
+        }
+    }
+
+    pub(super) fn message_text(&self) -> Option<&str> {
+        match self.message.as_ref()? {
+            Incoming::Text(text) => Some(text),
+            Incoming::Binary(bytes) | Incoming::Ping(bytes) | Incoming::Pong(bytes) => {
+                std::str::from_utf8(bytes).ok()
+            }
+            Incoming::Close { reason, .. } => Some(reason),
+            Incoming::End(_) => None,
+        }
+    }
+
+    /// The line at hand.
+    pub(super) fn step(&self) -> Option<&Statement> {
+        self.steps.get(self.at)
+    }
+}
+
+/// What became of playing one line.
+enum Played {
+    /// The next line is at hand.
+    Done,
+    /// The run waits.
+    Waits,
+    /// The run is over: it failed.
+    Failed,
+}
+
+impl Player {
+    pub(super) fn start(&mut self, run: Run) {
+        if let Some(connection) = run.connection.and_then(|id| self.connections.get_mut(&id)) {
+            connection.runs += 1;
+        }
+        self.last_run += 1;
+        let id = RunId(self.last_run);
+        self.runs.insert(id, run);
+        self.ready.push_back(id);
+    }
+
+    /// Whether a client has so many bodies running that no more may start.
+    pub(super) fn too_many_runs(&self, id: ConnectionId) -> bool {
+        self.connections
+            .get(&id)
+            .is_some_and(|connection| connection.runs >= RUNS_PER_CLIENT)
+    }
+
+    /// Ends a run wherever it is.
+    pub(super) fn drop_run(&mut self, id: RunId) {
+        self.rest(id);
+        let Some(run) = self.runs.remove(&id) else {
+            return;
+        };
+        if let Some(connection) = run.connection.and_then(|id| self.connections.get_mut(&id)) {
+            connection.runs = connection.runs.saturating_sub(1);
+            if connection.dialogue == Some(id) {
+                connection.dialogue = None;
+            }
+        }
+    }
+
+    /// Takes a run off all that it waits for.
+    pub(super) fn rest(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        let wait = std::mem::replace(&mut run.wait, Wait::Nothing);
+        if let Some(deadline) = wait.deadline() {
+            self.timers.remove(&(deadline, Timer::Run(id)));
+        }
+        if let Wait::Message { on, .. } = wait
+            && let Some(connection) = on.first().and_then(|on| self.connections.get_mut(on))
+        {
+            connection.waiting.retain(|waiting| *waiting != id);
+        }
+    }
+
+    pub(super) fn wait(&mut self, id: RunId, wait: Wait) {
+        if let Some(deadline) = wait.deadline() {
+            self.timers.insert((deadline, Timer::Run(id)));
+        }
+        if let Wait::Message { on, .. } = &wait
+            && let Some(first) = on.first()
+            && let Some(connection) = self.connections.get_mut(first)
+        {
+            connection.waiting.push(id);
+            self.dirty.push_back(*first);
+        }
+        if let Wait::Silence { who, .. } = &wait {
+            match who {
+                Some(who) => self.dirty.push_back(*who),
+                None => self.dirty.extend(self.connections.keys().copied()),
+            }
+        }
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.wait = wait;
+        }
+    }
+
+    /// The line at hand is done; the next is to be played.
+    pub(super) fn step_on(&mut self, id: RunId) {
+        self.rest(id);
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.at += 1;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Plays lines until the run waits or is over.
+    pub(super) fn play(&mut self, id: RunId) {
+        while !self.is_over() {
+            let Some(run) = self.runs.get(&id) else {
+                return;
+            };
+            let steps = Arc::clone(&run.steps);
+            let Some(statement) = steps.get(run.at) else {
+                self.finish_run(id);
+                return;
+            };
+            match self.play_line(id, statement) {
+                Played::Done => {
+                    if let Some(run) = self.runs.get_mut(&id) {
+                        run.wait = Wait::Nothing;
+                        run.at += 1;
+                    }
+                }
+                Played::Waits => return,
+                Played::Failed => {
+                    self.drop_run(id);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn play_line(&mut self, id: RunId, statement: &Statement) -> Played {
+        match &statement.kind {
+            StatementKind::Frame(frame) if self.is_ours(frame.arrow) => {
+                self.play_send(id, statement.span, frame)
+            }
+            StatementKind::Frame(frame) => self.play_expect(id, statement.span, frame),
+            StatementKind::Connect(connect) if self.side == Side::Client => {
+                self.play_connect(id, statement.span, connect)
+            }
+            StatementKind::Set(set) => self.play_set(id, statement.span, set),
+            StatementKind::Wait(time) => {
+                let until = self.now + *time;
+                self.wait(id, Wait::Until(until));
+                Played::Waits
+            }
+            StatementKind::Silence { who, duration } => {
+                let until = self.now + *duration;
+                if self.side == Side::Server {
+                    self.wait(id, Wait::Until(until));
+                    return Played::Waits;
+                }
+                let who = match who {
+                    None | Some(Who::All | Who::Others) => None,
+                    Some(Who::Name(name)) => match self.connection_named(Some(name)) {
+                        Some(connection) => Some(connection),
+                        None => {
+                            let why = format!("there is no connection called `{name}`");
+                            return self.impossible(id, statement.span, why);
+                        }
+                    },
+                };
+                let from = self.now;
+                self.wait(id, Wait::Silence { who, from, until });
+                Played::Waits
+            }
+            // The handshake looks at `HTTP` itself; the rest says what holds beside the dialogue.
+            _ => Played::Done,
+        }
+    }
+
+    /// A line that cannot be played: it fails a test, and a mock says so and goes on.
+    pub(super) fn fail_line(&mut self, id: RunId, span: Span, why: String) {
+        let connection = self.runs.get(&id).and_then(|run| run.connection);
+        match self.side {
+            Side::Client => {
+                let expected = self.plan.source.slice(span).to_owned();
+                self.fail(Failure {
+                    span,
+                    connection,
+                    expected,
+                    fault: Fault::Impossible { why },
+                });
+            }
+            Side::Server => {
+                self.problem(span, connection, why);
+                self.drop_run(id);
+            }
+        }
+    }
+
+    fn impossible(&mut self, id: RunId, span: Span, why: String) -> Played {
+        self.fail_line(id, span, why);
+        Played::Failed
+    }
+
+    fn play_send(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
+        let Some(run) = self.runs.get(&id) else {
+            return Played::Failed;
+        };
+        if let (Some(name), who) = (&run.name, &frame.who)
+            && matches!(who, Some(Who::Name(other)) if other != name)
+        {
+            return Played::Done;
+        }
+        if self.side == Side::Server
+            && let Some(after) = frame.options.after
+            && !matches!(run.wait, Wait::Before(_))
+        {
+            let until = self.now + after;
+            self.wait(id, Wait::Before(until));
+            return Played::Waits;
+        }
+        let targets = match self.targets(run, frame.who.as_ref()) {
+            Ok(targets) => targets,
+            Err(why) => return self.impossible(id, span, why),
+        };
+        let outgoing = match self.fill(id, &frame.content) {
+            Ok(outgoing) => outgoing,
+            Err(why) => return self.impossible(id, span, why),
+        };
+        for to in targets {
+            if let Target::One(id) = to
+                && let Some(connection) = self.connections.get_mut(&id)
+            {
+                connection.last_sent = Some(self.now);
+                connection.close_sent |= matches!(outgoing, Outgoing::Close { .. });
+            }
+            self.actions.push_back(Action::Send {
+                to,
+                frame: outgoing.clone(),
+            });
+        }
+        Played::Done
+    }
+
+    /// To whom a line goes.
+    fn targets(&self, run: &Run, who: Option<&Who>) -> Result<Vec<Target>, String> {
+        let open = |id: ConnectionId| match self.connections.get(&id) {
+            Some(connection) if connection.state == State::Open && !connection.close_sent => {
+                Ok(vec![Target::One(id)])
+            }
+            Some(connection) if connection.close_sent => {
+                Err("the connection is being closed, so nothing can be sent any more".to_owned())
+            }
+            _ => Err("the connection is not open".to_owned()),
+        };
+        match (self.side, who) {
+            (Side::Server, Some(Who::All)) => Ok(vec![Target::All]),
+            (Side::Server, Some(Who::Others)) => run
+                .connection
+                .map(|id| vec![Target::Others(id)])
+                .ok_or_else(|| "`others` needs a client that it is not".to_owned()),
+            (Side::Client, Some(Who::All | Who::Others)) => Ok(self
+                .connections
+                .iter()
+                .filter(|(_, connection)| connection.state == State::Open)
+                .map(|(id, _)| Target::One(*id))
+                .collect()),
+            (Side::Server, _) => match run.connection {
+                Some(id) => open(id),
+                None => Err("no client is meant: write `all <`".to_owned()),
+            },
+            (Side::Client, who) => open(self.meant(run, who)?),
+        }
+    }
+
+    /// The connection that a line of a test means.
+    fn meant(&self, run: &Run, who: Option<&Who>) -> Result<ConnectionId, String> {
+        if let (None, Some(id)) = (who, run.connection) {
+            return Ok(id);
+        }
+        let name = match who {
+            Some(Who::Name(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        self.connection_named(name).ok_or_else(|| match name {
+            Some(name) => format!("there is no connection called `{name}`"),
+            None => "there is no connection: `connect` comes first".to_owned(),
+        })
+    }
+
+    /// The newest connection of that name; without one, the newest without a name, or the only one there is.
+    pub(super) fn connection_named(&self, name: Option<&str>) -> Option<ConnectionId> {
+        let mut own = self
+            .connections
+            .iter()
+            .rev()
+            .filter(|(_, connection)| connection.name.as_deref() == name);
+        match own.next() {
+            Some((id, _)) => Some(*id),
+            None if name.is_none() && self.connections.len() == 1 => {
+                self.connections.keys().next().copied()
+            }
+            None => None,
+        }
+    }
+
+    /// Fills what a line sends.
+    fn fill(&mut self, id: RunId, content: &Content) -> Result<Outgoing, String> {
+        Ok(match content {
+            Content::Text(pattern) => Outgoing::Text(self.render(id, pattern)?),
+            Content::Binary(bytes) => Outgoing::Binary(bytes.clone()),
+            Content::Echo => match self.runs.get(&id).and_then(|run| run.message.clone()) {
+                Some(Incoming::Text(text)) => Outgoing::Text(text),
+                Some(Incoming::Binary(bytes)) => Outgoing::Binary(bytes),
+                Some(Incoming::Ping(bytes)) => Outgoing::Ping(bytes),
+                Some(Incoming::Pong(bytes)) => Outgoing::Pong(bytes),
+                _ => return Err("nothing was received that could be echoed".into()),
+            },
+            Content::Ping(data) => Outgoing::Ping(self.fill_data(id, data.as_ref())?),
+            Content::Pong(data) => Outgoing::Pong(self.fill_data(id, data.as_ref())?),
+            Content::Close { code, reason } => {
+                let reason = match reason {
+                    Some(reason) => self.render(id, reason)?,
+                    None => String::new(),
+                };
+                if reason.len() > 123 {
+                    return Err(format!(
+                        "a close reason has 123 bytes at the most, and this has {} (RFC 6455 section 5.5)",
+                        reason.len()
+                    ));
+                }
+                Outgoing::Close {
+                    code: code.filter(|code| *code != 1005),
+                    reason,
+                }
+            }
+            Content::Any => return Err("`any` cannot be sent".into()),
+        })
+    }
+
+    fn fill_data(&mut self, id: RunId, data: Option<&Data>) -> Result<Vec<u8>, String> {
+        let bytes = match data {
+            None => Vec::new(),
+            Some(Data::Bytes(bytes)) => bytes.clone(),
+            Some(Data::Text(pattern)) => self.render(id, pattern)?.into_bytes(),
+        };
+        if bytes.len() > 125 {
+            return Err(format!(
+                "a control frame carries 125 bytes at the most, and this has {} (RFC 6455 section 5.5)",
+                bytes.len()
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn render(&mut self, id: RunId, pattern: &Pattern) -> Result<String, String> {
+        let Some(run) = self.runs.get(&id) else {
+            return Err("the line is over".into());
+        };
+        let rendered = pattern.render(&self.context(run))?;
+        self.bind(id, rendered.bound);
+        Ok(rendered.text)
+    }
+
+    /// Binds what a line of a run captured or made up, for as long as it lasts.
+    pub(super) fn bind(&mut self, id: RunId, captures: Captures) {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        let own = match run.owner {
+            Owner::Rule | Owner::Clock => &mut run.locals,
+            Owner::Settings => &mut self.talk,
+            Owner::Dialogue | Owner::Finally => match (self.side, run.connection) {
+                (Side::Server, Some(id)) => match self.connections.get_mut(&id) {
+                    Some(connection) => &mut connection.bindings,
+                    None => return,
+                },
+                _ => &mut self.dialogue,
+            },
+        };
+        own.extend(captures);
+    }
+
+    fn play_set(&mut self, id: RunId, span: Span, set: &Set) -> Played {
+        if set.scope == SetScope::Run && self.variables.contains_key(&set.name) {
+            return Played::Done;
+        }
+        let text = match self.render(id, &set.value) {
+            Ok(text) => text,
+            Err(why) => return self.impossible(id, span, why),
+        };
+        let value = Value::read(&text);
+        let connection = self.runs.get(&id).and_then(|run| run.connection);
+        match set.scope {
+            SetScope::Run => self.bind(id, vec![(set.name.clone(), value)]),
+            SetScope::Global => {
+                self.global.insert(set.name.clone(), value);
+            }
+            SetScope::Client => match connection.and_then(|id| self.connections.get_mut(&id)) {
+                Some(connection) => {
+                    connection.client.values.insert(set.name.clone(), value);
+                }
+                None => {
+                    let why = "`set client.NAME` needs a client".to_owned();
+                    return self.impossible(id, span, why);
+                }
+            },
+        }
+        Played::Done
+    }
+
+    fn play_expect(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
+        let Some(run) = self.runs.get(&id) else {
+            return Played::Failed;
+        };
+        // A clock of ours sends; what the other side's clock does is no business of ours.
+        if run.owner == Owner::Clock {
+            return Played::Done;
+        }
+        if let (Some(name), Some(Who::Name(other))) = (&run.name, &frame.who)
+            && name != other
+        {
+            return Played::Done;
+        }
+        let on = match (self.side, &frame.who) {
+            (Side::Server, _) => match run.connection {
+                Some(id) => vec![id],
+                None => return self.impossible(id, span, "no client is meant".into()),
+            },
+            (Side::Client, Some(Who::All | Who::Others)) => {
+                self.connections.keys().copied().collect()
+            }
+            (Side::Client, who) => match self.meant(run, who.as_ref()) {
+                Ok(id) => vec![id],
+                Err(why) => return self.impossible(id, span, why),
+            },
+        };
+        let given = frame.options.within;
+        let limit = match self.side {
+            // A mock waits for its client as long as the client likes.
+            Side::Server if run.owner == Owner::Dialogue => given,
+            _ => Some(given.unwrap_or_else(|| self.timeout())),
+        };
+        let deadline =
+            limit.map(|limit| self.now + limit + frame.options.after.unwrap_or_default());
+        let since = self.now;
+        self.wait(
+            id,
+            Wait::Message {
+                on,
+                since,
+                deadline,
+            },
+        );
+        Played::Waits
+    }
+
+    fn play_connect(&mut self, id: RunId, span: Span, connect: &Connect) -> Played {
+        let url = match self.render(id, &connect.url) {
+            Ok(url) => url,
+            Err(why) => return self.impossible(id, span, why),
+        };
+        let mut headers = Vec::with_capacity(connect.headers.len());
+        for header in &connect.headers {
+            match self.render(id, &header.value) {
+                Ok(value) => headers.push((header.name.clone(), value)),
+                Err(why) => return self.impossible(id, header.span, why),
+            }
+        }
+        let subprotocols = self.subprotocols();
+        self.last_connection += 1;
+        let connection = ConnectionId(self.last_connection);
+        self.connections.insert(
+            connection,
+            Connection::new(connect.name.clone(), crate::Client::default()),
+        );
+        self.actions.push_back(Action::Connect {
+            connection,
+            name: connect.name.clone(),
+            url,
+            headers,
+            subprotocols,
+        });
+        let deadline = self.now + self.timeout();
+        let since = self.now;
+        self.wait(
+            id,
+            Wait::Handshake {
+                connection,
+                since,
+                deadline,
+            },
+        );
+        Played::Waits
+    }
+
+    /// A run's time is up.
+    pub(super) fn time_is_up(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return;
+        };
+        match &run.wait {
+            Wait::Nothing => {}
+            Wait::Until(_) | Wait::Silence { .. } => self.step_on(id),
+            Wait::Before(_) => self.ready.push_back(id),
+            Wait::Message { on, since, .. } => {
+                let waited = self.now.saturating_sub(*since);
+                let connection = on.first().copied();
+                self.nothing_came(id, connection, waited);
+            }
+            Wait::Handshake {
+                connection, since, ..
+            } => {
+                let waited = self.now.saturating_sub(*since);
+                let connection = Some(*connection);
+                self.nothing_came(id, connection, waited);
+            }
+        }
+    }
+
+    fn nothing_came(&mut self, id: RunId, connection: Option<ConnectionId>, waited: Duration) {
+        let Some(run) = self.runs.get(&id) else {
+            return;
+        };
+        let Some(statement) = run.step() else { return };
+        let span = statement.span;
+        let expected = match &statement.kind {
+            StatementKind::Frame(frame) => self.describe(run, frame),
+            _ => "an answer to the handshake".to_owned(),
+        };
+        match self.side {
+            Side::Client => self.fail(Failure {
+                span,
+                connection,
+                expected,
+                fault: Fault::Nothing { waited },
+            }),
+            Side::Server => {
+                let what = format!("the client did not send it within {waited:?}");
+                self.problem(span, connection, what);
+                self.drop_run(id);
+            }
+        }
+    }
+
+    /// A run has no line left.
+    fn finish_run(&mut self, id: RunId) {
+        let owner = self.runs.get(&id).map(|run| run.owner);
+        self.drop_run(id);
+        match (self.side, owner) {
+            (Side::Client, Some(Owner::Dialogue)) => {
+                let unconsumed = self.unconsumed();
+                if self.strict() && !unconsumed.is_empty() {
+                    let part = self.part.and_then(|part| self.plan.parts.get(part));
+                    let span = part.map(|part| part.span).unwrap_or_default();
+                    self.fail(Failure {
+                        span,
+                        connection: None,
+                        expected: "nothing more".into(),
+                        fault: Fault::Unconsumed {
+                            messages: unconsumed,
+                        },
+                    });
+                } else {
+                    self.end(Outcome::Passed { unconsumed });
+                }
+            }
+            (Side::Client, Some(Owner::Finally)) => self.over(),
+            _ => {}
+        }
+    }
+
+    /// Messages that lie in the inboxes.
+    fn unconsumed(&self) -> Vec<(Option<String>, Incoming)> {
+        let each = self.connections.values().flat_map(|connection| {
+            connection
+                .inbox
+                .iter()
+                .filter(|item| matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)))
+                .map(|item: &Item| (connection.name.clone(), item.what.clone()))
+        });
+        each.collect()
+    }
+
+    /// The test failed.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if matches!(self.ending, Ending::Playing) {
+            self.end(Outcome::Failed(Box::new(failure)));
+        } else {
+            // What fails in `finally` does not hide why the test ended, but a test that passed has failed now.
+            if let Ending::Finally(outcome @ Outcome::Passed { .. }) = &mut self.ending {
+                *outcome = Outcome::Failed(Box::new(failure));
+            }
+            self.over();
+        }
+    }
+
+    /// The dialogue is over: `finally` comes, if there is one.
+    fn end(&mut self, outcome: Outcome) {
+        for id in self.runs.keys().copied().collect::<Vec<_>>() {
+            self.drop_run(id);
+        }
+        self.clocks.clear();
+        self.timers.clear();
+        self.ready.clear();
+        self.ending = Ending::Finally(outcome);
+        let bodies: Vec<_> = self
+            .commons()
+            .map(|common| Arc::clone(&common.finally))
+            .filter(|body| !body.is_empty())
+            .collect();
+        // A test's own `finally` comes before the one that all tests share.
+        let steps: Vec<Statement> = bodies
+            .iter()
+            .rev()
+            .flat_map(|body| body.iter().cloned())
+            .collect();
+        if steps.is_empty() {
+            self.over();
+        } else {
+            for connection in self.connections.values_mut() {
+                connection.inbox.clear();
+                connection.inbox_bytes = 0;
+            }
+            self.start(Run::body(
+                steps.into(),
+                None,
+                Bindings::new(),
+                None,
+                Owner::Finally,
+            ));
+        }
+    }
+
+    fn over(&mut self) {
+        if let Ending::Finally(outcome) = std::mem::replace(&mut self.ending, Ending::Over) {
+            self.actions.push_back(Action::Finished(outcome));
+        }
+        self.timers.clear();
+    }
+}
