@@ -59,7 +59,7 @@ fn main() -> ExitCode {
                 }
             },
             ["interop"] => |workspace, report| {
-                if setup::for_interop(workspace, report) {
+                if setup::for_interop(workspace, report) && suite::build_binary(workspace, report) {
                     suite::interop(workspace, report);
                 }
             },

@@ -11,69 +11,63 @@ const INTEROP: &str = "wiretalk-interop";
 /// What has its tests in the crates themselves.
 const OURS: [&str; 3] = ["--workspace", "--exclude", INTEROP];
 
-/// The unit and integration tests of every crate.
-pub(crate) fn tests(workspace: &Workspace, report: &mut Report) {
-    if build(workspace, report) {
-        report.tests("tests", || {
-            let mut cargo = workspace.cargo();
-            cargo.args([
-                "test",
-                "--locked",
-                "--no-fail-fast",
-                "--lib",
-                "--bins",
-                "--tests",
-            ]);
-            count_tests(cargo.args(OURS))
-        });
-    }
-}
-
-/// The examples in the documentation.
-pub(crate) fn doc_tests(workspace: &Workspace, report: &mut Report) {
-    report.tests("doc tests", || {
-        count_tests(workspace.cargo().args([
-            "test",
-            "--locked",
-            "--no-fail-fast",
-            "--doc",
-            "--workspace",
-        ]))
-    });
-}
-
-/// The binary against the programs of others.
-pub(crate) fn interop(workspace: &Workspace, report: &mut Report) {
-    if build(workspace, report) {
-        report.tests("interop tests", || {
-            let mut cargo = workspace.cargo();
-            cargo.args([
-                "test",
-                "--locked",
-                "--no-fail-fast",
-                "--package",
-                INTEROP,
-                "--lib",
-                "--tests",
-            ]);
-            cargo.env("WIRETALK_BIN", workspace.binary());
-            cargo.env("WIRETALK_PYTHON", workspace.python());
-            cargo.env(
-                "WIRETALK_NODE_PATH",
-                workspace.peers().join("node/node_modules"),
-            );
-            count_tests(&mut cargo)
-        });
-    }
-}
-
 /// The binary and the tests, all but those of interop: what is named here just as for the tests is built but once.
-fn build(workspace: &Workspace, report: &mut Report) -> bool {
+pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("build", || {
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--locked", "--bins", "--tests"]);
         run(cargo.args(OURS))
     })
+}
+
+/// The binary alone.
+pub(crate) fn build_binary(workspace: &Workspace, report: &mut Report) -> bool {
+    report.check("build", || {
+        run(workspace
+            .cargo()
+            .args(["build", "--locked", "--package", "wiretalk-cli"]))
+    })
+}
+
+/// The unit and integration tests of every crate.
+pub(crate) fn tests(workspace: &Workspace, report: &mut Report) {
+    report.tests("tests", || {
+        let mut cargo = workspace.cargo();
+        cargo.args([
+            "test",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
+        count_tests(cargo.args(OURS))
+    });
+}
+
+/// The examples in the documentation.
+pub(crate) fn doc_tests(workspace: &Workspace, report: &mut Report) {
+    report.tests("doc tests", || {
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--locked", "--no-fail-fast", "--doc"]);
+        count_tests(cargo.args(OURS))
+    });
+}
+
+/// The binary, once it is built, against the programs of others.
+pub(crate) fn interop(workspace: &Workspace, report: &mut Report) {
+    report.tests("interop tests", || {
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "--locked", "--no-fail-fast", "--package", INTEROP]);
+        cargo.args(["--lib", "--tests"]);
+        cargo.env("WIRETALK_BIN", workspace.binary());
+        cargo.env("WIRETALK_PYTHON", workspace.python());
+        cargo.env(
+            "WIRETALK_NODE_PATH",
+            workspace.peers().join("node/node_modules"),
+        );
+        count_tests(&mut cargo)
+    });
 }
 
 /// Runs `cargo test`, passes on what it prints, and adds up its `test result` lines.
