@@ -23,7 +23,12 @@ pub(crate) const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.add_filter("regex_replace", regex_replace);
+    environment.add_filter(
+        "regex_replace",
+        |text: String, pattern: String, replacement: String| {
+            regex_replace(&text, &pattern, &replacement)
+        },
+    );
     environment
 });
 
@@ -136,14 +141,14 @@ const CACHED_REGEXES: usize = 64;
 static REGEXES: LazyLock<Mutex<BTreeMap<String, Regex>>> = LazyLock::new(Mutex::default);
 
 /// `text|regex_replace(PATTERN, REPLACEMENT)`: every match is replaced; `$1` stands for a group.
-fn regex_replace(text: String, pattern: String, replacement: String) -> Result<String, Error> {
+fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String, Error> {
     let mut cache = REGEXES
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let regex = if let Some(regex) = cache.get(&pattern) {
+    let regex = if let Some(regex) = cache.get(pattern) {
         regex.clone()
     } else {
-        let regex = Regex::new(&pattern).map_err(|error| {
+        let regex = Regex::new(pattern).map_err(|error| {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
             Error::new(
@@ -154,11 +159,11 @@ fn regex_replace(text: String, pattern: String, replacement: String) -> Result<S
         if cache.len() >= CACHED_REGEXES {
             cache.clear();
         }
-        cache.insert(pattern, regex.clone());
+        cache.insert(pattern.to_owned(), regex.clone());
         regex
     };
     drop(cache);
-    Ok(regex.replace_all(&text, replacement.as_str()).into_owned())
+    Ok(regex.replace_all(text, replacement).into_owned())
 }
 
 /// MiniJinja's error without its place, which is one inside the hole.

@@ -6,8 +6,10 @@
 //! assert!(parsed.diagnostics.is_empty());
 //! ```
 
+mod check;
 mod diagnostic;
 mod expression;
+mod format;
 mod pattern;
 pub mod player;
 mod query;
@@ -20,7 +22,9 @@ mod types;
 mod value;
 mod world;
 
+pub use check::{Role, check};
 pub use diagnostic::{Diagnostic, Severity};
+pub use format::format;
 pub use pattern::{Difference, Mismatch};
 pub use scope::{Bindings, Client};
 pub use source::{Source, Span};

@@ -80,6 +80,30 @@ enum Operand {
     Expression(Expression),
 }
 
+impl Check {
+    /// The names that it looks at.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let (query, predicate) = match &self.kind {
+            CheckKind::Holds { query, predicate } => (query, Some(predicate)),
+            CheckKind::Capture { query, .. } => (query, None),
+        };
+        let mut names = Vec::new();
+        if let Query::Expression(expression) = query {
+            names.extend_from_slice(expression.names());
+        }
+        if let Some(
+            Test::Compare(_, Operand::Expression(expression))
+            | Test::StartsWith(Operand::Expression(expression))
+            | Test::EndsWith(Operand::Expression(expression))
+            | Test::Contains(Operand::Expression(expression)),
+        ) = predicate.map(|predicate| &predicate.test)
+        {
+            names.extend_from_slice(expression.names());
+        }
+        names
+    }
+}
+
 /// What a check can see of a message or handshake.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Subject<'a> {

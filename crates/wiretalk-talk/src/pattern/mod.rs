@@ -60,6 +60,8 @@ pub(crate) struct Pattern {
     pub(crate) holes: Vec<Hole>,
     /// What stands before the JSON, and the JSON, if the payload is one.
     pub(crate) json: Option<(String, JsonPattern)>,
+    /// Whether the payload is taken to the letter.
+    pub(crate) literal: bool,
 }
 
 /// A piece of a pattern.
@@ -217,6 +219,11 @@ impl Pattern {
             },
             _ => false,
         }
+    }
+
+    /// Whether it was written with holes in mind, and not as `text` to the letter.
+    pub(crate) fn typed(&self) -> bool {
+        !self.literal
     }
 
     /// The names that a match binds.

@@ -65,6 +65,7 @@ impl Pattern {
             segments,
             holes,
             json: None,
+            literal: false,
         };
         match json::parse(&pattern.segments) {
             JsonParse::No => {}
@@ -93,6 +94,7 @@ impl Pattern {
             segments: vec![Segment::Literal(text)],
             holes: Vec::new(),
             json: None,
+            literal: true,
         }
     }
 

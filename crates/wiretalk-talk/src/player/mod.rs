@@ -25,7 +25,7 @@ use crate::source::Span;
 use crate::syntax::{Arrow, Content, Statement, StatementKind};
 use crate::world::World;
 use plan::{Common, DEFAULT_TIMEOUT, Rule};
-use run::{Run, RunId, Wait};
+use run::{Run, RunId};
 
 /// Payload bytes that may wait on one connection for the dialogue to come to them.
 const INBOX_LIMIT: usize = 64 * 1024 * 1024;

@@ -40,10 +40,11 @@ pub(crate) fn arrow_offset(text: &str) -> Option<usize> {
         let word_end = text[at..].find([' ', '\t'])? + at;
         let word = &text[at..word_end];
         let pair = words == 1 && matches!(text.split_whitespace().next(), Some("room" | "user"));
-        if !(crate::pattern::is_name(word) || pair) || (words == 1 && !pair) {
+        if !pair && (words == 1 || !crate::pattern::is_name(word)) {
             return None;
         }
-        if super::directive::KEYWORDS.contains(&word) {
+        let who = ["all", "others", "room", "user"].contains(&word);
+        if super::directive::KEYWORDS.contains(&word) && !who {
             return None;
         }
         at = word_end + (text[word_end..].len() - text[word_end..].trim_start().len());
@@ -52,20 +53,20 @@ pub(crate) fn arrow_offset(text: &str) -> Option<usize> {
 }
 
 /// The parts of a frame's line behind its who.
-pub(super) struct Head<'a> {
-    pub(super) arrow: Arrow,
-    pub(super) kind: &'a str,
+pub(crate) struct Head<'a> {
+    pub(crate) arrow: Arrow,
+    pub(crate) kind: &'a str,
     kind_at: usize,
-    pub(super) options: Option<&'a str>,
+    pub(crate) options: Option<&'a str>,
     options_at: usize,
     /// Where in the line its payload begins.
-    pub(super) payload_at: usize,
+    pub(crate) payload_at: usize,
     /// What is wrong behind the kind, if anything: it should be a space or the end.
     stray: Option<char>,
 }
 
 /// Takes apart what begins with an arrow at `at`.
-pub(super) fn head(text: &str, at: usize) -> Head<'_> {
+pub(crate) fn head(text: &str, at: usize) -> Head<'_> {
     let arrow = if text[at..].starts_with('>') {
         Arrow::ToServer
     } else {

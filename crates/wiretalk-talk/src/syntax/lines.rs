@@ -90,7 +90,7 @@ pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
 }
 
 /// Whether bars may follow such a line directly: a frame, a rule's pattern, an HTTP answer.
-fn takes_bars(text: &str) -> bool {
+pub(crate) fn takes_bars(text: &str) -> bool {
     super::frame::is_frame(text)
         || ["on", "ignore", "HTTP"]
             .iter()

@@ -14,7 +14,7 @@ use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
 use crate::source::{Source, Span};
 
-pub(crate) use words::{DURATION_MEND, duration};
+pub(crate) use words::{DURATION_MEND, duration, first_word, header_name};
 
 /// A talk as it was understood.
 #[derive(Clone, Debug)]
@@ -178,6 +178,20 @@ pub(crate) enum Content {
         reason: Option<Pattern>,
     },
     Any,
+}
+
+impl Content {
+    /// The patterns in it.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        let pattern = match self {
+            Self::Text(pattern)
+            | Self::Ping(Some(Data::Text(pattern)))
+            | Self::Pong(Some(Data::Text(pattern))) => Some(pattern),
+            Self::Close { reason, .. } => reason.as_ref(),
+            _ => None,
+        };
+        pattern.into_iter()
+    }
 }
 
 /// The payload of a ping or pong.
