@@ -45,9 +45,11 @@ fn main() -> ExitCode {
             ["test"] => |workspace, report| {
                 if setup::all(workspace, report) {
                     check::all(workspace, report);
-                    suite::tests(workspace, report);
-                    suite::doc_tests(workspace, report);
-                    suite::interop(workspace, report);
+                    if suite::build(workspace, report) {
+                        suite::tests(workspace, report);
+                        suite::doc_tests(workspace, report);
+                        suite::interop(workspace, report);
+                    }
                 }
             },
             ["setup"] => |workspace, report| {
