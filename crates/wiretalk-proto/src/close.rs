@@ -185,3 +185,6 @@ pub(crate) fn shorten_reason(reason: &str) -> &str {
     }
     &reason[..end]
 }
+
+#[cfg(test)]
+mod tests;
