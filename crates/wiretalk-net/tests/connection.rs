@@ -211,7 +211,13 @@ async fn the_peer_closes() {
 
 #[tokio::test]
 async fn the_server_closes_and_ends_the_stream_first() {
-    let (mut socket, mut raw) = served(quiet()).await;
+    // If it waited for the client to end the stream, it would wait for long.
+    let close_timeout = Duration::from_secs(60);
+    let (mut socket, mut raw) = served(Config {
+        close_timeout,
+        ..quiet()
+    })
+    .await;
     socket.close(CloseCode::NORMAL, "bye").await.unwrap();
     assert_eq!(socket.state(), State::Closing);
     assert_eq!(
@@ -299,15 +305,16 @@ async fn a_close_frame_that_is_not_answered() {
     assert_eq!(soon(raw.read(&mut [0; 16])).await.unwrap(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_keeps_talking_does_not_put_off_the_end() {
     let (mut socket, mut raw) = served(Config {
         close_timeout: ms(50),
         ..quiet()
     })
     .await;
-    let talking =
-        tokio::spawn(async move { while raw.write_all(&masked(TEXT, b"and")).await.is_ok() {} });
+    // So much that there is always something to read.
+    let words = masked(TEXT, b"and").repeat(100_000);
+    let talking = tokio::spawn(async move { while raw.write_all(&words).await.is_ok() {} });
     socket.close(CloseCode::NORMAL, "").await.unwrap();
     let error = soon(async {
         loop {

@@ -195,11 +195,7 @@ impl Sender {
         };
         match timeout(limit, self.flush_to(position)).await {
             Ok(result) => result,
-            Err(_) => {
-                let error = self.shared.act(|core, _| core.close_timed_out());
-                self.shared.waiters.wake_all();
-                Err(error)
-            }
+            Err(_) => Err(self.shared.act(|core, _| core.close_timed_out())),
         }
     }
 
@@ -329,7 +325,8 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something with the connection, in the name of all who wait, and wakes the senders if it changed.
+    /// Does something with the connection, in the name of all who wait, and wakes them if it failed or ended. (They
+    /// need not be woken for less: what else they wait for comes from the stream or a clock, which wake them all.)
     fn act<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
         let mut core = self.core();
         let before = core.changes();
@@ -337,7 +334,7 @@ impl Shared {
         let changed = core.changes() != before;
         drop(core);
         if changed {
-            self.waiters.wake_senders();
+            self.waiters.wake_all();
         }
         result
     }
@@ -358,9 +355,14 @@ impl Shared {
     fn poll_as_sender<T>(
         &self,
         cx: &Context<'_>,
-        action: impl FnOnce(&mut Core, &mut Context<'_>) -> Poll<T>,
+        mut action: impl FnMut(&mut Core, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        // Parked before the look, so that what happens in between is not missed.
+        // Mostly there is no need to wait.
+        let result = self.act(&mut action);
+        if result.is_ready() {
+            return result;
+        }
+        // What happened before this was parked has woken nobody, so it is looked at again.
         self.waiters.park_sender(cx.waker());
         self.act(action)
     }
@@ -371,8 +373,7 @@ impl Shared {
     }
 
     fn abort(&self) {
-        self.core().abort();
-        self.waiters.wake_all();
+        self.act(|core, _| core.abort());
     }
 }
 
