@@ -243,8 +243,6 @@ impl Connection {
     /// The stream ended. Nothing can be sent any more.
     pub fn handle_end(&mut self) -> End {
         self.ended = true;
-        self.pong_due = None;
-        self.close_due = None;
         if let Some(error) = self.failure {
             End::Failed(error)
         } else if self.close_received {
@@ -372,10 +370,7 @@ impl Connection {
             State::Open | State::PeerClosed => {}
             State::Closing | State::Failing | State::Closed => return Err(SendError::Closed),
         }
-        self.sender.close(code, reason, keys, out)?;
-        self.pong_due = None;
-        self.close_due = None;
-        Ok(())
+        self.sender.close(code, reason, keys, out)
     }
 
     /// Appends the answers that are due to `out`, and says whether there were any: the pong to the newest ping
@@ -383,6 +378,7 @@ impl Connection {
     /// fails the connection.
     pub fn poll_reply(&mut self, keys: &mut dyn MaskKeys, out: &mut Vec<u8>) -> bool {
         match self.state() {
+            // In no other state: section 5.5.2 wants no pong once a close frame has come, and none follows ours.
             State::Open => self.pong_due.take().is_some_and(|payload| {
                 let sent = self.sender.control(OpCode::Pong, &payload, keys, out);
                 sent.is_ok()
@@ -406,7 +402,7 @@ impl Connection {
             // A continuation is never told of as a frame: it belongs to a message that is put together.
             OpCode::Binary | OpCode::Continuation => Event::Binary(payload),
             OpCode::Ping => {
-                if self.config.auto_pong && !self.sender.is_closed() {
+                if self.config.auto_pong {
                     self.pong_due = Some(payload.into());
                 }
                 Event::Ping(payload)
@@ -415,9 +411,7 @@ impl Connection {
             OpCode::Close => {
                 let frame = CloseFrame::decode(payload)?;
                 self.close_received = true;
-                // Section 5.5.2: no pong once a close frame has come.
-                self.pong_due = None;
-                if self.config.auto_close && !self.sender.is_closed() {
+                if self.config.auto_close {
                     self.close_due = Some(frame.map(|frame| frame.code));
                 }
                 Event::Close(frame)
@@ -427,7 +421,6 @@ impl Connection {
 
     fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.failure = Some(error);
-        self.pong_due = None;
         error
     }
 

@@ -22,6 +22,18 @@ fn each_hears_what_the_other_says() {
     assert_eq!(pair.states(), (State::Open, State::Open));
 }
 
+#[test]
+fn a_connection_knows_its_role_and_its_config() {
+    let config = Config {
+        auto_pong: false,
+        ..Config::default()
+    };
+    for role in [Role::Client, Role::Server] {
+        let connection = Connection::new(role, config);
+        assert_eq!((connection.role(), connection.config()), (role, &config));
+    }
+}
+
 /// Section 5.2: lengths of 7, 16 and 64 bits.
 #[test]
 fn messages_at_the_edges_of_the_length_forms_arrive_in_packets_of_any_size() {

@@ -92,6 +92,22 @@ fn a_message_that_had_begun_may_be_ended_before_the_answer() {
     assert_eq!(pair.states(), (State::Closed, State::Closed));
 }
 
+/// Section 5.5.2: a ping is answered "unless it already received a Close frame".
+#[test]
+fn a_ping_that_was_not_answered_when_the_close_came_is_not_answered() {
+    let mut pair = Pair::new();
+    pair.server.eager = false;
+    pair.client.ping("late").unwrap();
+    pair.client.close(1000, "").unwrap();
+    assert_eq!(
+        pair.heard(),
+        (
+            vec![close(1000, "")],
+            vec![Heard::Ping(b"late".to_vec()), close(1000, "")]
+        )
+    );
+}
+
 #[test]
 fn who_answers_a_close_by_hand_is_not_answered_for() {
     let by_hand = Config {
