@@ -1,1 +1,11 @@
-//! Performs a talk in each of its roles: test runner, mock server, and their reports.
+//! Performs a talk in each of its roles: as a test ([`runner`]) and as a server ([`serve`]), and tells what it saw
+//! ([`record`], [`report`]). It prints nothing and reads no arguments: that is the business of who uses it.
+
+pub mod load;
+pub mod record;
+pub mod report;
+pub mod runner;
+pub mod serve;
+mod world;
+
+pub use world::SystemWorld;

@@ -1,0 +1,268 @@
+//! A failure as a tester wants to read it: the line, what was expected, what came, and the messages around it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use wiretalk_talk::player::{ConnectionId, Failure, Fault, Incoming, Outcome};
+use wiretalk_talk::{Difference, Mismatch, Source};
+
+use crate::record::{Direction, Kind, Record, show};
+use crate::runner::{Summary, TestResult};
+
+/// Characters of a payload that a report shows.
+const MOST_SHOWN: usize = 300;
+/// Messages that stand around a failure.
+const MOST_MESSAGES: usize = 12;
+/// Lines of the talk shown before the one that failed.
+const LINES_BEFORE: usize = 2;
+
+/// Why a test failed, over several lines; empty for one that passed with every message consumed.
+#[must_use]
+pub fn failure(result: &TestResult) -> String {
+    let mut text = String::new();
+    match &result.outcome {
+        Outcome::Passed { unconsumed } if unconsumed.is_empty() => {}
+        Outcome::Passed { unconsumed } => {
+            let _ = writeln!(text, "  {} that no line took:", messages(unconsumed.len()));
+            write_messages(&mut text, unconsumed);
+        }
+        Outcome::Failed(failure) => write_failure(&mut text, result, failure),
+    }
+    text
+}
+
+/// How a run ended, in one line.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    format!(
+        "{} passed, {} failed in {}",
+        summary.passed,
+        summary.failed,
+        seconds(summary.duration)
+    )
+}
+
+fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
+    let source = result.plan.source();
+    write_line(text, source, failure);
+    let who = failure
+        .connection
+        .and_then(|id| name(result, id))
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
+    let (expected, came) = expected_and_came(failure);
+    write_pair(text, &format!("expected{who}"), &expected);
+    write_pair(text, "came", &came);
+    match &failure.fault {
+        Fault::Mismatch { mismatch, .. } | Fault::Handshake { mismatch, .. } => {
+            write_mismatch(text, mismatch);
+        }
+        Fault::Unconsumed { messages } => write_messages(text, messages),
+        _ => {}
+    }
+    if let Fault::Handshake { body, .. } = &failure.fault
+        && !body.is_empty()
+    {
+        write_pair(text, "body", &show(body.as_bytes(), false, MOST_SHOWN));
+    }
+    write_log(text, result);
+}
+
+/// The lines of the talk up to the one that failed, and that one marked.
+fn write_line(text: &mut String, source: &Source, failure: &Failure) {
+    let (line, column) = source.position(failure.span.start);
+    let _ = writeln!(text, "  {}:{line}:{column}", source.name());
+    let width = line.to_string().len();
+    for number in line.saturating_sub(LINES_BEFORE).max(1)..=line {
+        let mark = if number == line { '>' } else { ' ' };
+        let shown = show(source.line(number).as_bytes(), false, MOST_SHOWN);
+        let _ = writeln!(text, "  {mark} {number:>width$} | {shown}");
+    }
+    text.push('\n');
+}
+
+fn expected_and_came(failure: &Failure) -> (String, String) {
+    let expected = show(failure.expected.as_bytes(), false, MOST_SHOWN);
+    match &failure.fault {
+        Fault::Mismatch { came, .. } => (expected, came_as(came)),
+        Fault::Nothing { waited } => (expected, format!("nothing, for {}", seconds(*waited))),
+        Fault::NotSilent { came, after } if after.is_zero() => (
+            expected,
+            format!("{} (it had come before the silence began)", came_as(came)),
+        ),
+        Fault::NotSilent { came, after } => (
+            expected,
+            format!("{} after {}", came_as(came), seconds(*after)),
+        ),
+        Fault::NotConnected { why } => (expected, format!("no connection: {why}")),
+        Fault::Handshake { status, .. } => {
+            let expected = if expected.starts_with("connect") {
+                "HTTP 101".into()
+            } else {
+                expected
+            };
+            (expected, format!("HTTP {status}"))
+        }
+        Fault::Impossible { why } => (expected, why.clone()),
+        Fault::Unconsumed { messages: left } => (
+            expected,
+            format!("{} that no line took", messages(left.len())),
+        ),
+    }
+}
+
+fn messages(count: usize) -> String {
+    match count {
+        1 => "1 message".into(),
+        _ => format!("{count} messages"),
+    }
+}
+
+/// What came, as the talk would write it.
+fn came_as(came: &Incoming) -> String {
+    match came {
+        Incoming::Text(text) => format!("< {}", show(text.as_bytes(), false, MOST_SHOWN)),
+        Incoming::Binary(bytes) => format!("<hex {}", show(bytes, true, MOST_SHOWN)),
+        Incoming::Ping(bytes) => format!("<ping {}", show(bytes, false, MOST_SHOWN)),
+        Incoming::Pong(bytes) => format!("<pong {}", show(bytes, false, MOST_SHOWN)),
+        Incoming::Close { code, reason } => format!("<close {code} {reason}"),
+        Incoming::End(why) => why.clone(),
+    }
+    .trim_end()
+    .to_owned()
+}
+
+fn write_pair(text: &mut String, label: &str, value: &str) {
+    let _ = writeln!(text, "  {label:<9} {value}");
+}
+
+fn write_mismatch(text: &mut String, mismatch: &Mismatch) {
+    match mismatch {
+        Mismatch::Json(differences) => {
+            text.push('\n');
+            for Difference {
+                path,
+                expected,
+                came,
+            } in differences
+            {
+                let _ = writeln!(
+                    text,
+                    "  {path}: expected {}, came {}",
+                    show(expected.as_bytes(), false, MOST_SHOWN),
+                    show(came.as_bytes(), false, MOST_SHOWN)
+                );
+            }
+        }
+        Mismatch::Text(difference) if !difference.path.is_empty() => {
+            write_pair(text, "", &describe_mismatch(mismatch));
+        }
+        // Both texts stand above already.
+        Mismatch::Text(_) => {}
+        Mismatch::Kind { .. }
+        | Mismatch::NotJson(_)
+        | Mismatch::Check { .. }
+        | Mismatch::Expression(_) => write_pair(text, "because", &describe_mismatch(mismatch)),
+    }
+}
+
+/// A mismatch in one sentence.
+#[must_use]
+pub fn describe_mismatch(mismatch: &Mismatch) -> String {
+    let shown = |text: &str| show(text.as_bytes(), false, MOST_SHOWN);
+    match mismatch {
+        Mismatch::Kind { expected, came } => format!("it expects {expected}, and {came} came"),
+        Mismatch::Text(Difference {
+            path,
+            expected,
+            came,
+        }) if path.is_empty() => {
+            format!(
+                "it expects `{}`, and `{}` came",
+                shown(expected),
+                shown(came)
+            )
+        }
+        Mismatch::Text(Difference {
+            path,
+            expected,
+            came,
+        }) => format!("{path}: expected {}, came {}", shown(expected), shown(came)),
+        Mismatch::Json(differences) => differences
+            .iter()
+            .map(|difference| {
+                format!(
+                    "{}: expected {}, came {}",
+                    difference.path,
+                    shown(&difference.expected),
+                    shown(&difference.came)
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("; "),
+        Mismatch::NotJson(reason) => format!("what came is not JSON: {reason}"),
+        Mismatch::Check { check, came } => format!("`{check}` does not hold: {}", shown(came)),
+        Mismatch::Expression(reason) => reason.clone(),
+    }
+}
+
+fn write_messages(text: &mut String, unconsumed: &[(Option<String>, Incoming)]) {
+    for (name, message) in unconsumed.iter().take(MOST_MESSAGES) {
+        let name = name.as_ref().map(|name| format!("{name} "));
+        let _ = writeln!(text, "    {}{}", name.unwrap_or_default(), came_as(message));
+    }
+    if unconsumed.len() > MOST_MESSAGES {
+        let _ = writeln!(text, "    and {} more", unconsumed.len() - MOST_MESSAGES);
+    }
+}
+
+/// The last messages of the test, with their times.
+fn write_log(text: &mut String, result: &TestResult) {
+    let total = result.log.iter().len() + result.log.dropped();
+    if total == 0 {
+        return;
+    }
+    text.push('\n');
+    let skipped = total - result.log.iter().len().min(MOST_MESSAGES);
+    if skipped > 0 {
+        let _ = writeln!(text, "    ({skipped} before)");
+    }
+    let from = result.log.iter().len().saturating_sub(MOST_MESSAGES);
+    for record in result.log.iter().skip(from) {
+        let name = name(result, ConnectionId(record.connection));
+        let name = name.map(|name| format!("{name} ")).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "    {:>8}  {name}{}",
+            seconds(record.at),
+            line_of(record)
+        );
+    }
+}
+
+fn name(result: &TestResult, id: ConnectionId) -> Option<&str> {
+    let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
+    result.names.get(index)?.as_deref()
+}
+
+/// A record as the talk would write it, with its size.
+fn line_of(record: &Record) -> String {
+    let arrow = match record.direction {
+        Direction::Sent => '>',
+        Direction::Received => '<',
+    };
+    let shown = record.shown(MOST_SHOWN);
+    match record.kind {
+        Kind::Event => format!("({shown})"),
+        Kind::Text => format!("{arrow} {shown}  ({} B)", record.payload.len()),
+        Kind::Binary => format!("{arrow}hex {shown}  ({} B)", record.payload.len()),
+        Kind::Ping | Kind::Pong => format!("{arrow}{} {shown}", record.kind.name()),
+        Kind::Close(code) => format!("{arrow}close {code} {shown}"),
+    }
+    .trim_end()
+    .to_owned()
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3}s", time.as_secs_f64())
+}

@@ -1,0 +1,170 @@
+//! One connection of a test: dialed and read by a task of its own, which hands over what comes.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use wiretalk_net::{Connector, Error, Event, Receiver, Request, Sender};
+use wiretalk_talk::player::{ConnectionId, HandshakeResponse, Incoming, Time};
+
+/// Payload bytes that may wait to be looked at, over all connections of a test.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// Signals that may wait to be looked at.
+const WAITING_SIGNALS: usize = 256;
+
+/// What a connection has to say.
+pub(super) enum Signal {
+    Opened(Box<(Sender, HandshakeResponse)>),
+    Refused(HandshakeResponse),
+    Failed(String),
+    Received(Incoming),
+    Gone,
+}
+
+/// A signal, from which connection, when it came, and its share of the waiting bytes.
+pub(super) struct Told {
+    pub(super) connection: ConnectionId,
+    pub(super) at: Time,
+    pub(super) signal: Signal,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// Where the connections of a test put what they have to say.
+#[derive(Clone)]
+pub(super) struct Outlet {
+    told: mpsc::Sender<Told>,
+    bytes: Arc<Semaphore>,
+    began: Instant,
+}
+
+/// An outlet, and its other end.
+pub(super) fn outlet(began: Instant) -> (Outlet, mpsc::Receiver<Told>) {
+    let (told, listen) = mpsc::channel(WAITING_SIGNALS);
+    let outlet = Outlet {
+        told,
+        bytes: Arc::new(Semaphore::new(WAITING_BYTES)),
+        began,
+    };
+    (outlet, listen)
+}
+
+impl Outlet {
+    /// Whether the other end still listens.
+    async fn tell(&self, connection: ConnectionId, bytes: usize, signal: Signal) -> bool {
+        let at = self.began.elapsed();
+        // One message larger than the bound takes all of it, and comes through alone.
+        let share = u32::try_from(bytes.min(WAITING_BYTES)).unwrap_or(u32::MAX);
+        let share = if share == 0 {
+            None
+        } else {
+            match Arc::clone(&self.bytes).acquire_many_owned(share).await {
+                Ok(share) => Some(share),
+                Err(_) => return false,
+            }
+        };
+        let told = Told {
+            connection,
+            at,
+            signal,
+            _share: share,
+        };
+        self.told.send(told).await.is_ok()
+    }
+}
+
+/// Dials, and reads until the connection is gone.
+pub(super) async fn link(
+    connector: Arc<Connector>,
+    request: Request,
+    connection: ConnectionId,
+    outlet: Outlet,
+) {
+    match connector.connect(&request).await {
+        Ok((socket, response)) => {
+            let (sender, receiver) = socket.split();
+            let response = HandshakeResponse {
+                status: response.status,
+                headers: headers(&response.headers),
+                body: String::new(),
+            };
+            let opened = Signal::Opened(Box::new((sender, response)));
+            if outlet.tell(connection, 0, opened).await {
+                read(receiver, connection, &outlet).await;
+            }
+        }
+        Err(error) => {
+            let signal = match error.refusal() {
+                Some(refusal) => Signal::Refused(HandshakeResponse {
+                    status: refusal.response.status,
+                    headers: headers(&refusal.response.headers),
+                    body: String::from_utf8_lossy(&refusal.body).into_owned(),
+                }),
+                None => Signal::Failed(error.to_string()),
+            };
+            outlet.tell(connection, 0, signal).await;
+        }
+    }
+}
+
+async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet) {
+    loop {
+        let incoming = match receiver.next_event().await {
+            Ok(Some(event)) => incoming(event),
+            Ok(None) => break,
+            Err(error) => {
+                let end = Incoming::End(ended(&error));
+                outlet.tell(connection, 0, Signal::Received(end)).await;
+                break;
+            }
+        };
+        let bytes = match &incoming {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+            _ => 0,
+        };
+        let signal = Signal::Received(incoming);
+        if !outlet.tell(connection, bytes, signal).await {
+            // The test is over: what is left is the close handshake.
+            while let Ok(Some(_)) = receiver.next_event().await {}
+            return;
+        }
+    }
+    outlet.tell(connection, 0, Signal::Gone).await;
+}
+
+/// How a connection ended, as a sentence; a broken rule with its section and the code that was answered.
+fn ended(error: &Error) -> String {
+    match error.protocol() {
+        Some(protocol) => format!(
+            "{error} ({}; answered with close {})",
+            protocol.section(),
+            protocol.code().as_u16()
+        ),
+        None => error.to_string(),
+    }
+}
+
+/// What came, in the words of the player.
+pub(crate) fn incoming(event: Event) -> Incoming {
+    match event {
+        Event::Text(text) => Incoming::Text(text.as_str().to_owned()),
+        Event::Binary(bytes) => Incoming::Binary(bytes.to_vec()),
+        Event::Ping(bytes) => Incoming::Ping(bytes.to_vec()),
+        Event::Pong(bytes) => Incoming::Pong(bytes.to_vec()),
+        Event::Close(None) => Incoming::Close {
+            code: 1005,
+            reason: String::new(),
+        },
+        Event::Close(Some(frame)) => Incoming::Close {
+            code: frame.code.as_u16(),
+            reason: frame.reason,
+        },
+    }
+}
+
+fn headers(headers: &wiretalk_net::Headers) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_owned(), String::from_utf8_lossy(value).into_owned()))
+        .collect()
+}

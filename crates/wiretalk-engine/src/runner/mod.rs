@@ -1,0 +1,156 @@
+//! The test runner: plays the tests of talks against servers, side by side.
+
+mod link;
+pub(crate) use link::incoming;
+mod session;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use wiretalk_net::{Config, Connector};
+use wiretalk_talk::Bindings;
+use wiretalk_talk::player::{Outcome, Plan};
+
+use crate::record::Log;
+
+/// How tests are run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Variables from outside: they win over `set` lines of the same name.
+    pub variables: Bindings,
+    /// How many tests run at the same time.
+    pub jobs: usize,
+    /// Whether any certificate of a server is believed.
+    pub insecure: bool,
+    /// Root certificates to trust beside those of the system, as PEM.
+    pub root_certificates: Option<Vec<u8>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            variables: Bindings::new(),
+            jobs: 64,
+            insecure: false,
+            root_certificates: None,
+        }
+    }
+}
+
+/// What became of one test.
+#[derive(Debug)]
+pub struct TestResult {
+    /// The talk that it stands in.
+    pub plan: Arc<Plan>,
+    /// Its title.
+    pub title: String,
+    /// The line of the talk where it begins, from 1.
+    pub line: usize,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub duration: Duration,
+    /// What went over its connections.
+    pub log: Log,
+    /// The name of each connection in the talk, in the order of opening.
+    pub names: Vec<Option<String>>,
+}
+
+impl TestResult {
+    /// Whether every line held.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed { .. })
+    }
+}
+
+/// How many tests passed and failed, and how long all of it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Tests of which every line held.
+    pub passed: usize,
+    /// Tests of which one did not.
+    pub failed: usize,
+    /// From the first test's begin to the last one's end.
+    pub duration: Duration,
+}
+
+/// Runs every test of the talks, [`Options::jobs`] at a time, and hands over each result as it comes.
+///
+/// # Errors
+/// `InvalidInput` for root certificates that are none.
+pub async fn run(
+    plans: &[Arc<Plan>],
+    options: &Options,
+    mut on_result: impl FnMut(TestResult),
+) -> Result<Summary, wiretalk_net::Error> {
+    let began = Instant::now();
+    let connector = Arc::new(connector(options)?);
+    let places = Arc::new(Semaphore::new(options.jobs.max(1)));
+    let mut running = JoinSet::new();
+    let mut summary = Summary::default();
+    let mut take = |result: Result<TestResult, tokio::task::JoinError>, summary: &mut Summary| {
+        match result {
+            Ok(result) => {
+                if result.passed() {
+                    summary.passed += 1;
+                } else {
+                    summary.failed += 1;
+                }
+                on_result(result);
+            }
+            // A test that panicked is a mistake of ours, and must not look like a pass.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    };
+    for plan in plans {
+        for (index, title, line) in plan.tests() {
+            // Waiting for a place before the task exists keeps ten thousand tests from being ten thousand tasks.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                break;
+            };
+            while let Some(result) = running.try_join_next() {
+                take(result, &mut summary);
+            }
+            let test = session::Test {
+                plan: Arc::clone(plan),
+                index,
+                title: title.to_owned(),
+                line,
+                variables: options.variables.clone(),
+                connector: Arc::clone(&connector),
+            };
+            running.spawn(async move {
+                let result = test.run().await;
+                drop(place);
+                result
+            });
+        }
+    }
+    while let Some(result) = running.join_next().await {
+        take(result, &mut summary);
+    }
+    summary.duration = began.elapsed();
+    Ok(summary)
+}
+
+fn connector(options: &Options) -> Result<Connector, wiretalk_net::Error> {
+    let config = Config {
+        // The talk says what is answered to pings and closes; what it leaves out, the player does by itself.
+        auto_pong: false,
+        auto_close: false,
+        ping_interval: None,
+        // A server that does not finish the close handshake must not hold up the run.
+        close_timeout: Duration::from_secs(1),
+        // The talk's own timeout ends a handshake that takes too long.
+        handshake_timeout: Duration::from_secs(24 * 3600),
+        ..Config::default()
+    };
+    let connector = Connector::new().config(config).insecure(options.insecure);
+    match &options.root_certificates {
+        Some(pem) => connector.root_certificates(pem),
+        None => Ok(connector),
+    }
+}

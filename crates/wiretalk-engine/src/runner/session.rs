@@ -1,0 +1,289 @@
+//! One test, from its first line to the closed connections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use wiretalk_net::{CloseCode, Connector, Request, Sender};
+use wiretalk_talk::Bindings;
+use wiretalk_talk::player::{
+    Action, ConnectionId, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
+};
+
+use super::TestResult;
+use super::link::{Outlet, Signal, Told, link, outlet};
+use crate::SystemWorld;
+use crate::record::{Direction, Kind, Log, Record};
+
+/// How long the close handshakes may take when the test is over.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A test to be run.
+pub(super) struct Test {
+    pub(super) plan: Arc<Plan>,
+    pub(super) index: usize,
+    pub(super) title: String,
+    pub(super) line: usize,
+    pub(super) variables: Bindings,
+    pub(super) connector: Arc<Connector>,
+}
+
+impl Test {
+    pub(super) async fn run(self) -> TestResult {
+        let began = Instant::now();
+        let setup = Setup {
+            world: Arc::new(SystemWorld),
+            variables: self.variables,
+        };
+        let (outlet, told) = outlet(began);
+        let mut session = Session {
+            player: Player::test(Arc::clone(&self.plan), self.index, setup),
+            connector: self.connector,
+            began,
+            outlet,
+            told,
+            links: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            log: Log::default(),
+            names: Vec::new(),
+            closes: BTreeMap::new(),
+        };
+        let outcome = session.play().await;
+        let duration = began.elapsed();
+        session.close().await;
+        TestResult {
+            plan: self.plan,
+            title: self.title,
+            line: self.line,
+            outcome,
+            duration,
+            log: session.log,
+            names: session.names,
+        }
+    }
+}
+
+struct Session {
+    player: Player,
+    connector: Arc<Connector>,
+    began: Instant,
+    outlet: Outlet,
+    told: mpsc::Receiver<Told>,
+    links: BTreeMap<ConnectionId, Sender>,
+    /// The tasks that read; they end with the connections, and with the session.
+    tasks: JoinSet<()>,
+    log: Log,
+    names: Vec<Option<String>>,
+    /// The close codes that came, to be answered with the same.
+    closes: BTreeMap<ConnectionId, u16>,
+}
+
+impl Session {
+    async fn play(&mut self) -> Outcome {
+        loop {
+            while let Some(action) = self.player.poll_action() {
+                if let Action::Finished(outcome) = action {
+                    return outcome;
+                }
+                self.perform(action).await;
+            }
+            self.wait(std::future::pending::<()>()).await;
+        }
+    }
+
+    /// Waits until `until` is done, or something happens that the player is to know: then whether it is done.
+    async fn wait<T>(&mut self, until: impl Future<Output = T>) -> Option<T> {
+        let deadline = self.player.deadline().map(|time| self.began + time);
+        tokio::select! {
+            biased;
+            done = until => return Some(done),
+            // The session keeps an outlet itself, so this end is never told that there is nothing more.
+            Some(told) = self.told.recv() => self.tell(told),
+            () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
+                self.player.tick(self.began.elapsed());
+            }
+        }
+        None
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Connect {
+                connection,
+                name,
+                url,
+                headers,
+                subprotocols,
+            } => {
+                self.names.push(name);
+                self.note(connection, format!("connects to {url}"));
+                let request = Request {
+                    url,
+                    headers,
+                    subprotocols,
+                    origin: None,
+                };
+                let connector = Arc::clone(&self.connector);
+                let outlet = self.outlet.clone();
+                self.tasks
+                    .spawn(link(connector, request, connection, outlet));
+            }
+            Action::Send {
+                to: Target::One(connection),
+                frame,
+            } => self.send(connection, frame).await,
+            Action::ReplyClose(connection) => {
+                let code = self.closes.get(&connection).copied();
+                let frame = Outgoing::Close {
+                    code: code.filter(|code| *code != 1005),
+                    reason: String::new(),
+                };
+                self.send(connection, frame).await;
+            }
+            // A test names each connection that it sends to; the rest are a mock's.
+            Action::Send { .. }
+            | Action::Unmatched { .. }
+            | Action::Problem { .. }
+            | Action::Finished(_) => {}
+        }
+    }
+
+    /// Sends, and goes on listening while the peer is slow to take it.
+    async fn send(&mut self, connection: ConnectionId, frame: Outgoing) {
+        let Some(sender) = self.links.get(&connection).cloned() else {
+            return;
+        };
+        self.log
+            .push(record(connection, &frame, self.began.elapsed()));
+        let sending = async move {
+            match frame {
+                Outgoing::Text(text) => sender.send(text).await,
+                Outgoing::Binary(bytes) => sender.send(Bytes::from(bytes)).await,
+                Outgoing::Ping(payload) => sender.ping(&payload).await,
+                Outgoing::Pong(payload) => sender.pong(&payload).await,
+                Outgoing::Close { code, reason } => {
+                    sender.close(code.map(CloseCode::new), &reason).await
+                }
+            }
+        };
+        let mut sending = Box::pin(sending);
+        while !self.player.is_over() {
+            // What went wrong comes from the reading half too, and the player hears it there.
+            if self.wait(&mut sending).await.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, told: Told) {
+        let Told {
+            connection,
+            at,
+            signal,
+            ..
+        } = told;
+        match signal {
+            Signal::Opened(opened) => {
+                let (sender, response) = *opened;
+                self.links.insert(connection, sender);
+                self.note(connection, "is open".to_owned());
+                self.player.opened(at, connection, &response);
+            }
+            Signal::Refused(response) => {
+                self.note(
+                    connection,
+                    format!("was refused with HTTP {}", response.status),
+                );
+                self.player.refused(at, connection, &response);
+            }
+            Signal::Failed(why) => {
+                self.note(connection, format!("failed: {why}"));
+                self.player.failed(at, connection, why);
+            }
+            Signal::Received(incoming) => {
+                if let Incoming::Close { code, .. } = &incoming {
+                    self.closes.insert(connection, *code);
+                }
+                self.log.push(received(connection, &incoming, at));
+                self.player.received(at, connection, incoming);
+            }
+            Signal::Gone => {
+                self.links.remove(&connection);
+                self.player.gone(at, connection);
+            }
+        }
+    }
+
+    fn note(&mut self, connection: ConnectionId, what: String) {
+        self.log.push(Record {
+            connection: connection.0,
+            direction: Direction::Sent,
+            kind: Kind::Event,
+            payload: what.into(),
+            at: self.began.elapsed(),
+        });
+    }
+
+    /// Closes what is still open with 1000, and waits for the close handshakes.
+    async fn close(&mut self) {
+        self.told.close();
+        let links = std::mem::take(&mut self.links);
+        let closing = async {
+            for sender in links.values() {
+                // A peer that is gone already needs no close.
+                let _ = sender.close(CloseCode::NORMAL, "").await;
+            }
+            // Dials that are not done yet have nobody to tell any more.
+            while self.tasks.try_join_next().is_some() {}
+            if !links.is_empty() {
+                while self.tasks.join_next().await.is_some() {}
+            }
+        };
+        let _ = timeout(CLOSING, closing).await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// A record of something that is sent.
+fn record(connection: ConnectionId, frame: &Outgoing, at: Duration) -> Record {
+    let (kind, payload) = match frame {
+        Outgoing::Text(text) => (Kind::Text, Bytes::copy_from_slice(text.as_bytes())),
+        Outgoing::Binary(bytes) => (Kind::Binary, Bytes::copy_from_slice(bytes)),
+        Outgoing::Ping(bytes) => (Kind::Ping, Bytes::copy_from_slice(bytes)),
+        Outgoing::Pong(bytes) => (Kind::Pong, Bytes::copy_from_slice(bytes)),
+        Outgoing::Close { code, reason } => (
+            Kind::Close(code.unwrap_or(1005)),
+            Bytes::copy_from_slice(reason.as_bytes()),
+        ),
+    };
+    Record {
+        connection: connection.0,
+        direction: Direction::Sent,
+        kind,
+        payload,
+        at,
+    }
+}
+
+/// A record of something that came.
+fn received(connection: ConnectionId, incoming: &Incoming, at: Duration) -> Record {
+    let (kind, payload): (Kind, &[u8]) = match incoming {
+        Incoming::Text(text) => (Kind::Text, text.as_bytes()),
+        Incoming::Binary(bytes) => (Kind::Binary, bytes),
+        Incoming::Ping(bytes) => (Kind::Ping, bytes),
+        Incoming::Pong(bytes) => (Kind::Pong, bytes),
+        Incoming::Close { code, reason } => (Kind::Close(*code), reason.as_bytes()),
+        Incoming::End(why) => (Kind::Event, why.as_bytes()),
+    };
+    Record {
+        connection: connection.0,
+        direction: Direction::Received,
+        kind,
+        payload: Bytes::copy_from_slice(payload),
+        at,
+    }
+}

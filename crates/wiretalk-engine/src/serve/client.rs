@@ -1,0 +1,170 @@
+//! One client of a mock, from the upgrade to its end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use wiretalk_hub::{Drain, Item, Outbox};
+use wiretalk_net::{CloseCode, Error, Receiver, Sender, WebSocket};
+use wiretalk_talk::player::{ConnectionId, Incoming};
+
+use super::mock::Mock;
+use super::{Event, Host};
+use crate::runner::incoming;
+
+/// What a client's outbox holds beside messages.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close {
+        code: Option<u16>,
+        reason: String,
+    },
+    /// The peer's close frame, back to it.
+    ReplyClose,
+}
+
+/// How a client left.
+struct End {
+    code: u16,
+    why: String,
+}
+
+/// Serves a client.
+pub(super) async fn client(
+    mock: Arc<Mock>,
+    id: ConnectionId,
+    target: String,
+    socket: impl Future<Output = Result<WebSocket, Error>>,
+) {
+    let Ok(socket) = socket.await else {
+        // The client went away between its request and our answer: it was never here.
+        mock.left(id);
+        return;
+    };
+    let came = Instant::now();
+    let peer = socket.peer_addr();
+    let subprotocol = socket.subprotocol().map(str::to_owned);
+    let (member, outbox) = mock.hub.join_with(mock.options.queue_size);
+    mock.joined(id, &member, |clients| {
+        mock.observer().event(&Event::Connected {
+            client: id,
+            peer,
+            target: &target,
+            subprotocol: subprotocol.as_deref(),
+            clients,
+        });
+    });
+    let (sender, receiver) = socket.split();
+    let closed = std::sync::Mutex::new(None);
+    let end = {
+        let reading = read(&mock, id, receiver, &closed);
+        let mut reading = std::pin::pin!(reading);
+        let writing = write(&mock, id, &sender, outbox, &closed);
+        tokio::select! {
+            end = &mut reading => end,
+            // Once nothing more can be written, what is left is to hear how it ends.
+            () = writing => reading.await,
+        }
+    };
+    drop(member);
+    let clients = mock.left(id);
+    mock.observer().event(&Event::Left {
+        client: id,
+        code: end.code,
+        why: &end.why,
+        after: came.elapsed(),
+        clients,
+    });
+}
+
+/// The peer's close frame, once it has come: its code.
+type Closed = std::sync::Mutex<Option<u16>>;
+
+fn lock(closed: &Closed) -> std::sync::MutexGuard<'_, Option<u16>> {
+    closed
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Hands what comes to the talk, until nothing more can come. Timers are driven from here as well.
+async fn read(mock: &Mock, id: ConnectionId, mut receiver: Receiver, closed: &Closed) -> End {
+    let mut end = End {
+        code: 1006,
+        why: "the connection ended without a close frame".to_owned(),
+    };
+    loop {
+        match receiver.next_event().await {
+            Ok(Some(event)) => {
+                let what = incoming(event);
+                if let Incoming::Close { code, reason } = &what {
+                    *lock(closed) = Some(*code);
+                    end.code = *code;
+                    end.why.clone_from(reason);
+                }
+                mock.received(id, what);
+            }
+            Ok(None) => return end,
+            Err(error) => {
+                // After the peer's close frame the end of the stream is no news, however rough it is.
+                if lock(closed).is_none() {
+                    end.code = error.close_code().map_or(1006, CloseCode::as_u16);
+                    end.why = match error.protocol() {
+                        Some(protocol) => format!("{error} ({})", protocol.section()),
+                        None => error.to_string(),
+                    };
+                }
+                return end;
+            }
+        }
+    }
+}
+
+/// Sends what the outbox holds, all that is there in one go.
+async fn write(
+    mock: &Mock,
+    id: ConnectionId,
+    sender: &Sender,
+    mut outbox: Outbox<Command>,
+    closed: &Closed,
+) {
+    let mut items = Vec::new();
+    loop {
+        match outbox.drain(&mut items).await {
+            Drain::Items => {}
+            Drain::Closed => return,
+            Drain::Overflow => {
+                mock.observer().event(&Event::TooSlow { client: id });
+                let _ = sender
+                    .close(CloseCode::POLICY, "the client reads too slowly")
+                    .await;
+                return;
+            }
+        }
+        for item in items.drain(..) {
+            let sent = match item {
+                Item::Message(message) => sender.feed_prepared(&message).await,
+                Item::Control(command) => control(sender, command, closed).await,
+            };
+            if sent.is_err() {
+                // The reading half hears why, and ends the client.
+                return;
+            }
+        }
+        if sender.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn control(sender: &Sender, command: Command, closed: &Closed) -> Result<(), Error> {
+    match command {
+        Command::Ping(payload) => sender.ping(&payload).await,
+        Command::Pong(payload) => sender.pong(&payload).await,
+        Command::Close { code, reason } => sender.close(code.map(CloseCode::new), &reason).await,
+        Command::ReplyClose => {
+            let code = lock(closed).filter(|code| *code != 1005);
+            sender.close(code.map(CloseCode::new), "").await
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A server that sends back what it receives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
+use wiretalk_net::{CloseCode, Error, Message, WebSocket};
+use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
+
+use super::{Event, Host, Life, Observer, Options, Recipient, Server};
+
+/// An echo server.
+pub struct Echo {
+    options: Options,
+    observer: Arc<dyn Observer>,
+    last: AtomicU64,
+    clients: AtomicUsize,
+    stopped: watch::Sender<bool>,
+    /// Whether every message is told to the observer; each costs a copy.
+    tell_messages: bool,
+}
+
+impl Echo {
+    /// An echo server. With `tell_messages`, the observer is told of every message.
+    #[must_use]
+    pub fn new(options: Options, observer: Arc<dyn Observer>, tell_messages: bool) -> Arc<Self> {
+        Arc::new(Self {
+            options,
+            observer,
+            last: AtomicU64::new(0),
+            clients: AtomicUsize::new(0),
+            stopped: watch::Sender::new(false),
+            tell_messages,
+        })
+    }
+
+    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
+    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+        server.serve(self, stop).await;
+    }
+
+    /// Serves a client.
+    async fn client(
+        self: Arc<Self>,
+        target: String,
+        socket: impl Future<Output = Result<WebSocket, Error>>,
+    ) {
+        let Ok(mut socket) = socket.await else { return };
+        let client = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        let came = Instant::now();
+        self.observer.event(&Event::Connected {
+            client,
+            peer: socket.peer_addr(),
+            target: &target,
+            subprotocol: None,
+            clients: self.clients.fetch_add(1, Ordering::Relaxed) + 1,
+        });
+        let (code, why) = self.echo(client, &mut socket).await;
+        self.observer.event(&Event::Left {
+            client,
+            code,
+            why: &why,
+            after: came.elapsed(),
+            clients: self.clients.fetch_sub(1, Ordering::Relaxed) - 1,
+        });
+    }
+
+    /// Echoes until the connection ends: the close code, and why.
+    async fn echo(&self, client: ConnectionId, socket: &mut WebSocket) -> (u16, String) {
+        let mut stopped = self.stopped.subscribe();
+        let mut closed = None;
+        loop {
+            // What is ready is answered before anything is written, so that a batch leaves in one go.
+            let event = tokio::select! {
+                biased;
+                event = socket.next_event() => event,
+                () = std::future::ready(()) => {
+                    if let Err(error) = socket.flush().await {
+                        return closed.unwrap_or_else(|| end(&error));
+                    }
+                    tokio::select! {
+                        event = socket.next_event() => event,
+                        () = changed(&mut stopped) => {
+                            let _ = socket.close(CloseCode::GOING_AWAY, "the server stops").await;
+                            socket.next_event().await
+                        }
+                    }
+                }
+            };
+            let message = match event {
+                Ok(Some(wiretalk_net::Event::Text(text))) => Message::Text(text),
+                Ok(Some(wiretalk_net::Event::Binary(bytes))) => Message::Binary(bytes),
+                Ok(Some(wiretalk_net::Event::Close(frame))) => {
+                    closed = Some(match frame {
+                        Some(frame) => (frame.code.as_u16(), frame.reason),
+                        None => (1005, String::new()),
+                    });
+                    continue;
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => return closed.unwrap_or((1006, String::new())),
+                Err(error) => return closed.unwrap_or_else(|| end(&error)),
+            };
+            if self.tell_messages {
+                self.tell(client, &message);
+            }
+            if let Err(error) = socket.feed(message).await {
+                return closed.unwrap_or_else(|| end(&error));
+            }
+        }
+    }
+
+    fn tell(&self, client: ConnectionId, message: &Message) {
+        let (came, goes) = match message {
+            Message::Text(text) => (
+                Incoming::Text(text.as_str().to_owned()),
+                Outgoing::Text(text.as_str().to_owned()),
+            ),
+            Message::Binary(bytes) => (
+                Incoming::Binary(bytes.to_vec()),
+                Outgoing::Binary(bytes.to_vec()),
+            ),
+        };
+        self.observer.event(&Event::Received {
+            client,
+            what: &came,
+        });
+        self.observer.event(&Event::Sent {
+            to: Recipient::One(client),
+            what: &goes,
+        });
+    }
+}
+
+/// Waits until the server stops, which it does once; a server that is gone has stopped.
+async fn changed(stopped: &mut watch::Receiver<bool>) {
+    if stopped.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn end(error: &Error) -> (u16, String) {
+    let code = error.close_code().map_or(1006, CloseCode::as_u16);
+    (code, error.to_string())
+}
+
+impl Host for Echo {
+    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>) {
+        let accepted = upgrade.accept(AcceptOptions {
+            config: self.options.config(true),
+            ..AcceptOptions::default()
+        });
+        match accepted {
+            Ok((reply, socket)) => {
+                let target = request.uri.to_string();
+                let life = Arc::clone(self).client(target, socket);
+                (reply, Some(Box::pin(life)))
+            }
+            Err(error) => (Reply::text(500, format!("{error}\n")), None),
+        }
+    }
+
+    fn plain(self: &Arc<Self>, _: &Request) -> Option<Reply> {
+        None
+    }
+
+    fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
+    }
+
+    fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    async fn background(self: Arc<Self>) {
+        std::future::pending::<()>().await;
+    }
+}

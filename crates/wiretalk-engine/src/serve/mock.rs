@@ -1,0 +1,341 @@
+//! A talk as a server.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use wiretalk_hub::{Hub, Member, Target as HubTarget};
+use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
+use wiretalk_net::{Error, Prepared};
+use wiretalk_talk::player::{
+    Action, ConnectionId, HandshakeAnswer, HttpAnswer, Incoming, Outgoing, Plan, Player,
+    Request as PlayerRequest, Setup, Target, Time,
+};
+use wiretalk_talk::{Bindings, Client};
+
+use super::client::{Command, client};
+use super::{Event, Host, Life, Observer, Options, Recipient, Server};
+use crate::SystemWorld;
+
+/// Why a talk cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum MockError {
+    /// There is no test of that title.
+    #[error("there is no test called `{title}` in this talk; it has {known}")]
+    NoSuchTest {
+        /// The title that was asked for.
+        title: String,
+        /// Those that there are.
+        known: String,
+    },
+}
+
+/// A talk being served to any number of clients.
+pub struct Mock {
+    state: Mutex<State>,
+    pub(super) hub: Hub<Command>,
+    pub(super) options: Options,
+    observer: Arc<dyn Observer>,
+    began: Instant,
+    /// The player's deadline has changed.
+    rescheduled: Notify,
+}
+
+struct State {
+    player: Player,
+    /// Each client's place in the hub.
+    places: BTreeMap<ConnectionId, wiretalk_hub::ConnectionId>,
+}
+
+impl Mock {
+    /// A mock of a talk. `test` is the title of the test that gives the dialogue; without one, the talk's only test
+    /// does, unless the talk has rules of a server.
+    ///
+    /// # Errors
+    /// If there is no such test.
+    pub fn new(
+        plan: &Arc<Plan>,
+        test: Option<&str>,
+        variables: Bindings,
+        options: Options,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Arc<Self>, MockError> {
+        let part = match test {
+            None => plan.served_by_default(),
+            Some(title) => Some(plan.test_named(title).ok_or_else(|| {
+                let known: Vec<String> = plan
+                    .tests()
+                    .map(|(_, title, _)| format!("`{title}`"))
+                    .collect();
+                MockError::NoSuchTest {
+                    title: title.to_owned(),
+                    known: match &known[..] {
+                        [] => "none".into(),
+                        known => known.join(", "),
+                    },
+                }
+            })?),
+        };
+        let setup = Setup {
+            world: Arc::new(SystemWorld),
+            variables,
+        };
+        Ok(Arc::new(Self {
+            state: Mutex::new(State {
+                player: Player::mock(Arc::clone(plan), part, setup),
+                places: BTreeMap::new(),
+            }),
+            hub: Hub::new(),
+            options,
+            observer,
+            began: Instant::now(),
+            rescheduled: Notify::new(),
+        }))
+    }
+
+    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
+    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+        server.serve(self, stop).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Time {
+        self.began.elapsed()
+    }
+
+    /// Tells the player something, and does what it wants done.
+    fn with_player<T>(&self, tell: impl FnOnce(&mut Player, Time) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.player.deadline();
+        let told = tell(&mut state.player, self.now());
+        self.perform(&mut state);
+        if state.player.deadline() != before {
+            self.rescheduled.notify_one();
+        }
+        told
+    }
+
+    /// A client is connected: it takes its place in the hub, and the player greets it.
+    pub(super) fn joined(
+        &self,
+        id: ConnectionId,
+        member: &Member<Command>,
+        announce: impl FnOnce(usize),
+    ) {
+        let mut state = self.lock();
+        state.places.insert(id, member.id());
+        announce(state.places.len());
+        drop(state);
+        self.with_player(|player, now| player.opened(now, id, &Default::default()));
+    }
+
+    /// Something came from a client.
+    pub(super) fn received(&self, id: ConnectionId, what: Incoming) {
+        self.observer.event(&Event::Received {
+            client: id,
+            what: &what,
+        });
+        self.with_player(|player, now| player.received(now, id, what));
+    }
+
+    /// A client is gone. How many are left.
+    pub(super) fn left(&self, id: ConnectionId) -> usize {
+        self.with_player(|player, now| player.gone(now, id));
+        let mut state = self.lock();
+        state.places.remove(&id);
+        state.places.len()
+    }
+
+    /// Does all that the player wants done. Nothing here waits: messages go into the clients' outboxes.
+    fn perform(&self, state: &mut State) {
+        while let Some(action) = state.player.poll_action() {
+            match action {
+                Action::Send { to, frame } => self.send(state, to, &frame),
+                Action::ReplyClose(id) => {
+                    if let Some(place) = state.places.get(&id) {
+                        let target = HubTarget::One(*place);
+                        self.hub.control(target, &Command::ReplyClose, 0);
+                    }
+                }
+                Action::Unmatched {
+                    connection,
+                    nearest,
+                } => self.observer.event(&Event::Unmatched {
+                    client: connection,
+                    nearest: nearest.as_ref().map(|(span, why)| (*span, why)),
+                }),
+                Action::Problem {
+                    span,
+                    connection,
+                    what,
+                } => self.observer.event(&Event::Problem {
+                    span,
+                    client: connection,
+                    what: &what,
+                }),
+                // Connections are opened, and tests end, in the other role.
+                Action::Connect { .. } | Action::Finished(_) => {}
+            }
+        }
+    }
+
+    fn send(&self, state: &State, to: Target, frame: &Outgoing) {
+        let target = match to {
+            Target::One(id) => match state.places.get(&id) {
+                Some(place) => HubTarget::One(*place),
+                None => return,
+            },
+            Target::All => HubTarget::All,
+            Target::Others(id) => match state.places.get(&id) {
+                Some(place) => HubTarget::Others(*place),
+                None => HubTarget::All,
+            },
+        };
+        let delivery = match frame {
+            Outgoing::Text(text) => self.hub.deliver(target, &Prepared::text(text)),
+            Outgoing::Binary(bytes) => self.hub.deliver(target, &Prepared::binary(bytes)),
+            Outgoing::Ping(bytes) => {
+                let command = Command::Ping(bytes.clone());
+                self.hub.control(target, &command, bytes.len())
+            }
+            Outgoing::Pong(bytes) => {
+                let command = Command::Pong(bytes.clone());
+                self.hub.control(target, &command, bytes.len())
+            }
+            Outgoing::Close { code, reason } => {
+                let command = Command::Close {
+                    code: *code,
+                    reason: reason.clone(),
+                };
+                self.hub.control(target, &command, reason.len())
+            }
+        };
+        let to = match to {
+            Target::One(id) => Recipient::One(id),
+            Target::All => Recipient::All(delivery.receivers),
+            Target::Others(id) => Recipient::Others(id, delivery.receivers),
+        };
+        self.observer.event(&Event::Sent { to, what: frame });
+    }
+}
+
+impl Host for Mock {
+    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>) {
+        let asked = PlayerRequest {
+            client: client_of(request),
+            subprotocols: upgrade.subprotocols().map(str::to_owned).collect(),
+        };
+        let (id, subprotocol, headers) =
+            match self.with_player(|player, _| player.handshake(&asked)) {
+                HandshakeAnswer::Refuse(answer) => return (reply(&answer), None),
+                HandshakeAnswer::Accept {
+                    connection,
+                    subprotocol,
+                    headers,
+                } => (connection, subprotocol, headers),
+            };
+        let accepted = header_map(&headers).and_then(|headers| {
+            upgrade.accept(AcceptOptions {
+                subprotocol: subprotocol.clone(),
+                headers,
+                config: self.options.config(false),
+            })
+        });
+        match accepted {
+            Ok((reply, socket)) => {
+                let target = request.uri.to_string();
+                let life = client(Arc::clone(self), id, target, socket);
+                (reply, Some(Box::pin(life)))
+            }
+            Err(error) => {
+                self.left(id);
+                let text = format!("the talk's answer cannot be sent: {error}\n");
+                (Reply::text(500, text), None)
+            }
+        }
+    }
+
+    fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply> {
+        let asked = PlayerRequest {
+            client: client_of(request),
+            subprotocols: Vec::new(),
+        };
+        let method = request.method.as_str();
+        let answer = self.with_player(|player, _| player.plain_request(method, &asked))?;
+        Some(reply(&answer))
+    }
+
+    fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
+    }
+
+    fn stop(&self) {
+        let command = Command::Close {
+            code: Some(1001),
+            reason: "the server stops".into(),
+        };
+        self.hub.control(HubTarget::All, &command, 0);
+    }
+
+    /// Wakes the player when it wants to be woken.
+    async fn background(self: Arc<Self>) {
+        loop {
+            let deadline = self.lock().player.deadline();
+            let deadline = deadline.map(|time| self.began + time);
+            tokio::select! {
+                () = self.rescheduled.notified() => {}
+                () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
+                    self.with_player(Player::tick);
+                }
+            }
+        }
+    }
+}
+
+/// A request in the words of the player.
+fn client_of(request: &Request) -> Client {
+    let query = request.uri.query().unwrap_or_default();
+    Client {
+        ip: request.peer_addr.ip().to_string(),
+        path: request.uri.path().to_owned(),
+        query: url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
+        headers: request
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.as_str().to_owned(), value)
+            })
+            .collect(),
+        ..Client::default()
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Error> {
+    // A reply checks names and values, and says what is wrong with them.
+    let mut checked = Reply::new(101);
+    for (name, value) in headers {
+        checked = checked.header(name, value)?;
+    }
+    Ok(std::mem::take(checked.headers_mut()))
+}
+
+fn reply(answer: &HttpAnswer) -> Reply {
+    let mut made = Reply::new(answer.status).body(answer.body.clone());
+    for (name, value) in &answer.headers {
+        match made.header(name, value) {
+            Ok(next) => made = next,
+            Err(error) => {
+                return Reply::text(500, format!("the talk's answer cannot be sent: {error}\n"));
+            }
+        }
+    }
+    made
+}

@@ -1,0 +1,232 @@
+//! Servers: a talk as a mock ([`Mock`]), and an echo ([`Echo`]). One loop accepts for both.
+
+mod client;
+mod echo;
+mod mock;
+mod observe;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use wiretalk_net::server::{
+    Incoming, Listener, RefusalKind, Reply, Request, ServeOptions, TlsConfig, Upgrade,
+    serve_connection,
+};
+use wiretalk_net::{Config, Error};
+
+pub use echo::Echo;
+pub use mock::{Mock, MockError};
+pub use observe::{Event, Observer, Recipient};
+
+/// How long clients may take to finish their close handshakes when the server stops.
+const STOPPING: Duration = Duration::from_secs(2);
+
+/// The page that a browser gets which asks for the server by plain HTTP.
+const PAGE: &str = include_str!("page.html");
+
+/// How a server serves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How often a client is pinged, and how long it may take to answer before it is dropped.
+    pub ping_interval: Duration,
+    /// See `ping_interval`.
+    pub ping_timeout: Duration,
+    /// The largest message that a client may send, in bytes.
+    pub message_size: usize,
+    /// The bytes that may wait to be sent to one client before it is dropped as too slow.
+    pub queue_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            message_size: 64 * 1024 * 1024,
+            queue_size: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl Options {
+    fn config(&self, automatic: bool) -> Config {
+        let mut config = Config {
+            auto_pong: automatic,
+            auto_close: automatic,
+            ping_interval: (!self.ping_interval.is_zero()).then_some(self.ping_interval),
+            ping_timeout: self.ping_timeout,
+            ..Config::default()
+        };
+        config.limits.message_size = self.message_size;
+        config.limits.frame_size = self.message_size as u64;
+        config
+    }
+}
+
+/// What a server does with the requests and clients that come to it.
+pub(crate) trait Host: Send + Sync + 'static {
+    /// A handshake: the reply, and the client's whole life if it is accepted.
+    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>);
+
+    /// A plain request; `None` if the host has no answer of its own.
+    fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply>;
+
+    /// Where the host tells what it sees.
+    fn observer(&self) -> &dyn Observer;
+
+    /// The server stops: every client is to be told.
+    fn stop(&self);
+
+    /// What runs beside the clients: clocks, say.
+    fn background(self: Arc<Self>) -> impl Future<Output = ()> + Send;
+}
+
+/// The future that serves one client from its upgrade to its end.
+pub(crate) type Life = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A server that listens, and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+}
+
+impl Server {
+    /// Listens on an address such as `127.0.0.1:4000`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If the address is in use or not to be had.
+    pub async fn bind(address: &str, tls: Option<TlsConfig>) -> Result<Self, Error> {
+        Ok(Self {
+            listener: Listener::bind(address, tls).await?,
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is done; then tells every client that it goes away (1001), and waits a moment for them.
+    pub(crate) async fn serve<H: Host>(self, host: Arc<H>, stop: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
+        let background = tokio::spawn(Arc::clone(&host).background());
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok(incoming) => {
+                        tasks.spawn(connection(Arc::clone(&host), incoming));
+                    }
+                    Err(error) => {
+                        host.observer().event(&Event::AcceptFailed { why: &error.to_string() });
+                        // Out of descriptors, most likely: a pause lets some connections end.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        }
+        drop(self.listener);
+        background.abort();
+        host.stop();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(STOPPING, all).await.is_err() {
+            tasks.shutdown().await;
+        }
+    }
+}
+
+/// Serves one TCP connection: plain requests, and then perhaps a WebSocket.
+async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) {
+    let peer = incoming.peer_addr();
+    let life: Mutex<Option<Life>> = Mutex::new(None);
+    let served = serve_connection(incoming, ServeOptions::default(), |request| {
+        let reply = answer(&host, request, &life);
+        async move { reply }
+    })
+    .await;
+    if let Err(error) = served {
+        host.observer().event(&Event::ConnectionFailed {
+            peer,
+            why: &error.to_string(),
+        });
+    }
+    let life = life.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(life) = life {
+        life.await;
+    }
+}
+
+/// Answers one request.
+fn answer<H: Host>(host: &Arc<H>, mut request: Request, life: &Mutex<Option<Life>>) -> Reply {
+    let peer = request.peer_addr;
+    let target = request.uri.to_string();
+    let refused = |reply: Reply, why: &str| {
+        host.observer().event(&Event::Refused {
+            peer,
+            target: &target,
+            status: reply.status().as_u16(),
+            why,
+        });
+        reply
+    };
+    match request.upgrade() {
+        Ok(upgrade) => match host.handshake(&request, upgrade) {
+            (reply, None) => refused(reply, "the talk refuses it"),
+            (reply, client) => {
+                *life.lock().unwrap_or_else(PoisonError::into_inner) = client;
+                reply
+            }
+        },
+        Err(refusal) if *refusal.kind() == RefusalKind::NotUpgrade => {
+            let reply = host
+                .plain(&request)
+                .unwrap_or_else(|| without_talk(&request, refusal.into()));
+            host.observer().event(&Event::Http {
+                peer,
+                method: request.method.as_str(),
+                target: &target,
+                status: reply.status().as_u16(),
+            });
+            reply
+        }
+        Err(refusal) => {
+            let why = refusal.to_string();
+            refused(Reply::from(refusal), &why)
+        }
+    }
+}
+
+/// The answer to a plain request for which the talk has none: the page to a browser, else what the RFC says.
+fn without_talk(request: &Request, refusal: Reply) -> Reply {
+    let accepts_html = request
+        .headers
+        .get_all("accept")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("text/html"));
+    if !accepts_html || !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return refusal;
+    }
+    let page = Reply::html(200, PAGE);
+    let headers = [
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        (
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src ws: wss:; frame-ancestors 'none'",
+        ),
+    ];
+    let page = headers
+        .into_iter()
+        .try_fold(page, |page, (name, value)| page.header(name, value));
+    page.unwrap_or(refusal)
+}
