@@ -31,13 +31,7 @@ pub(crate) fn all(workspace: &Workspace, report: &mut Report) {
         run(workspace.cargo().args(clippy))
     });
     report.check("rustdoc", || {
-        let doc = [
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-            "--locked",
-        ];
+        let doc = ["doc", "--workspace", "--no-deps", "--locked"];
         run(workspace
             .cargo()
             .args(doc)
