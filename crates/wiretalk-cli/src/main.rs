@@ -1,2 +1,16 @@
-//! The binary `wiretalk`.
-fn main() {}
+//! The binary `wiretalk`: arguments, terminal, exit codes.
+
+mod command;
+mod diagnostics;
+mod exit;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = command::Arguments::parse();
+    arguments.color.write_global();
+    command::run(arguments.command).into()
+}

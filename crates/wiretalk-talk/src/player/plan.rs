@@ -216,14 +216,25 @@ impl Plan {
     /// The test that a mock plays if none is chosen: the only one there is, unless the talk has rules of a server.
     #[must_use]
     pub fn served_by_default(&self) -> Option<usize> {
-        let serves = self.listen.is_some() || !self.connects.is_empty() || !self.gets.is_empty();
-        let rules = self.shared.rules.iter();
-        let rules = rules.filter(|rule| rule.arrow == Arrow::ToServer).count() > 0;
         match &self.parts[..] {
             [part] if !part.named => Some(0),
-            [_] if !serves && !rules => Some(0),
+            [_] if !self.serves() => Some(0),
             _ => None,
         }
+    }
+
+    /// Whether the talk has lines that only a server plays: `listen`, `on connect`, `on GET`, or a rule `on >`.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        let rules = |common: &Common| {
+            let mut rules = common.rules.iter();
+            rules.any(|rule| rule.arrow == Arrow::ToServer)
+        };
+        self.listen.is_some()
+            || !self.connects.is_empty()
+            || !self.gets.is_empty()
+            || rules(&self.shared)
+            || self.parts.iter().any(|part| rules(&part.common))
     }
 
     /// Where the talk says that a mock listens, if it says so to the letter: `listen`, else the first `connect` to a

@@ -1,0 +1,302 @@
+//! `wiretalk connect`
+
+mod input;
+mod output;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::{Instant, sleep_until};
+use wiretalk_net::{
+    CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Sender,
+};
+
+use crate::exit::Exit;
+use crate::terminal;
+use input::Input;
+use output::Output;
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  wiretalk connect ws://127.0.0.1:4000
+  wiretalk connect wss://example.org/ws -H 'Authorization: Bearer …' -s chat
+  echo hello | wiretalk connect localhost:4000        send, print what comes, close
+  wiretalk connect localhost:4000 -x hello -n 1       send, print one message, close
+
+A line is a message. At the end of the input the connection stays open until no message has come
+for the time of --wait; then it is closed with 1000. On a terminal Ctrl-D closes.
+Off a terminal messages go to standard output, each with a LF behind it, and all else to
+standard error.
+
+{}", Exit::HELP))]
+pub(crate) struct Connect {
+    /// The address; without a scheme it is ws://
+    #[arg(value_name = "URL")]
+    url: String,
+    /// Send a header with the handshake
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// Offer a subprotocol; several are separated by commas
+    #[arg(
+        short = 's',
+        long = "subprotocol",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    subprotocols: Vec<String>,
+    /// Send an Origin header
+    #[arg(short = 'o', long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// Believe any certificate of the server
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// Trust the root certificates of a PEM file, beside those of the system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Send this message instead of reading the input
+    #[arg(short = 'x', long = "execute", value_name = "MESSAGE")]
+    execute: Vec<String>,
+    /// At the end of the input, wait until no message has come for so many seconds
+    #[arg(short = 'w', long, value_name = "SECONDS", default_value = "1", value_parser = super::serve::seconds)]
+    wait: Duration,
+    /// Close after so many messages have come
+    #[arg(short = 'n', long, value_name = "N")]
+    max_messages: Option<u64>,
+    /// Send lines as binary messages
+    #[arg(short = 'b', long)]
+    binary: bool,
+    /// How long the connection may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = super::serve::seconds)]
+    connect_timeout: Duration,
+    /// Say nothing of pings, of the connection and of its end
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// `Name: value`, as curl takes it.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+impl Connect {
+    pub(crate) async fn run(self) -> Exit {
+        let connector = match self.connector() {
+            Ok(connector) => connector,
+            Err(why) => {
+                terminal::error(&why);
+                return Exit::USAGE;
+            }
+        };
+        let request = Request {
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            subprotocols: self.subprotocols.clone(),
+            origin: self.origin.clone(),
+        };
+        let connected = tokio::select! {
+            connected = connector.connect(&request) => connected,
+            _ = tokio::signal::ctrl_c() => return Exit::INTERRUPTED,
+        };
+        let socket = match connected {
+            Ok((socket, _)) => socket,
+            Err(error) => return refused(&error),
+        };
+        let input = if self.execute.is_empty() {
+            Input::standard(self.binary)
+        } else {
+            Input::given(self.execute.clone())
+        };
+        let output = Output::new(&input, self.quiet);
+        output.note(&match socket.subprotocol() {
+            Some(name) => format!("connected to {} (subprotocol {name})", self.url),
+            None => format!("connected to {}", self.url),
+        });
+        let (sender, receiver) = socket.split();
+        self.converse(sender, receiver, input, &output).await
+    }
+
+    fn connector(&self) -> Result<Connector, String> {
+        let config = Config {
+            handshake_timeout: self.connect_timeout,
+            ..Config::default()
+        };
+        let connector = Connector::new().config(config).insecure(self.insecure);
+        match &self.ca {
+            None => Ok(connector),
+            Some(file) => {
+                let pem = std::fs::read(file)
+                    .map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
+                connector
+                    .root_certificates(&pem)
+                    .map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// Sends what the input gives and shows what comes, until one side closes.
+    async fn converse(
+        &self,
+        sender: Sender,
+        mut receiver: Receiver,
+        mut input: Input,
+        output: &Output,
+    ) -> Exit {
+        let interactive = input.is_interactive();
+        let binary = self.binary;
+        let writing = async {
+            while let Some(line) = input.next().await {
+                let line = line?;
+                output.sent(&line);
+                let sent = if binary {
+                    sender.send(line.into_bytes()).await
+                } else {
+                    sender.send(line).await
+                };
+                // How the connection ended is told by the reading half.
+                if sent.is_err() {
+                    break;
+                }
+            }
+            Ok::<(), String>(())
+        };
+        let mut writing = std::pin::pin!(writing);
+        let mut still_writing = true;
+        let mut quiet_until: Option<Instant> = None;
+        let mut came = 0_u64;
+        let mut close = None;
+        let mut asked_to_stop = None;
+        loop {
+            tokio::select! {
+                biased;
+                _ = tokio::signal::ctrl_c() => {
+                    if asked_to_stop.is_some() {
+                        return Exit::INTERRUPTED;
+                    }
+                    asked_to_stop = Some(Exit::INTERRUPTED);
+                    let _ = sender.close(CloseCode::NORMAL, "").await;
+                }
+                event = receiver.next_event() => match event {
+                    Ok(Some(Event::Close(frame))) => {
+                        close = Some(frame.map_or((1005, String::new()), |frame| {
+                            (frame.code.as_u16(), frame.reason)
+                        }));
+                    }
+                    Ok(Some(event)) => {
+                        let message = matches!(event, Event::Text(_) | Event::Binary(_));
+                        if !output.received(&event) {
+                            // Nobody reads any more (`| head`): that ends it, and is no mistake.
+                            let _ = sender.close(CloseCode::NORMAL, "").await;
+                            return Exit::SUCCESS;
+                        }
+                        if message {
+                            came += 1;
+                            if quiet_until.is_some() {
+                                quiet_until = Some(Instant::now() + self.wait);
+                            }
+                            if self.max_messages.is_some_and(|most| came >= most)
+                                && asked_to_stop.is_none()
+                            {
+                                asked_to_stop = Some(Exit::SUCCESS);
+                                let _ = sender.close(CloseCode::NORMAL, "").await;
+                            }
+                        }
+                    }
+                    Ok(None) => {
+                        return asked_to_stop.unwrap_or_else(|| closed(close, output));
+                    }
+                    Err(error) => {
+                        return asked_to_stop.unwrap_or_else(|| ended(&error, close, output));
+                    }
+                },
+                written = &mut writing, if still_writing => {
+                    still_writing = false;
+                    if let Err(why) = written {
+                        terminal::error(&why);
+                        asked_to_stop = Some(Exit::USAGE);
+                        let _ = sender.close(CloseCode::NORMAL, "").await;
+                    } else if interactive || self.wait.is_zero() {
+                        let _ = sender.close(CloseCode::NORMAL, "").await;
+                    } else {
+                        quiet_until = Some(Instant::now() + self.wait);
+                    }
+                }
+                () = sleep_until(quiet_until.unwrap_or_else(Instant::now)), if quiet_until.is_some() => {
+                    quiet_until = None;
+                    let _ = sender.close(CloseCode::NORMAL, "").await;
+                }
+            }
+        }
+    }
+}
+
+/// The end after a close handshake.
+fn closed(close: Option<(u16, String)>, output: &Output) -> Exit {
+    let (code, reason) = close.unwrap_or((1006, String::new()));
+    let name = CloseCode::new(code).name();
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    let reason = match reason.as_str() {
+        "" => String::new(),
+        reason => format!(
+            ": {}",
+            wiretalk_engine::record::show(reason.as_bytes(), false, 200)
+        ),
+    };
+    let said = format!("closed with {code}{name}{reason}");
+    if matches!(code, 1000 | 1001 | 1005) {
+        output.note(&said);
+        Exit::SUCCESS
+    } else {
+        terminal::error(&said);
+        Exit::ABNORMAL
+    }
+}
+
+/// The end without one.
+fn ended(error: &Error, close: Option<(u16, String)>, output: &Output) -> Exit {
+    if close.is_some() {
+        return closed(close, output);
+    }
+    match error.protocol() {
+        Some(protocol) => {
+            terminal::error(&format!(
+                "{error} ({}; closed with {})",
+                protocol.section(),
+                protocol.code().as_u16()
+            ));
+            Exit::PROTOCOL
+        }
+        None => {
+            terminal::error(&error.to_string());
+            Exit::ABNORMAL
+        }
+    }
+}
+
+/// A connection that did not come about.
+fn refused(error: &Error) -> Exit {
+    terminal::error(&error.to_string());
+    if let Some(refusal) = error.refusal() {
+        for (name, value) in refusal.response.headers.iter() {
+            let value = wiretalk_engine::record::show(value, false, 200);
+            terminal::err(&format!("  {name}: {value}"));
+        }
+        if !refusal.body.is_empty() {
+            let body = String::from_utf8_lossy(&refusal.body);
+            terminal::err("");
+            for line in body.lines().take(40) {
+                let line = wiretalk_engine::record::show(line.as_bytes(), false, 400);
+                terminal::err(&format!("  {line}"));
+            }
+        }
+    }
+    match error.kind() {
+        ErrorKind::InvalidInput => Exit::USAGE,
+        ErrorKind::Tls => Exit::TLS,
+        ErrorKind::Handshake => Exit::HANDSHAKE,
+        ErrorKind::Protocol => Exit::PROTOCOL,
+        _ => Exit::NO_CONNECTION,
+    }
+}

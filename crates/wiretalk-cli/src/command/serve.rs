@@ -1,0 +1,263 @@
+//! `wiretalk serve`
+
+mod log;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use wiretalk_engine::load;
+use wiretalk_engine::serve::{Echo, Mock, Options, Server};
+use wiretalk_net::server::TlsConfig;
+use wiretalk_talk::{Role, Value};
+
+use crate::exit::Exit;
+use crate::{diagnostics, terminal};
+use log::Log;
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  wiretalk serve --echo                        send back what comes, on port 4000
+  wiretalk serve chat.talk -v                  answer as the talk says, and show every message
+  wiretalk serve chat.talk --listen 127.0.0.1:0
+  wiretalk serve chat.talk --cert cert.pem --key key.pem
+
+{}", Exit::HELP))]
+pub(crate) struct Serve {
+    /// The talk
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "echo",
+        conflicts_with = "echo"
+    )]
+    file: Option<PathBuf>,
+    /// Send back every message
+    #[arg(long)]
+    echo: bool,
+    /// Where to listen; by default where the talk says, else 127.0.0.1:4000. Port 0 takes a free one
+    #[arg(short, long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The test whose dialogue is served
+    #[arg(long, value_name = "TITLE", conflicts_with = "echo")]
+    test: Option<String>,
+    /// Set a variable; it wins over `set NAME = …` in the talk
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::variable)]
+    set: Vec<(String, Value)>,
+    /// Show every message
+    #[arg(short, long)]
+    verbose: bool,
+    /// How often clients are pinged, in seconds; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    ping_interval: Duration,
+    /// How long a client may take to answer a ping before it is dropped, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    ping_timeout: Duration,
+    /// The largest message that is taken, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
+    max_message: usize,
+    /// Serve TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+}
+
+/// Seconds, with a fraction.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse::<f64>()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds, such as 20 or 0.5".to_owned())
+}
+
+/// Where servers listen if nothing else is said.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:4000";
+
+impl Serve {
+    pub(crate) async fn run(self) -> Exit {
+        let tls = match self.tls() {
+            Ok(tls) => tls,
+            Err(why) => return usage(&why),
+        };
+        let options = Options {
+            ping_interval: self.ping_interval,
+            ping_timeout: self.ping_timeout,
+            message_size: self.max_message,
+            ..Options::default()
+        };
+        match &self.file {
+            None => {
+                let log = Log::start(None, self.verbose);
+                let address = self.listen.as_deref().unwrap_or(DEFAULT_ADDRESS);
+                let Some(server) = listen(address, "", "echo", tls, &log).await else {
+                    return Exit::NO_CONNECTION;
+                };
+                Echo::new(options, log, self.verbose)
+                    .serve(server, stopped())
+                    .await;
+                Exit::SUCCESS
+            }
+            Some(file) => self.talk(file, tls, options).await,
+        }
+    }
+
+    async fn talk(&self, file: &Path, tls: Option<TlsConfig>, options: Options) -> Exit {
+        let variables = super::variables(&self.set);
+        let given: Vec<String> = variables.keys().cloned().collect();
+        let loaded = match load::load(file) {
+            Ok(loaded) if loaded.has_errors() => loaded,
+            Ok(loaded) => loaded.check(Role::Mock, &given),
+            Err(error) => return usage(&error.to_string()),
+        };
+        diagnostics::show(&loaded);
+        if loaded.has_errors() {
+            return Exit::USAGE;
+        }
+        let plan = loaded.plan();
+        let (address, path) = match (&self.listen, plan.address()) {
+            (Some(address), url) => (address.clone(), url.map(path_of).unwrap_or_default()),
+            (None, None) => (DEFAULT_ADDRESS.to_owned(), ""),
+            (None, Some(url)) => match host_and_port(url, tls.is_some()) {
+                Ok(address) => (address, path_of(url)),
+                Err(why) => return usage(&why),
+            },
+        };
+        let name = file.display().to_string();
+        let log = Log::start(Some(loaded.source().clone()), self.verbose);
+        let mock = Mock::new(
+            &plan,
+            self.test.as_deref(),
+            variables,
+            options,
+            Arc::clone(&log) as _,
+        );
+        let mock = match mock {
+            Ok(mock) => mock,
+            Err(error) => return usage(&error.to_string()),
+        };
+        let Some(server) = listen(&address, path, &name, tls, &log).await else {
+            return Exit::NO_CONNECTION;
+        };
+        mock.serve(server, stopped()).await;
+        Exit::SUCCESS
+    }
+
+    fn tls(&self) -> Result<Option<TlsConfig>, String> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
+            return Ok(None);
+        };
+        let read = |path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|error| format!("cannot read `{}`: {error}", path.display()))
+        };
+        TlsConfig::from_pem(&read(cert)?, &read(key)?)
+            .map(Some)
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn usage(why: &str) -> Exit {
+    terminal::error(why);
+    Exit::USAGE
+}
+
+/// Listens, and says so.
+async fn listen(
+    address: &str,
+    path: &str,
+    what: &str,
+    tls: Option<TlsConfig>,
+    log: &Log,
+) -> Option<Server> {
+    // A bare port is taken on the loopback address, where nobody else can reach it.
+    let address = match address.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => address.to_owned(),
+    };
+    let (ws, http) = if tls.is_some() {
+        ("wss", "https")
+    } else {
+        ("ws", "http")
+    };
+    let bound = Server::bind(&address, tls).await;
+    let server = match bound {
+        Ok(server) => server,
+        Err(error) => {
+            terminal::error(&error.to_string());
+            terminal::err(
+                "another port is taken with `--listen 127.0.0.1:PORT`; port 0 is a free one",
+            );
+            return None;
+        }
+    };
+    let at = server.local_addr().map_or(address, |at| at.to_string());
+    log.line(&format!("listening on {ws}://{at}{path} ({what})"));
+    log.line(&format!(
+        "  join it with: wiretalk connect {ws}://{at}{path}"
+    ));
+    log.line(&format!("  or in a browser: {http}://{at}{path}"));
+    Some(server)
+}
+
+/// Done when the user, or the system, wants the server to stop.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`.
+fn host_and_port(url: &str, tls: bool) -> Result<String, String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+    match scheme {
+        "ws" if !tls => {}
+        "wss" if tls => {}
+        "ws" => {
+            return Err(format!(
+                "the talk listens on `{url}`, which is without TLS; write `wss:`"
+            ));
+        }
+        "wss" => {
+            return Err(format!(
+                "the talk listens on `{url}`, which needs a certificate: give `--cert` and `--key`"
+            ));
+        }
+        _ => {
+            return Err(format!(
+                "`{url}` is not an address: write `ws://127.0.0.1:4000/path`"
+            ));
+        }
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = &rest[..end];
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    if authority.is_empty() {
+        return Err(format!(
+            "`{url}` has no host: write `ws://127.0.0.1:4000/path`"
+        ));
+    }
+    Ok(match (has_port, tls) {
+        (true, _) => authority.to_owned(),
+        (false, false) => format!("{authority}:80"),
+        (false, true) => format!("{authority}:443"),
+    })
+}
+
+/// The path of a URL, if it names one.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("", |at| &rest[at..])
+}

@@ -1,0 +1,249 @@
+//! The log of a server: who comes, who goes, and with `-v` every message.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anstyle::Style;
+use wiretalk_engine::record::show;
+use wiretalk_engine::report::describe_mismatch;
+use wiretalk_engine::serve::{Event, Observer, Recipient};
+use wiretalk_talk::Source;
+use wiretalk_talk::player::{Incoming, Outgoing};
+
+use crate::terminal::{self, BAD, GOOD, QUIET, RECEIVED, SENT, WARNING};
+
+/// Lines that may wait for a slow terminal; more are counted and left out, for the server waits for nobody.
+const WAITING: usize = 10_000;
+/// Characters of a payload in a line.
+const MOST_SHOWN: usize = 500;
+
+/// Writes lines from a thread of its own.
+pub(super) struct Log {
+    source: Option<Source>,
+    verbose: bool,
+    lines: Option<SyncSender<String>>,
+    left_out: Arc<AtomicUsize>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// A log; `source` is the talk that is served.
+    pub(super) fn start(source: Option<Source>, verbose: bool) -> Arc<Self> {
+        let (lines, waiting) = sync_channel(WAITING);
+        let left_out = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&left_out);
+        let writer = std::thread::spawn(move || write(&waiting, &counted));
+        Arc::new(Self {
+            source,
+            verbose,
+            lines: Some(lines),
+            left_out,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Writes a line as it is.
+    pub(super) fn line(&self, text: &str) {
+        if let Some(lines) = &self.lines
+            && lines.try_send(text.to_owned()).is_err()
+        {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn timed(&self, text: &str) {
+        self.line(&format!("{QUIET}{}{QUIET:#}  {text}", terminal::clock()));
+    }
+
+    fn place(&self, span: wiretalk_talk::Span) -> String {
+        match &self.source {
+            Some(source) => {
+                let line = source.position(span.start).0;
+                let text = show(source.line(line).trim().as_bytes(), false, 60);
+                format!("{}:{line} `{text}`", source.name())
+            }
+            None => String::new(),
+        }
+    }
+}
+
+impl Drop for Log {
+    /// What waits is written before the program ends.
+    fn drop(&mut self) {
+        self.lines = None;
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn write(lines: &Receiver<String>, left_out: &AtomicUsize) {
+    for line in lines {
+        if !terminal::out(&line) {
+            return;
+        }
+        let missing = left_out.swap(0, Ordering::Relaxed);
+        if missing > 0 {
+            terminal::out(&format!(
+                "{WARNING}({missing} lines were left out: the terminal is too slow){WARNING:#}"
+            ));
+        }
+    }
+}
+
+fn clients(count: usize) -> String {
+    terminal::count(count, "client", "clients")
+}
+
+fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+impl Observer for Log {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Connected {
+                client,
+                peer,
+                target,
+                subprotocol,
+                clients: count,
+            } => {
+                let subprotocol = subprotocol.map(|name| format!(", subprotocol {name}"));
+                self.timed(&format!(
+                    "{client} {} from {peer} to {target}{} ({})",
+                    styled(GOOD, "connected"),
+                    subprotocol.unwrap_or_default(),
+                    clients(*count)
+                ));
+            }
+            Event::Left {
+                client,
+                code,
+                why,
+                after,
+                clients: count,
+            } => {
+                let style = if matches!(code, 1000 | 1001 | 1005) {
+                    QUIET
+                } else {
+                    WARNING
+                };
+                let why = match *why {
+                    "" => String::new(),
+                    why => format!(": {}", show(why.as_bytes(), false, MOST_SHOWN)),
+                };
+                self.timed(&format!(
+                    "{client} {} with {code}{why} after {:.3}s ({})",
+                    styled(style, "left"),
+                    after.as_secs_f64(),
+                    clients(*count)
+                ));
+            }
+            Event::Refused {
+                peer,
+                target,
+                status,
+                why,
+            } => self.timed(&format!(
+                "{} {peer} to {target} with HTTP {status}: {why}",
+                styled(WARNING, "refused")
+            )),
+            Event::Http {
+                peer,
+                method,
+                target,
+                status,
+            } => self.timed(&format!("{peer} {method} {target}: HTTP {status}")),
+            Event::Received { client, what } if self.verbose => {
+                if let Some(line) = came(what) {
+                    self.timed(&format!("{client} {}", styled(RECEIVED, &line)));
+                }
+            }
+            Event::Sent { to, what } if self.verbose => {
+                let to = match to {
+                    Recipient::One(client) => client.to_string(),
+                    Recipient::All(count) => format!("all ({})", clients(*count)),
+                    Recipient::Others(client, count) => {
+                        format!("all but {client} ({})", clients(*count))
+                    }
+                };
+                self.timed(&format!("{to} {}", styled(SENT, &goes(what))));
+            }
+            Event::Received { .. } | Event::Sent { .. } => {}
+            Event::Unmatched { client, nearest } => {
+                let nearest = match nearest {
+                    Some((span, why)) => {
+                        format!(
+                            "; nearest is {}: {}",
+                            self.place(*span),
+                            describe_mismatch(why)
+                        )
+                    }
+                    None => String::new(),
+                };
+                self.timed(&format!(
+                    "{client} {}: no line of the talk takes this message{nearest}",
+                    styled(WARNING, "unmatched")
+                ));
+            }
+            Event::Problem { span, client, what } => {
+                let client = client
+                    .map(|client| format!("{client} "))
+                    .unwrap_or_default();
+                self.timed(&format!(
+                    "{client}{}: {}: {what}",
+                    styled(BAD, "problem"),
+                    self.place(*span)
+                ));
+            }
+            Event::TooSlow { client } => self.timed(&format!(
+                "{client} {}: what waits for it is over the limit",
+                styled(WARNING, "reads too slowly")
+            )),
+            Event::ConnectionFailed { peer, why } => {
+                self.timed(&format!("{peer} {}: {why}", styled(WARNING, "failed")));
+            }
+            Event::AcceptFailed { why } => {
+                self.timed(&format!("{}: {why}", styled(BAD, "cannot accept")));
+            }
+        }
+    }
+}
+
+/// What came, as the talk writes it; `None` for an end, which has a line of its own.
+fn came(what: &Incoming) -> Option<String> {
+    Some(match what {
+        Incoming::Text(text) => frame('>', "", text.as_bytes(), false),
+        Incoming::Binary(bytes) => frame('>', "hex", bytes, true),
+        Incoming::Ping(bytes) => frame('>', "ping", bytes, false),
+        Incoming::Pong(bytes) => frame('>', "pong", bytes, false),
+        Incoming::Close { code, reason } => format!(">close {code} {reason}"),
+        Incoming::End(_) => return None,
+    })
+}
+
+fn goes(what: &Outgoing) -> String {
+    match what {
+        Outgoing::Text(text) => frame('<', "", text.as_bytes(), false),
+        Outgoing::Binary(bytes) => frame('<', "hex", bytes, true),
+        Outgoing::Ping(bytes) => frame('<', "ping", bytes, false),
+        Outgoing::Pong(bytes) => frame('<', "pong", bytes, false),
+        Outgoing::Close { code, reason } => {
+            let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+            format!("<close{code} {reason}").trim_end().to_owned()
+        }
+    }
+}
+
+fn frame(arrow: char, kind: &str, payload: &[u8], binary: bool) -> String {
+    let shown = show(payload, binary, MOST_SHOWN);
+    format!("{arrow}{kind} {shown}  ({} B)", payload.len())
+}

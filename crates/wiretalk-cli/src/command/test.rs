@@ -1,0 +1,127 @@
+//! `wiretalk test`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use wiretalk_engine::runner::{self, Options, TestResult};
+use wiretalk_engine::{load, report};
+use wiretalk_talk::player::Plan;
+use wiretalk_talk::{Role, Value};
+
+use crate::exit::Exit;
+use crate::terminal::{BAD, GOOD, QUIET};
+use crate::{diagnostics, terminal};
+
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  wiretalk test chat.talk
+  wiretalk test tests/*.talk --set url=wss://staging.example/ws
+  WIRETALK_SET_token=… wiretalk test chat.talk
+
+{}", Exit::HELP))]
+pub(crate) struct Test {
+    /// The talks
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Set a variable; it wins over `set NAME = …` in the talk
+    #[arg(long, value_name = "NAME=VALUE", value_parser = super::variable)]
+    set: Vec<(String, Value)>,
+    /// How many tests run at the same time
+    #[arg(short, long, value_name = "N", default_value_t = 64)]
+    jobs: usize,
+    /// Believe any certificate of a server
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// Trust the root certificates of a PEM file, beside those of the system
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+impl Test {
+    pub(crate) async fn run(self) -> Exit {
+        let variables = super::variables(&self.set);
+        let given: Vec<String> = variables.keys().cloned().collect();
+        let mut plans = Vec::new();
+        let mut usable = true;
+        for file in &self.files {
+            match load::load(file) {
+                Ok(loaded) => {
+                    let loaded = if loaded.has_errors() {
+                        loaded
+                    } else {
+                        loaded.check(Role::Test, &given)
+                    };
+                    diagnostics::show(&loaded);
+                    usable &= !loaded.has_errors();
+                    plans.push(loaded.plan());
+                }
+                Err(error) => {
+                    terminal::error(&error.to_string());
+                    usable = false;
+                }
+            }
+        }
+        let root_certificates = match self.ca.as_ref().map(std::fs::read).transpose() {
+            Ok(pem) => pem,
+            Err(error) => {
+                terminal::error(&format!("cannot read the file of `--ca`: {error}"));
+                return Exit::USAGE;
+            }
+        };
+        if !usable {
+            return Exit::USAGE;
+        }
+        let options = Options {
+            variables,
+            jobs: self.jobs,
+            insecure: self.insecure,
+            root_certificates,
+        };
+        tokio::select! {
+            exit = run(&plans, &options) => exit,
+            _ = tokio::signal::ctrl_c() => {
+                terminal::error("interrupted");
+                Exit::INTERRUPTED
+            }
+        }
+    }
+}
+
+async fn run(plans: &[Arc<Plan>], options: &Options) -> Exit {
+    let summary = runner::run(plans, options, |result| show(&result)).await;
+    match summary {
+        Ok(summary) => {
+            terminal::out(&report::summary(&summary));
+            if summary.failed == 0 {
+                Exit::SUCCESS
+            } else {
+                Exit::FAILED
+            }
+        }
+        Err(error) => {
+            terminal::error(&error.to_string());
+            Exit::USAGE
+        }
+    }
+}
+
+fn show(result: &TestResult) {
+    let (style, word) = if result.passed() {
+        (GOOD, "PASS")
+    } else {
+        (BAD, "FAIL")
+    };
+    terminal::out(&format!(
+        "{style}{word}{style:#} {} {QUIET}({}:{}) {:.3}s{QUIET:#}",
+        result.title,
+        result.plan.source().name(),
+        result.line,
+        result.duration.as_secs_f64()
+    ));
+    let why = report::failure(result);
+    if !why.is_empty() {
+        terminal::out(&why);
+    }
+}
