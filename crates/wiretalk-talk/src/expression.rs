@@ -81,13 +81,39 @@ impl Expression {
     /// The value of the expression here; `captured` wins over what the context knows.
     ///
     /// # Errors
-    /// A sentence: a name that is not bound, a filter that failed.
+    /// A sentence: a name that is not bound, a field that is not there, a filter that failed.
     pub(crate) fn evaluate(
         &self,
         context: &Context<'_>,
         captured: &[(String, Value)],
     ) -> Result<Value, String> {
+        self.find(context, captured)?
+            .ok_or_else(|| format!("`{}` is not there", self.source))
+    }
+
+    /// The value of the expression, or `None` if it names a field that is not there.
+    ///
+    /// # Errors
+    /// A sentence: a name that is not bound, a filter that failed.
+    pub(crate) fn find(
+        &self,
+        context: &Context<'_>,
+        captured: &[(String, Value)],
+    ) -> Result<Option<Value>, String> {
+        if let [name] = &self.names[..]
+            && *name == *self.source
+        {
+            // A plain name keeps its value as it is: an expression would round a number to a double.
+            let own = captured.iter().rev().find(|(known, _)| known == name);
+            if let Some(value) = own
+                .map(|(_, value)| value.clone())
+                .or_else(|| context.value(name))
+            {
+                return Ok(Some(value));
+            }
+        }
         let mut names: BTreeMap<String, Dynamic> = BTreeMap::new();
+        let mut unbound = None;
         for name in self.names.iter() {
             let own = captured.iter().rev().find(|(known, _)| known == name);
             let value = match own {
@@ -101,12 +127,17 @@ impl Expression {
                     "`{}` reads the message as JSON, but it is not JSON",
                     self.source
                 ));
+            } else if !FUNCTIONS.contains(&name.as_str()) {
+                unbound = unbound.or(Some(name));
             }
         }
         self.compiled
             .eval(Dynamic::from_pairs(names))
-            .map(|value| Value::from_expression(&value))
-            .map_err(|error| format!("`{}`: {}", self.source, sentence(&error)))
+            .map(|value| (!value.is_undefined()).then(|| Value::from_expression(&value)))
+            .map_err(|error| match unbound {
+                Some(name) => format!("`{}`: `{name}` is not bound here", self.source),
+                None => format!("`{}`: {}", self.source, sentence(&error)),
+            })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::syntax::lines::{Physical, physical, takes_bars};
-use crate::syntax::{self, Parsed, frame, parse};
+use crate::syntax::{self, Parsed, frame, parse, without_mark};
 
 /// The talk laid out anew: two spaces for each level, one blank line between blocks, LF at each line's end.
 ///
@@ -16,7 +16,7 @@ pub fn format(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
         return Err(diagnostics);
     }
     let mut layout = Layout::default();
-    for line in physical(text) {
+    for line in physical(without_mark(text)) {
         layout.line(line);
     }
     Ok(layout.text)

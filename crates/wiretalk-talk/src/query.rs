@@ -8,7 +8,7 @@ use serde_json_path::JsonPath;
 
 use crate::diagnostic::closest;
 use crate::expression::Expression;
-use crate::pattern::{Captures, Mismatch};
+use crate::pattern::{Captures, Mismatch, hole_length};
 use crate::scope::Context;
 use crate::source::Span;
 use crate::syntax::duration;
@@ -124,6 +124,14 @@ impl Query {
     pub(crate) fn parse(text: &str) -> Result<(Self, usize), Fault> {
         if text.starts_with('$') {
             let length = path_length(text);
+            if brackets(&text[..length]) > DEEPEST_PATH {
+                return Err((
+                    0,
+                    length,
+                    "this JSONPath has too many brackets within each other".into(),
+                    format!("{DEEPEST_PATH} are the most"),
+                ));
+            }
             return JsonPath::parse(&text[..length])
                 .map(|path| (Self::JsonPath(path), length))
                 .map_err(|error| {
@@ -136,7 +144,7 @@ impl Query {
                 });
         }
         if let Some(inner) = text.strip_prefix("{{") {
-            let Some(end) = inner.find("}}") else {
+            let Some(end) = hole_length(inner) else {
                 return Err((
                     0,
                     text.len(),
@@ -144,7 +152,7 @@ impl Query {
                     "close it with `}}`".into(),
                 ));
             };
-            return compile(&inner[..end]).map(|expression| (expression, end + 4));
+            return compile(&inner[..end], end + 4).map(|expression| (expression, end + 4));
         }
         let word_end = text.find([' ', '\t']).unwrap_or(text.len());
         let word = &text[..word_end];
@@ -168,8 +176,20 @@ impl Query {
                 Ok((Self::Header(name.to_owned()), at + length))
             }
             _ if word.starts_with("client.") || word.starts_with("server.") => {
-                compile(word).map(|expression| (expression, word_end))
+                compile(word, word_end).map(|expression| (expression, word_end))
             }
+            "" => Err((
+                0,
+                1,
+                "this check is empty".into(),
+                "write `? QUERY PREDICATE`: `? $.price > 0`".into(),
+            )),
+            "schema" => Err((
+                0,
+                word_end,
+                "`schema` is not in this version yet".into(),
+                "leave it out, or check the members one by one".into(),
+            )),
             _ => Err((
                 0,
                 word_end.max(1),
@@ -197,7 +217,9 @@ impl Query {
                     .map(|node| Value::from_json(node.clone()))
                     .collect()
             }
-            Self::Expression(expression) => vec![expression.evaluate(context, captured)?],
+            Self::Expression(expression) => {
+                expression.find(context, captured)?.into_iter().collect()
+            }
             Self::Text => subject
                 .text
                 .map(|text| Value::Text(text.to_owned()))
@@ -219,17 +241,35 @@ impl Query {
     }
 }
 
-fn compile(text: &str) -> Result<Query, Fault> {
+fn compile(text: &str, length: usize) -> Result<Query, Fault> {
     Expression::compile(text.trim())
         .map(Query::Expression)
         .map_err(|reason| {
             (
                 0,
-                text.len() + 2,
+                length,
                 format!("`{}` is not an expression: {reason}", text.trim()),
                 "write a name or a MiniJinja expression".to_owned(),
             )
         })
+}
+
+/// Brackets within each other in a JSONPath.
+const DEEPEST_PATH: usize = 32;
+
+/// How deep the brackets of a text go; those in quotes count as well.
+fn brackets(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'(' => depth += 1,
+            b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// A JSONPath ends at the first blank outside its brackets and quotes.
@@ -303,6 +343,10 @@ impl Predicate {
                 None => "the predicates are == != < <= > >= startsWith endsWith contains matches exists isEmpty isString isNumber isInteger isBoolean isUuid, and `not` before any of them".into(),
             };
             return Err(match word {
+                "count" => (
+                    "the filter `count` is not in this version yet".into(),
+                    "leave it out, or ask for the last item: `$.items[2] exists`".into(),
+                ),
                 "" => ("the check says nothing of what must hold".into(), mend),
                 _ => (format!("`{word}` is not a predicate"), mend),
             });
@@ -348,6 +392,7 @@ impl Predicate {
     fn holds(
         &self,
         values: &[Value],
+        typed: bool,
         context: &Context<'_>,
         captured: &Captures,
     ) -> Result<bool, String> {
@@ -358,7 +403,7 @@ impl Predicate {
             return Ok(false);
         }
         for value in values {
-            if self.test.holds(value, context, captured)? == self.not {
+            if self.test.holds(value, typed, context, captured)? == self.not {
                 return Ok(false);
             }
         }
@@ -370,6 +415,7 @@ impl Test {
     fn holds(
         &self,
         value: &Value,
+        typed: bool,
         context: &Context<'_>,
         captured: &Captures,
     ) -> Result<bool, String> {
@@ -380,8 +426,13 @@ impl Test {
                 operator.accepts(Some(time.cmp(limit)))
             }
             Self::Compare(operator, operand) => {
+                // What stands in JSON has a type, and so has what is written in the check.
+                let typed = typed && matches!(operand, Operand::Value(_));
                 let operand = operand.value(context, captured)?;
-                operator.accepts(compare(value, &operand))
+                operator.accepts(match typed {
+                    true if value.is_text() != operand.is_text() => None,
+                    _ => compare(value, &operand),
+                })
             }
             Self::StartsWith(operand) => {
                 text().starts_with(&operand.value(context, captured)?.to_string())
@@ -512,8 +563,9 @@ pub(crate) fn apply(
                     came,
                 };
                 let values = values.map_err(failed)?;
+                let typed = matches!(query, Query::JsonPath(_));
                 if !predicate
-                    .holds(&values, context, captures)
+                    .holds(&values, typed, context, captures)
                     .map_err(failed)?
                 {
                     let shown: Vec<String> =

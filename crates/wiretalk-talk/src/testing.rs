@@ -1,8 +1,11 @@
 //! A world that holds still, for tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::scope::{Bindings, Client, Context};
+use crate::value::Value;
 use crate::world::World;
 
 #[derive(Default)]
@@ -37,5 +40,56 @@ impl World for StillWorld {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+}
+
+/// A scene in which a pattern is matched or filled: the names that are bound, and what was received.
+pub(crate) struct Scene {
+    world: Arc<dyn World>,
+    names: Bindings,
+    none: Bindings,
+    message: Option<String>,
+    client: Option<Client>,
+}
+
+impl Scene {
+    /// A scene with names bound as `set` would: `name=value`, with blanks between.
+    pub(crate) fn with(names: &str) -> Self {
+        let names = names.split_whitespace().map(|pair| {
+            let (name, value) = pair.split_once('=').expect("name=value");
+            (name.to_owned(), Value::read(value))
+        });
+        let variables = [("TOKEN".to_owned(), "s3cret".to_owned())];
+        Self {
+            world: Arc::new(StillWorld {
+                variables: variables.into(),
+                ..StillWorld::default()
+            }),
+            names: names.collect(),
+            none: Bindings::new(),
+            message: None,
+            client: None,
+        }
+    }
+
+    pub(crate) fn message(mut self, text: &str) -> Self {
+        self.message = Some(text.to_owned());
+        self
+    }
+
+    pub(crate) fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            layers: [&self.names, &self.none, &self.none],
+            global: &self.none,
+            message: self.message.as_deref(),
+            client: self.client.as_ref(),
+            clients: 3,
+            world: &self.world,
+        }
     }
 }

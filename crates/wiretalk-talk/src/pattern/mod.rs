@@ -54,8 +54,10 @@ pub(crate) struct Pattern {
     /// The payload as it stands in the talk.
     pub(crate) raw: String,
     pub(crate) span: Span,
-    /// Literal text and holes in turn; the `...` of JSON left out.
+    /// Literal text and holes in turn.
     pub(crate) segments: Vec<Segment>,
+    /// What is sent, if that is something else: without the `...` of JSON.
+    pub(crate) sent: Option<Vec<Segment>>,
     /// The holes, in order.
     pub(crate) holes: Vec<Hole>,
     /// What stands before the JSON, and the JSON, if the payload is one.
@@ -151,6 +153,9 @@ pub(crate) type Captures = Vec<(String, Value)>;
 /// How many differences one mismatch lists.
 const MOST_DIFFERENCES: usize = 20;
 
+/// How many holes one text can have: a whole payload, or a string in JSON.
+const MOST_HOLES: usize = 256;
+
 impl Pattern {
     /// Compares a text that came with the pattern.
     ///
@@ -209,14 +214,7 @@ impl Pattern {
     /// Whether every text message matches it: a lone wildcard.
     pub(crate) fn matches_everything(&self) -> bool {
         match &self.segments[..] {
-            [Segment::Hole(only)] => match &self.holes[*only].kind {
-                HoleKind::Wildcard(None) => true,
-                HoleKind::Wildcard(Some(ty)) | HoleKind::Declare { ty: Some(ty), .. } => {
-                    ty.describe() == "anything"
-                }
-                HoleKind::Declare { ty: None, .. } => true,
-                HoleKind::Name(_) | HoleKind::Expression(_) => false,
-            },
+            [Segment::Hole(only)] => self.holes[*only].takes_any_text(),
             _ => false,
         }
     }
@@ -241,6 +239,29 @@ impl Hole {
         match &self.kind {
             HoleKind::Wildcard(ty) | HoleKind::Declare { ty, .. } => ty.as_ref(),
             HoleKind::Name(_) | HoleKind::Expression(_) => None,
+        }
+    }
+
+    /// Whether every text is welcome, if nothing is bound to its name.
+    fn takes_any_text(&self) -> bool {
+        match &self.kind {
+            HoleKind::Wildcard(ty) | HoleKind::Declare { ty, .. } => {
+                ty.as_ref().is_none_or(|ty| ty.takes_any_text())
+            }
+            HoleKind::Name(_) | HoleKind::Expression(_) => false,
+        }
+    }
+
+    /// The value that it captures from a text.
+    fn read(&self, text: &str) -> Value {
+        match &self.kind {
+            HoleKind::Wildcard(Some(ty)) | HoleKind::Declare { ty: Some(ty), .. } => ty.read(text),
+            // The example says what is meant: a number, say.
+            HoleKind::Declare {
+                example: Some(Value::Json(_)),
+                ..
+            } => Value::read(text),
+            _ => Value::Text(text.to_owned()),
         }
     }
 
@@ -274,7 +295,7 @@ impl Hole {
     }
 }
 
-pub(crate) use parse::{bind_name, is_name};
+pub(crate) use parse::{bind_name, hole_length, is_name};
 
 #[cfg(test)]
 mod tests;

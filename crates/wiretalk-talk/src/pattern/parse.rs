@@ -1,7 +1,7 @@
 //! From the text of a payload to a pattern.
 
 use super::json::{self, JsonParse};
-use super::{Hole, HoleKind, Pattern, Payload, Place, Segment};
+use super::{Hole, HoleKind, MOST_HOLES, Pattern, Payload, Place, Segment};
 use crate::diagnostic::Diagnostic;
 use crate::expression::Expression;
 use crate::types;
@@ -63,6 +63,7 @@ impl Pattern {
             raw: payload.text.clone(),
             span: payload.whole(),
             segments,
+            sent: None,
             holes,
             json: None,
             literal: false,
@@ -78,11 +79,21 @@ impl Pattern {
                 for (hole, place) in pattern.holes.iter_mut().zip(document.places) {
                     hole.place = place;
                 }
-                pattern.segments = document.sent;
+                pattern.sent = document.sent;
                 pattern.json = Some((document.prefix, document.root));
             }
         }
         pattern.refuse_neighbours(errors);
+        if pattern.json.is_none() && pattern.holes.len() > MOST_HOLES {
+            errors.push(Diagnostic::error(
+                pattern.span,
+                format!(
+                    "there are {} holes in one text, and {MOST_HOLES} are the most",
+                    pattern.holes.len()
+                ),
+                "say less of the text: one `{{_}}` can stand for many",
+            ));
+        }
         pattern
     }
 
@@ -92,6 +103,7 @@ impl Pattern {
             raw: payload.text.clone(),
             span: payload.whole(),
             segments: vec![Segment::Literal(text)],
+            sent: None,
             holes: Vec::new(),
             json: None,
             literal: true,
@@ -121,8 +133,11 @@ impl Pattern {
     }
 }
 
+/// Names that are values in every expression.
+const CONSTANTS: [&str; 6] = ["true", "false", "none", "True", "False", "None"];
+
 /// The length of what stands before the `}}` that ends a hole. Quotes, brackets and regexes hide one.
-fn hole_length(text: &str) -> Option<usize> {
+pub(crate) fn hole_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut depth = 0_usize;
     let mut at = 0;
@@ -178,6 +193,7 @@ fn hole_kind(raw: &str) -> Result<HoleKind, (String, String)> {
     if rest.is_empty() {
         return Ok(match name {
             "_" => HoleKind::Wildcard(None),
+            constant if CONSTANTS.contains(&constant) => return expression(constant),
             _ => HoleKind::Name(name.to_owned()),
         });
     }
@@ -217,7 +233,8 @@ fn hole_kind(raw: &str) -> Result<HoleKind, (String, String)> {
         return Ok(HoleKind::Declare {
             name: name.to_owned(),
             ty: None,
-            example: Some(Value::Text(unquote(example.trim()))),
+            // As behind `set`: JSON if it is JSON, else text.
+            example: Some(Value::read(example.trim())),
         });
     }
     expression(text)
@@ -266,7 +283,7 @@ pub(crate) fn is_name(word: &str) -> bool {
 
 /// Refuses to bind a name that has a meaning of its own.
 pub(crate) fn bind_name(name: &str) -> Result<(), (String, String)> {
-    if crate::expression::BUILT_IN.contains(&name) || name == "_" {
+    if crate::expression::BUILT_IN.contains(&name) || CONSTANTS.contains(&name) || name == "_" {
         return Err((
             format!("`{name}` has a meaning of its own and cannot be bound"),
             "choose another name".into(),

@@ -1,6 +1,6 @@
 //! Filling a template.
 
-use super::{Hole, HoleKind, Pattern, Place, Segment};
+use super::{Captures, Hole, HoleKind, Pattern, Place, Segment};
 use crate::scope::Context;
 use crate::value::{Json, Value};
 
@@ -20,7 +20,7 @@ impl Pattern {
     pub(crate) fn render(&self, context: &Context<'_>) -> Result<Rendered, String> {
         let mut text = String::with_capacity(self.raw.len());
         let mut bound: Vec<(String, Value)> = Vec::new();
-        for segment in &self.segments {
+        for segment in self.sent.as_ref().unwrap_or(&self.segments) {
             match segment {
                 Segment::Literal(literal) => text.push_str(literal),
                 Segment::Hole(index) => {
@@ -52,11 +52,24 @@ impl Pattern {
                 }
             }
         }
-        if self.json.is_some() && self.raw.contains("...") {
-            // The sent form leaves `...` out; what was expected had it.
-            return self.raw.clone();
-        }
         text
+    }
+}
+
+impl Pattern {
+    /// The value of what stands behind `set NAME =`: a lone hole keeps its type, any other text is read as JSON if it
+    /// is JSON.
+    ///
+    /// # Errors
+    /// A sentence: a hole for which there is no value.
+    pub(crate) fn value(&self, context: &Context<'_>) -> Result<(Value, Captures), String> {
+        if let [Segment::Hole(only)] = self.segments[..] {
+            let mut bound = Captures::new();
+            let value = self.holes[only].fill(context, &mut bound)?;
+            return Ok((value, bound));
+        }
+        let rendered = self.render(context)?;
+        Ok((Value::read(&rendered.text), rendered.bound))
     }
 }
 

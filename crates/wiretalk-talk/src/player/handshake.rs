@@ -12,7 +12,6 @@ use crate::query::{self, Subject};
 use crate::scope::{Bindings, Client};
 use crate::source::Span;
 use crate::syntax::{Header, Http, SetScope, Statement, StatementKind};
-use crate::value::Value;
 
 use super::plan::HandshakeRule;
 
@@ -143,12 +142,11 @@ impl Player {
                 StatementKind::Set(set) => {
                     let mut context = self.context_of(bindings, None, None);
                     context.client = Some(client);
-                    let value = set
-                        .value
-                        .render(&context)
-                        .map(|text| Value::read(&text.text));
+                    let value = set.value.value(&context).map(|(value, _)| value);
                     value
                         .map(|value| match set.scope {
+                            // What was given from outside wins.
+                            SetScope::Run if self.variables.contains_key(&set.name) => None,
                             SetScope::Run => bindings.insert(set.name.clone(), value),
                             SetScope::Client => client.values.insert(set.name.clone(), value),
                             SetScope::Global => self.global.insert(set.name.clone(), value),

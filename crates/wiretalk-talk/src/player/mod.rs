@@ -4,11 +4,16 @@
 //! events [`Player::deadline`] says when it wants to be woken. The same player is a test, with the role of the
 //! clients, and a mock, with the role of the server.
 
+mod clock;
+mod control;
+mod ending;
 mod events;
 mod expect;
 mod handshake;
+mod matching;
 mod plan;
 mod run;
+mod send;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -22,8 +27,9 @@ pub use plan::Plan;
 
 use crate::scope::{Bindings, Client, Context};
 use crate::source::Span;
-use crate::syntax::{Arrow, Content, Statement, StatementKind};
+use crate::syntax::Arrow;
 use crate::world::World;
+use clock::RunningClock;
 use plan::{Common, DEFAULT_TIMEOUT, Rule};
 use run::{Run, RunId};
 
@@ -100,14 +106,6 @@ enum Ending {
     Finally(Outcome),
     /// It is over.
     Over,
-}
-
-struct RunningClock {
-    period: Duration,
-    next: Time,
-    n: u64,
-    connection: Option<ConnectionId>,
-    body: Arc<[Statement]>,
 }
 
 /// A connection that the player knows of.
@@ -459,76 +457,6 @@ impl Player {
                 return;
             }
         }
-    }
-
-    fn start_clock(
-        &mut self,
-        period: Duration,
-        body: Arc<[Statement]>,
-        connection: Option<ConnectionId>,
-    ) {
-        self.last_clock += 1;
-        let next = self.now + period;
-        self.timers.insert((next, Timer::Clock(self.last_clock)));
-        self.clocks.insert(
-            self.last_clock,
-            RunningClock {
-                period,
-                next,
-                n: 0,
-                connection,
-                body,
-            },
-        );
-    }
-
-    fn strike(&mut self, id: u64) {
-        let Some(clock) = self.clocks.get_mut(&id) else {
-            return;
-        };
-        let n = clock.n;
-        clock.n += 1;
-        clock.next += clock.period;
-        if clock.next <= self.now {
-            // The clock stood still (a suspended machine): it goes on from here, and does not catch up.
-            clock.next = self.now + clock.period;
-        }
-        self.timers.insert((clock.next, Timer::Clock(id)));
-        let locals = Bindings::from([("n".to_owned(), crate::Value::Json(n.into()))]);
-        let run = Run::body(
-            Arc::clone(&clock.body),
-            clock.connection,
-            locals,
-            None,
-            run::Owner::Clock,
-        );
-        self.start(run);
-    }
-
-    /// Looks whether any line waits for pings or pongs, or writes pongs of its own.
-    fn look_for_control_frames(&mut self) {
-        let mut found = [false; 3];
-        let mut look = |arrow: Arrow, content: &Content| match (content, self.is_ours(arrow)) {
-            (Content::Ping(_), false) => found[0] = true,
-            (Content::Pong(_), true) => found[1] = true,
-            (Content::Pong(_), false) => found[2] = true,
-            _ => {}
-        };
-        let part = self.part.and_then(|part| self.plan.parts.get(part));
-        for step in part.iter().flat_map(|part| part.steps.iter()) {
-            if let StatementKind::Frame(frame) = &step.kind {
-                look(frame.arrow, &frame.content);
-            }
-        }
-        for rule in self.commons().flat_map(|common| &common.rules) {
-            look(rule.arrow, &rule.content);
-            for step in rule.body.iter() {
-                if let StatementKind::Frame(frame) = &step.kind {
-                    look(frame.arrow, &frame.content);
-                }
-            }
-        }
-        [self.expects_ping, self.writes_pong, self.expects_pong] = found;
     }
 
     /// The rules for messages from the other side.

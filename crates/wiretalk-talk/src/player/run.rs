@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Action, Connection, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Outgoing,
-    Player, RUNS_PER_CLIENT, Side, State, Target, Time, Timer,
+    Action, Connection, ConnectionId, Failure, Fault, Incoming, Player, RUNS_PER_CLIENT, Side,
+    Time, Timer,
 };
-use crate::pattern::{Captures, Pattern};
 use crate::scope::Bindings;
 use crate::source::Span;
-use crate::syntax::{Connect, Content, Data, Frame, Set, SetScope, Statement, StatementKind, Who};
-use crate::value::Value;
+use crate::syntax::{Connect, Frame, Statement, StatementKind, Who};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RunId(u64);
@@ -128,7 +126,7 @@ impl Run {
 }
 
 /// What became of playing one line.
-enum Played {
+pub(super) enum Played {
     /// The next line is at hand.
     Done,
     /// The run waits.
@@ -303,216 +301,9 @@ impl Player {
         }
     }
 
-    fn impossible(&mut self, id: RunId, span: Span, why: String) -> Played {
+    pub(super) fn impossible(&mut self, id: RunId, span: Span, why: String) -> Played {
         self.fail_line(id, span, why);
         Played::Failed
-    }
-
-    fn play_send(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
-        let Some(run) = self.runs.get(&id) else {
-            return Played::Failed;
-        };
-        if let (Some(name), who) = (&run.name, &frame.who)
-            && matches!(who, Some(Who::Name(other)) if other != name)
-        {
-            return Played::Done;
-        }
-        if self.side == Side::Server
-            && let Some(after) = frame.options.after
-            && !matches!(run.wait, Wait::Before(_))
-        {
-            let until = self.now + after;
-            self.wait(id, Wait::Before(until));
-            return Played::Waits;
-        }
-        let targets = match self.targets(run, frame.who.as_ref()) {
-            Ok(targets) => targets,
-            Err(why) => return self.impossible(id, span, why),
-        };
-        let outgoing = match self.fill(id, &frame.content) {
-            Ok(outgoing) => outgoing,
-            Err(why) => return self.impossible(id, span, why),
-        };
-        for to in targets {
-            if let Target::One(id) = to
-                && let Some(connection) = self.connections.get_mut(&id)
-            {
-                connection.last_sent = Some(self.now);
-                connection.close_sent |= matches!(outgoing, Outgoing::Close { .. });
-            }
-            self.actions.push_back(Action::Send {
-                to,
-                frame: outgoing.clone(),
-            });
-        }
-        Played::Done
-    }
-
-    /// To whom a line goes.
-    fn targets(&self, run: &Run, who: Option<&Who>) -> Result<Vec<Target>, String> {
-        let open = |id: ConnectionId| match self.connections.get(&id) {
-            Some(connection) if connection.state == State::Open && !connection.close_sent => {
-                Ok(vec![Target::One(id)])
-            }
-            Some(connection) if connection.close_sent => {
-                Err("the connection is being closed, so nothing can be sent any more".to_owned())
-            }
-            _ => Err("the connection is not open".to_owned()),
-        };
-        match (self.side, who) {
-            (Side::Server, Some(Who::All)) => Ok(vec![Target::All]),
-            (Side::Server, Some(Who::Others)) => run
-                .connection
-                .map(|id| vec![Target::Others(id)])
-                .ok_or_else(|| "`others` needs a client that it is not".to_owned()),
-            (Side::Client, Some(Who::All | Who::Others)) => Ok(self
-                .connections
-                .iter()
-                .filter(|(_, connection)| connection.state == State::Open)
-                .map(|(id, _)| Target::One(*id))
-                .collect()),
-            (Side::Server, _) => match run.connection {
-                Some(id) => open(id),
-                None => Err("no client is meant: write `all <`".to_owned()),
-            },
-            (Side::Client, who) => open(self.meant(run, who)?),
-        }
-    }
-
-    /// The connection that a line of a test means.
-    fn meant(&self, run: &Run, who: Option<&Who>) -> Result<ConnectionId, String> {
-        if let (None, Some(id)) = (who, run.connection) {
-            return Ok(id);
-        }
-        let name = match who {
-            Some(Who::Name(name)) => Some(name.as_str()),
-            _ => None,
-        };
-        self.connection_named(name).ok_or_else(|| match name {
-            Some(name) => format!("there is no connection called `{name}`"),
-            None => "there is no connection: `connect` comes first".to_owned(),
-        })
-    }
-
-    /// The newest connection of that name; without one, the newest without a name, or the only one there is.
-    pub(super) fn connection_named(&self, name: Option<&str>) -> Option<ConnectionId> {
-        let mut own = self
-            .connections
-            .iter()
-            .rev()
-            .filter(|(_, connection)| connection.name.as_deref() == name);
-        match own.next() {
-            Some((id, _)) => Some(*id),
-            None if name.is_none() && self.connections.len() == 1 => {
-                self.connections.keys().next().copied()
-            }
-            None => None,
-        }
-    }
-
-    /// Fills what a line sends.
-    fn fill(&mut self, id: RunId, content: &Content) -> Result<Outgoing, String> {
-        Ok(match content {
-            Content::Text(pattern) => Outgoing::Text(self.render(id, pattern)?),
-            Content::Binary(bytes) => Outgoing::Binary(bytes.clone()),
-            Content::Echo => match self.runs.get(&id).and_then(|run| run.message.clone()) {
-                Some(Incoming::Text(text)) => Outgoing::Text(text),
-                Some(Incoming::Binary(bytes)) => Outgoing::Binary(bytes),
-                Some(Incoming::Ping(bytes)) => Outgoing::Ping(bytes),
-                Some(Incoming::Pong(bytes)) => Outgoing::Pong(bytes),
-                _ => return Err("nothing was received that could be echoed".into()),
-            },
-            Content::Ping(data) => Outgoing::Ping(self.fill_data(id, data.as_ref())?),
-            Content::Pong(data) => Outgoing::Pong(self.fill_data(id, data.as_ref())?),
-            Content::Close { code, reason } => {
-                let reason = match reason {
-                    Some(reason) => self.render(id, reason)?,
-                    None => String::new(),
-                };
-                if reason.len() > 123 {
-                    return Err(format!(
-                        "a close reason has 123 bytes at the most, and this has {} (RFC 6455 section 5.5)",
-                        reason.len()
-                    ));
-                }
-                Outgoing::Close {
-                    code: code.filter(|code| *code != 1005),
-                    reason,
-                }
-            }
-            Content::Any => return Err("`any` cannot be sent".into()),
-        })
-    }
-
-    fn fill_data(&mut self, id: RunId, data: Option<&Data>) -> Result<Vec<u8>, String> {
-        let bytes = match data {
-            None => Vec::new(),
-            Some(Data::Bytes(bytes)) => bytes.clone(),
-            Some(Data::Text(pattern)) => self.render(id, pattern)?.into_bytes(),
-        };
-        if bytes.len() > 125 {
-            return Err(format!(
-                "a control frame carries 125 bytes at the most, and this has {} (RFC 6455 section 5.5)",
-                bytes.len()
-            ));
-        }
-        Ok(bytes)
-    }
-
-    fn render(&mut self, id: RunId, pattern: &Pattern) -> Result<String, String> {
-        let Some(run) = self.runs.get(&id) else {
-            return Err("the line is over".into());
-        };
-        let rendered = pattern.render(&self.context(run))?;
-        self.bind(id, rendered.bound);
-        Ok(rendered.text)
-    }
-
-    /// Binds what a line of a run captured or made up, for as long as it lasts.
-    pub(super) fn bind(&mut self, id: RunId, captures: Captures) {
-        let Some(run) = self.runs.get_mut(&id) else {
-            return;
-        };
-        let own = match run.owner {
-            Owner::Rule | Owner::Clock => &mut run.locals,
-            Owner::Settings => &mut self.talk,
-            Owner::Dialogue | Owner::Finally => match (self.side, run.connection) {
-                (Side::Server, Some(id)) => match self.connections.get_mut(&id) {
-                    Some(connection) => &mut connection.bindings,
-                    None => return,
-                },
-                _ => &mut self.dialogue,
-            },
-        };
-        own.extend(captures);
-    }
-
-    fn play_set(&mut self, id: RunId, span: Span, set: &Set) -> Played {
-        if set.scope == SetScope::Run && self.variables.contains_key(&set.name) {
-            return Played::Done;
-        }
-        let text = match self.render(id, &set.value) {
-            Ok(text) => text,
-            Err(why) => return self.impossible(id, span, why),
-        };
-        let value = Value::read(&text);
-        let connection = self.runs.get(&id).and_then(|run| run.connection);
-        match set.scope {
-            SetScope::Run => self.bind(id, vec![(set.name.clone(), value)]),
-            SetScope::Global => {
-                self.global.insert(set.name.clone(), value);
-            }
-            SetScope::Client => match connection.and_then(|id| self.connections.get_mut(&id)) {
-                Some(connection) => {
-                    connection.client.values.insert(set.name.clone(), value);
-                }
-                None => {
-                    let why = "`set client.NAME` needs a client".to_owned();
-                    return self.impossible(id, span, why);
-                }
-            },
-        }
-        Played::Done
     }
 
     fn play_expect(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
@@ -647,101 +438,5 @@ impl Player {
                 self.drop_run(id);
             }
         }
-    }
-
-    /// A run has no line left.
-    fn finish_run(&mut self, id: RunId) {
-        let owner = self.runs.get(&id).map(|run| run.owner);
-        self.drop_run(id);
-        match (self.side, owner) {
-            (Side::Client, Some(Owner::Dialogue)) => {
-                let unconsumed = self.unconsumed();
-                if self.strict() && !unconsumed.is_empty() {
-                    let part = self.part.and_then(|part| self.plan.parts.get(part));
-                    let span = part.map(|part| part.span).unwrap_or_default();
-                    self.fail(Failure {
-                        span,
-                        connection: None,
-                        expected: "nothing more".into(),
-                        fault: Fault::Unconsumed {
-                            messages: unconsumed,
-                        },
-                    });
-                } else {
-                    self.end(Outcome::Passed { unconsumed });
-                }
-            }
-            (Side::Client, Some(Owner::Finally)) => self.over(),
-            _ => {}
-        }
-    }
-
-    /// Messages that lie in the inboxes.
-    fn unconsumed(&self) -> Vec<(Option<String>, Incoming)> {
-        let each = self.connections.values().flat_map(|connection| {
-            connection
-                .inbox
-                .iter()
-                .filter(|item| matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)))
-                .map(|item: &Item| (connection.name.clone(), item.what.clone()))
-        });
-        each.collect()
-    }
-
-    /// The test failed.
-    pub(super) fn fail(&mut self, failure: Failure) {
-        if matches!(self.ending, Ending::Playing) {
-            self.end(Outcome::Failed(Box::new(failure)));
-        } else {
-            // What fails in `finally` does not hide why the test ended, but a test that passed has failed now.
-            if let Ending::Finally(outcome @ Outcome::Passed { .. }) = &mut self.ending {
-                *outcome = Outcome::Failed(Box::new(failure));
-            }
-            self.over();
-        }
-    }
-
-    /// The dialogue is over: `finally` comes, if there is one.
-    fn end(&mut self, outcome: Outcome) {
-        for id in self.runs.keys().copied().collect::<Vec<_>>() {
-            self.drop_run(id);
-        }
-        self.clocks.clear();
-        self.timers.clear();
-        self.ready.clear();
-        self.ending = Ending::Finally(outcome);
-        let bodies: Vec<_> = self
-            .commons()
-            .map(|common| Arc::clone(&common.finally))
-            .filter(|body| !body.is_empty())
-            .collect();
-        // A test's own `finally` comes before the one that all tests share.
-        let steps: Vec<Statement> = bodies
-            .iter()
-            .rev()
-            .flat_map(|body| body.iter().cloned())
-            .collect();
-        if steps.is_empty() {
-            self.over();
-        } else {
-            for connection in self.connections.values_mut() {
-                connection.inbox.clear();
-                connection.inbox_bytes = 0;
-            }
-            self.start(Run::body(
-                steps.into(),
-                None,
-                Bindings::new(),
-                None,
-                Owner::Finally,
-            ));
-        }
-    }
-
-    fn over(&mut self) {
-        if let Ending::Finally(outcome) = std::mem::replace(&mut self.ending, Ending::Over) {
-            self.actions.push_back(Action::Finished(outcome));
-        }
-        self.timers.clear();
     }
 }

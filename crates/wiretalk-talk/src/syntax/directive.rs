@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::lines::Line;
 use super::words::{DURATION_MEND, duration, first_word, header_name};
 use super::{
-    Arrow, Connect, Content, Every, Header, On, Parser, Place, Set, SetScope, StatementKind,
-    TalkOption, Trigger, Who, payload,
+    Arrow, Connect, Header, Parser, Place, Set, SetScope, StatementKind, TalkOption, Who, payload,
 };
 use crate::diagnostic::closest;
-use crate::pattern::{Pattern, Payload, bind_name, is_name};
+use crate::pattern::{Pattern, Payload, Segment, bind_name, is_name};
 use crate::source::Span;
 
 /// Every first word that has a meaning of its own: no client can be called so.
@@ -59,23 +58,26 @@ const LATER: [&str; 10] = [
 /// Options of the language that this version does not know yet.
 const LATER_OPTIONS: [&str; 2] = ["compression", "refuse"];
 
+/// Names under `client.` that are there by themselves.
+const RESERVED: [&str; 5] = ["id", "ip", "path", "query", "header"];
+
 /// Words behind a keyword, with where they stand.
-struct Rest<'a> {
-    text: &'a str,
-    start: usize,
+pub(super) struct Rest<'a> {
+    pub(super) text: &'a str,
+    pub(super) start: usize,
 }
 
 impl Rest<'_> {
-    fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         Span::new(self.start, self.start + self.text.len().max(1))
     }
 
-    fn payload(&self) -> Payload {
+    pub(super) fn payload(&self) -> Payload {
         Payload::line(self.text, self.start)
     }
 
     /// The rest behind the first `bytes`, without blanks.
-    fn behind(&self, bytes: usize) -> Rest<'_> {
+    pub(super) fn behind(&self, bytes: usize) -> Rest<'_> {
         let text = self.text[bytes..].trim_start();
         Rest {
             text,
@@ -106,9 +108,11 @@ impl Parser {
         }
         match word {
             "connect" => self.connect(line, &rest).map(StatementKind::Connect),
-            "HTTP" => self
-                .http(line, rest.text, rest.start)
-                .map(StatementKind::Http),
+            "HTTP" => {
+                self.needed(line, &rest, "a status: `HTTP 101`")?;
+                self.http(line, rest.text, rest.start)
+                    .map(StatementKind::Http)
+            }
             "listen" => {
                 self.no_children(line, "`listen`");
                 self.needed(line, &rest, "an address: `listen ws://127.0.0.1:4000/path`")?;
@@ -180,7 +184,17 @@ impl Parser {
             );
             return;
         }
-        let mend = match closest(word, KEYWORDS) {
+        let who = ["all", "others", "room", "user", "load"];
+        if matches!(word, "all" | "others") {
+            self.error(
+                span,
+                format!("`{word}` begins no line without an arrow"),
+                format!("write `{word} < hello`, or put `#` before a comment"),
+            );
+            return;
+        }
+        let directives = KEYWORDS.into_iter().filter(|known| !who.contains(known));
+        let mend = match closest(word, directives) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "a line begins with `>` or `<`, with a directive such as `connect` or `wait`, or with `#`".into(),
         };
@@ -188,7 +202,7 @@ impl Parser {
     }
 
     /// Says what is missing behind a keyword, if nothing is there.
-    fn needed(&mut self, line: &Line<'_>, rest: &Rest<'_>, what: &str) -> Option<()> {
+    pub(super) fn needed(&mut self, line: &Line<'_>, rest: &Rest<'_>, what: &str) -> Option<()> {
         if !rest.text.is_empty() {
             return Some(());
         }
@@ -211,7 +225,7 @@ impl Parser {
         }
     }
 
-    fn body(&mut self, line: &Line<'_>, what: &str) -> Vec<super::Statement> {
+    pub(super) fn body(&mut self, line: &Line<'_>, what: &str) -> Vec<super::Statement> {
         if line.children.is_empty() {
             self.diagnostics.push(crate::Diagnostic::warning(
                 line.span(),
@@ -256,14 +270,13 @@ impl Parser {
             text: rest.text,
             start: rest.start,
         };
-        if is_name(first) && !behind.is_empty() {
+        if is_name(first) && !behind.is_empty() && count_of(first).is_none() {
             self.client_name(Span::new(rest.start, rest.start + first.len()), first)?;
             name = Some(first.to_owned());
             url = rest.behind(first.len());
         }
         let (word, more) = first_word(url.text);
-        let counted = word.strip_prefix('x').and_then(|n| n.parse::<u32>().ok());
-        if counted.is_some() {
+        if count_of(word).is_some() && !more.is_empty() {
             self.error(
                 url.span(),
                 "several connections of one name are not in this version yet",
@@ -271,19 +284,39 @@ impl Parser {
             );
             return None;
         }
-        if !more.is_empty() && !word.contains("{{") {
-            self.error(
-                url.span(),
-                format!("`{}` is not an address", url.text),
-                "an address has no blanks: `connect [NAME] ws://host:port/path`",
-            );
-            return None;
-        }
-        Some(Connect {
-            name,
-            url: Pattern::parse(&url.payload(), &mut self.diagnostics),
-            headers,
-        })
+        let span = url.span();
+        let url = Pattern::parse(&url.payload(), &mut self.diagnostics);
+        self.address(&url, span)?;
+        Some(Connect { name, url, headers })
+    }
+
+    /// Refuses what can be no address, as far as it stands there to the letter.
+    fn address(&mut self, url: &Pattern, span: Span) -> Option<()> {
+        let literals = url.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(literal) => Some(literal.as_str()),
+            Segment::Hole(_) => None,
+        });
+        let blank = literals.clone().any(|text| text.contains([' ', '\t']));
+        let scheme = match url.segments.first() {
+            Some(Segment::Literal(first)) => first.split_once("://").map(|(scheme, _)| scheme),
+            _ => None,
+        };
+        let known = ["ws", "wss", "http", "https"];
+        let strange = scheme.filter(|scheme| !known.contains(&scheme.to_lowercase().as_str()));
+        let mend = if blank {
+            "an address has no blanks: `connect [NAME] ws://host:port/path`".to_owned()
+        } else if strange.is_some() {
+            "it begins with `ws://` or `wss://`".to_owned()
+        } else if url.holes.is_empty() && is_name(&url.raw) && url.raw != "localhost" {
+            let name = &url.raw;
+            format!(
+                "if it is a client's name, the address stands behind it: `connect {name} ws://host:port/path`; for a host of that name write `ws://{name}`"
+            )
+        } else {
+            return Some(());
+        };
+        self.error(span, format!("`{}` is not an address", url.raw), mend);
+        None
     }
 
     fn client_name(&mut self, span: Span, name: &str) -> Option<()> {
@@ -359,6 +392,14 @@ impl Parser {
             );
             return None;
         }
+        if scope == SetScope::Client && RESERVED.contains(&bare) {
+            self.error(
+                span,
+                format!("`client.{bare}` has a meaning of its own and cannot be set"),
+                "choose another name",
+            );
+            return None;
+        }
         if scope == SetScope::Run
             && let Err((what, mend)) = bind_name(bare)
         {
@@ -380,9 +421,25 @@ impl Parser {
         let (name, value) = first_word(rest.text);
         let behind = rest.behind(name.len());
         match name {
+            "timeout" if value.is_empty() => {
+                self.error(
+                    rest.span(),
+                    "something is missing behind `timeout`",
+                    "write a time: `option timeout 5s`",
+                );
+                None
+            }
             "timeout" => match duration(value) {
                 Some(time) if !time.is_zero() => Some(TalkOption::Timeout(time)),
-                _ => {
+                Some(_) => {
+                    self.error(
+                        behind.span(),
+                        "the time is too short",
+                        "nothing could arrive within no time at all",
+                    );
+                    None
+                }
+                None => {
                     self.error(
                         behind.span(),
                         format!("`{value}` is not a time"),
@@ -440,156 +497,6 @@ impl Parser {
             }
         }
     }
-
-    fn on(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<On> {
-        self.needed(
-            line,
-            rest,
-            "what to wait for: `on > PATTERN`, `on connect` or `on GET /path`",
-        )?;
-        let (word, behind) = first_word(rest.text);
-        if rest.text.starts_with(['>', '<']) {
-            // A pattern is taken byte for byte, so that blanks at its end count.
-            let at = rest.start - line.start;
-            let frame = self.frame_behind(line, at);
-            let (checks, body_lines) = self.split_checks(&line.children);
-            // A rule without a body is of use: it takes the message and answers nothing.
-            let body = self.block(&body_lines, Place::Body);
-            let (arrow, options, content) = frame?;
-            self.rule_content(line, &options, &content)?;
-            return Some(On {
-                trigger: Trigger::Message { arrow, content },
-                checks,
-                body,
-            });
-        }
-        match word {
-            "connect" | "GET" => {
-                let (headers, others): (Vec<_>, Vec<_>) = line
-                    .children
-                    .iter()
-                    .partition(|child| header_name(child.text).is_some());
-                let headers = headers
-                    .into_iter()
-                    .filter_map(|child| self.header(child))
-                    .collect();
-                let others: Vec<Line<'_>> = others.into_iter().cloned().collect();
-                let (checks, body_lines) = self.split_checks(&others);
-                let body = self.block(&body_lines, Place::Body);
-                let path = self.path(&rest.behind(word.len()));
-                let trigger = match (word, path) {
-                    ("connect", path) => Trigger::Connect { path, headers },
-                    (_, Some(path)) => Trigger::Get { path, headers },
-                    (_, None) => {
-                        self.error(line.span(), "`on GET` needs a path", "write `on GET /path`");
-                        return None;
-                    }
-                };
-                Some(On {
-                    trigger,
-                    checks,
-                    body,
-                })
-            }
-            "open" | "close" if behind.is_empty() => {
-                self.error(
-                    line.span(),
-                    format!("`on {word}` is not in this version yet"),
-                    "leave it out",
-                );
-                None
-            }
-            _ => {
-                self.error(
-                    rest.span(),
-                    format!("`on {word}` is no rule"),
-                    "write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]` or `on GET PATH`",
-                );
-                None
-            }
-        }
-    }
-
-    fn rule_content(
-        &mut self,
-        line: &Line<'_>,
-        options: &super::FrameOptions,
-        content: &Content,
-    ) -> Option<()> {
-        if options.within.is_some() || options.after.is_some() || options.skip {
-            self.error(
-                line.span(),
-                "a rule takes no options",
-                "it waits for as long as the talk runs, for each message anew",
-            );
-            return None;
-        }
-        if matches!(content, Content::Echo | Content::Close { .. }) {
-            self.error(
-                line.span(),
-                "a rule cannot wait for this kind",
-                "it can wait for a text or binary message, for `any`, and for a ping or pong",
-            );
-            return None;
-        }
-        Some(())
-    }
-
-    fn path(&mut self, rest: &Rest<'_>) -> Option<Pattern> {
-        if rest.text.is_empty() {
-            return None;
-        }
-        if !rest.text.starts_with(['/', '{']) {
-            self.error(
-                rest.span(),
-                format!("`{}` is not a path", rest.text),
-                "a path begins with `/`",
-            );
-        }
-        Some(Pattern::parse(&rest.payload(), &mut self.diagnostics))
-    }
-
-    fn every(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<Every> {
-        self.needed(line, rest, "a time: `every 5s` or `every 5s per client`")?;
-        let body = self.body(line, "`every`");
-        let (time, behind) = first_word(rest.text);
-        let per_client = match behind.split_whitespace().collect::<Vec<_>>()[..] {
-            [] => false,
-            ["per", "client"] => true,
-            _ => {
-                self.error(
-                    rest.behind(time.len()).span(),
-                    format!("`{behind}` does not belong here"),
-                    "write `every 5s` or `every 5s per client`",
-                );
-                return None;
-            }
-        };
-        match duration(time) {
-            Some(period) if period >= Duration::from_millis(1) => Some(Every {
-                period,
-                per_client,
-                body,
-            }),
-            Some(_) => {
-                self.error(
-                    rest.span(),
-                    "the time is too short",
-                    "one millisecond is the least",
-                );
-                None
-            }
-            None => {
-                self.error(
-                    rest.span(),
-                    format!("`{time}` is not a time"),
-                    DURATION_MEND,
-                );
-                None
-            }
-        }
-    }
-
     /// The body behind bars of an `HTTP` line, and of others that have one.
     pub(super) fn bars(&mut self, line: &Line<'_>) -> Option<Pattern> {
         if line.bars.is_empty() {
@@ -598,6 +505,11 @@ impl Parser {
         let payload = payload(line, line.text.len());
         Some(Pattern::parse(&payload, &mut self.diagnostics))
     }
+}
+
+/// The number in `x1000`.
+fn count_of(word: &str) -> Option<u32> {
+    word.strip_prefix('x')?.parse().ok()
 }
 
 impl Arrow {

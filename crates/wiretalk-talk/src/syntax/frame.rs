@@ -313,24 +313,44 @@ impl Parser {
     }
 
     fn close(&mut self, payload: &Payload) -> Option<Content> {
-        let (code, reason) = super::words::first_word(&payload.text);
+        let text = payload.text.trim_start();
+        let code_at = payload.text.len() - text.len();
+        let (code, reason) = text.split_once([' ', '\t', '\n']).unwrap_or((text, ""));
+        let reason = reason.trim_start();
         if code.is_empty() {
             return Some(Content::Close {
                 code: None,
                 reason: None,
             });
         }
+        let code_span = payload.span(code_at, code_at + code.len());
         let code = match code.parse::<u16>() {
             Ok(number) if (1000..5000).contains(&number) => number,
             _ => {
                 self.error(
-                    payload.span(0, code.len()),
+                    code_span,
                     format!("`{code}` is not a close code"),
                     "write a number from 1000 to 4999, then the reason (RFC 6455 section 7.4)",
                 );
                 return None;
             }
         };
+        if !matches!(code, 1000..=1003 | 1005 | 1007..=1014 | 3000..=4999) {
+            self.error(
+                code_span,
+                format!("no close frame may carry the code {code}"),
+                "1000 to 1003, 1007 to 1014 and 3000 to 4999 may be sent (RFC 6455 section 7.4)",
+            );
+            return None;
+        }
+        if code == 1005 && !reason.is_empty() {
+            self.error(
+                code_span,
+                "1005 means a close frame without a code, and that has no reason",
+                "leave the reason out, or give another code",
+            );
+            return None;
+        }
         let reason = (!reason.is_empty()).then(|| {
             let at = payload.text.len() - reason.len();
             let start = payload.span(at, at).start;

@@ -60,12 +60,13 @@ pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
         let line_start = start;
         start += whole.len();
         let line = whole.strip_suffix('\n').unwrap_or(whole);
-        let line = line.strip_suffix('\r').unwrap_or(line);
+        // A payload never ends with CR: what must is written with the kind `esc`.
+        let line = line.trim_end_matches('\r');
         let body = line.trim_start_matches([' ', '\t']);
         let blank = &line[..line.len() - body.len()];
         let indent = blank.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum();
         let body_start = line_start + blank.len();
-        if body.is_empty() {
+        if body.trim_end().is_empty() {
             Physical::Blank
         } else if body.starts_with('#') {
             Physical::Comment {
@@ -91,10 +92,8 @@ pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
 
 /// Whether bars may follow such a line directly: a frame, a rule's pattern, an HTTP answer.
 pub(crate) fn takes_bars(text: &str) -> bool {
-    super::frame::is_frame(text)
-        || ["on", "ignore", "HTTP"]
-            .iter()
-            .any(|word| text.split_whitespace().next() == Some(word))
+    let (word, rest) = super::first_word(text);
+    super::frame::is_frame(text) || word == "HTTP" || (word == "on" && rest.starts_with(['>', '<']))
 }
 
 /// Makes the tree. What is wrong with indentation or bars is added to `errors`.
@@ -182,8 +181,8 @@ impl<'a> Builder<'a> {
         let Some(owner) = owner else {
             errors.push(Diagnostic::error(
                 Span::new(bar.start.saturating_sub(1), bar.start + bar.text.len()),
-                "a bar goes on with a payload, but no frame stands above it",
-                "put a `>` or `<` line before it",
+                "a bar goes on with a payload, but no line that has one stands right above it",
+                "put it under a `>` or `<` line, or under `HTTP`",
             ));
             return;
         };

@@ -5,6 +5,7 @@ mod directive;
 pub(crate) mod frame;
 mod http;
 pub(crate) mod lines;
+mod rule;
 mod words;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub struct Parsed {
 /// Reads a talk. `name` is what it is called in messages: the path as the user wrote it.
 #[must_use]
 pub fn parse(name: &str, text: &str) -> Parsed {
+    let text = without_mark(text);
     let mut parser = Parser {
         diagnostics: Vec::new(),
     };
@@ -57,6 +59,11 @@ pub fn parse(name: &str, text: &str) -> Parsed {
         },
         diagnostics,
     }
+}
+
+/// The text without a byte order mark.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The text of a talk's bytes: UTF-8, with or without a byte order mark.

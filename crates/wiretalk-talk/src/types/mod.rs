@@ -16,6 +16,11 @@ pub(crate) trait HoleType: fmt::Debug + Send + Sync {
     /// Whether such a text is of the type.
     fn accepts_text(&self, text: &str) -> bool;
 
+    /// Whether every text is of the type.
+    fn takes_any_text(&self) -> bool {
+        false
+    }
+
     /// Whether such a JSON value is of the type.
     fn accepts_json(&self, json: &Json) -> bool {
         json.as_str().is_some_and(|text| self.accepts_text(text))

@@ -84,7 +84,13 @@ impl HoleType for Number {
     }
 
     fn fresh(&self, world: &dyn World) -> Option<Value> {
-        let from = Self::end(self.from.as_ref(), 0.0);
+        let below = Self::end(self.to.as_ref(), 0.0).min(0.0);
+        let lowest = if below < 0.0 {
+            below - 1_000_000.0
+        } else {
+            0.0
+        };
+        let from = Self::end(self.from.as_ref(), lowest);
         let to = Self::end(self.to.as_ref(), from.max(0.0) + 1_000_000.0);
         // 53 random bits make a fraction in 0..1 that a double holds exactly.
         let fraction = (world.random() >> 11) as f64 / (1_u64 << 53) as f64;

@@ -18,6 +18,10 @@ impl HoleType for Any {
         true
     }
 
+    fn takes_any_text(&self) -> bool {
+        true
+    }
+
     fn accepts_json(&self, _: &Json) -> bool {
         true
     }
@@ -37,6 +41,10 @@ pub(super) struct Text;
 
 impl HoleType for Text {
     fn accepts_text(&self, _: &str) -> bool {
+        true
+    }
+
+    fn takes_any_text(&self) -> bool {
         true
     }
 
@@ -229,8 +237,10 @@ pub(super) struct Matching {
 
 impl Matching {
     pub(super) fn new(source: &str) -> Result<Self, (String, String)> {
-        // The caller's anchors still work; what is matched is always the whole value.
-        Regex::new(&format!("^(?:{source})$"))
+        // The caller's anchors still work; what is matched is always the whole value. The source is looked at alone
+        // first: `a)|(b` is no expression, although it would be one between these brackets.
+        Regex::new(source)
+            .and_then(|_| Regex::new(&format!("^(?:{source})$")))
             .map(|regex| Self {
                 source: source.to_owned(),
                 regex,

@@ -1,8 +1,11 @@
 //! JSON with holes: compiled from a payload, and compared with what came.
 
-use super::{Captures, Difference, Hole, MOST_DIFFERENCES, Mismatch, Place, Segment};
-use crate::scope::Context;
-use crate::value::{Json, Value, number};
+mod compare;
+
+use super::{Place, Segment};
+use crate::value::{Json, number};
+
+pub(super) use compare::{Comparison, reason};
 
 /// JSON as a pattern.
 #[derive(Clone, Debug)]
@@ -39,12 +42,15 @@ pub(super) struct Document {
     pub(super) root: JsonPattern,
     /// The place of each hole.
     pub(super) places: Vec<Place>,
-    /// The segments as they are sent: without `...`.
-    pub(super) sent: Vec<Segment>,
+    /// The segments as they are sent, if there is a `...` to leave out.
+    pub(super) sent: Option<Vec<Segment>>,
 }
 
 /// Objects and arrays within each other; as deep as `serde_json` goes.
 const DEEPEST: usize = 127;
+
+/// Brackets from which on a payload is tried as JSON.
+const MOST_STARTS: usize = 8;
 
 /// Reads segments as a literal prefix and then a JSON object or array.
 pub(super) fn parse(segments: &[Segment]) -> JsonParse {
@@ -62,30 +68,38 @@ pub(super) fn parse(segments: &[Segment]) -> JsonParse {
         && first[start + 1..]
             .trim_start()
             .starts_with(['"', '{', '[', '}', ']'])
-        && !first[start..].starts_with("[[");
+        && !first[start..].starts_with("[[")
+        && !first[start..].starts_with("{{");
     if !ends_like_json && !looks_like_json {
         return JsonParse::No;
     }
-    let mut parser = Parser {
-        segments,
-        segment: 0,
-        at: start,
-        places: vec![Place::Text; segments.len()],
-        elisions: Vec::new(),
-    };
-    match parser.document() {
-        Ok(root) => JsonParse::Json(Box::new(Document {
-            prefix: match first[..start].trim() {
-                "" => String::new(),
-                _ => first[..start].to_owned(),
-            },
-            root,
-            sent: parser.sent(),
-            places: parser.places,
-        })),
-        Err(reason) if looks_like_json => JsonParse::Broken(reason),
-        Err(_) => JsonParse::No,
+    // A bracket may belong to the prefix: `[log] {"a":1}`.
+    let starts = first.match_indices(['{', '[']).map(|(at, _)| at);
+    for start in starts.take(MOST_STARTS) {
+        let mut parser = Parser {
+            segments,
+            segment: 0,
+            at: start,
+            places: vec![Place::Text; segments.len()],
+            elisions: Vec::new(),
+        };
+        match parser.document() {
+            Ok(root) => {
+                return JsonParse::Json(Box::new(Document {
+                    prefix: match first[..start].trim() {
+                        "" => String::new(),
+                        _ => first[..start].to_owned(),
+                    },
+                    root,
+                    sent: parser.sent(),
+                    places: parser.places,
+                }));
+            }
+            Err(reason) if looks_like_json => return JsonParse::Broken(reason),
+            Err(_) => {}
+        }
     }
+    JsonParse::No
 }
 
 struct Parser<'a> {
@@ -337,14 +351,17 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    fn sent(&self) -> Vec<Segment> {
+    fn sent(&self) -> Option<Vec<Segment>> {
+        if self.elisions.is_empty() {
+            return None;
+        }
         let mut sent = self.segments.to_vec();
         for (segment, from, to) in self.elisions.iter().rev() {
             if let Segment::Literal(text) = &mut sent[*segment] {
                 text.replace_range(*from..*to, "");
             }
         }
-        sent
+        Some(sent)
     }
 }
 
@@ -352,261 +369,4 @@ enum Next {
     Byte(u8),
     Hole(usize),
     End,
-}
-
-/// Why a text is no JSON, with the place in it.
-pub(super) fn reason(error: &serde_json::Error, text: &str) -> String {
-    if text.is_empty() {
-        return "it is empty".into();
-    }
-    error.to_string()
-}
-
-/// A comparison that goes on behind a difference, to list them all.
-pub(super) struct Comparison<'a> {
-    holes: &'a [Hole],
-    context: &'a Context<'a>,
-    captures: Captures,
-    differences: Vec<Difference>,
-    failed: Option<String>,
-    path: Vec<Step<'a>>,
-}
-
-enum Step<'a> {
-    Key(&'a str),
-    Index(usize),
-}
-
-impl<'a> Comparison<'a> {
-    pub(super) fn new(holes: &'a [Hole], context: &'a Context<'a>) -> Self {
-        Self {
-            holes,
-            context,
-            captures: Captures::new(),
-            differences: Vec::new(),
-            failed: None,
-            path: Vec::new(),
-        }
-    }
-
-    pub(super) fn finish(self) -> Result<Captures, Mismatch> {
-        match self.failed {
-            Some(reason) => Err(Mismatch::Expression(reason)),
-            None if self.differences.is_empty() => Ok(self.captures),
-            None => Err(Mismatch::Json(self.differences)),
-        }
-    }
-
-    pub(super) fn compare(&mut self, pattern: &JsonPattern, came: &'a Json) {
-        match (pattern, came) {
-            (JsonPattern::Scalar(expected), came) => {
-                if !crate::value::json_equal(expected, came) {
-                    self.differ(expected.to_string(), came);
-                }
-            }
-            (JsonPattern::String(parts), Json::String(text)) => match self.text(parts, text) {
-                Some(captures) => self.captures.extend(captures),
-                None => self.differ(self.show_string(parts), came),
-            },
-            (JsonPattern::String(parts), came) => self.differ(self.show_string(parts), came),
-            (JsonPattern::Array { items, open }, Json::Array(came_items)) => {
-                for (index, came) in came_items.iter().enumerate() {
-                    self.path.push(Step::Index(index));
-                    match items.get(index) {
-                        Some(item) => self.compare(item, came),
-                        None if !open => self.differ("nothing more".into(), came),
-                        None => {}
-                    }
-                    self.path.pop();
-                }
-                for (index, item) in items.iter().enumerate().skip(came_items.len()) {
-                    self.path.push(Step::Index(index));
-                    self.missing(item);
-                    self.path.pop();
-                }
-            }
-            (JsonPattern::Object { members, open }, Json::Object(came_members)) => {
-                self.object(members, *open, came_members);
-            }
-            (JsonPattern::Array { .. } | JsonPattern::Object { .. }, came) => {
-                self.differ(self.show(pattern), came);
-            }
-            (JsonPattern::Hole(index), came) => self.hole(*index, came),
-        }
-    }
-
-    fn object(
-        &mut self,
-        members: &[(Vec<Segment>, JsonPattern)],
-        open: bool,
-        came: &'a serde_json::Map<String, Json>,
-    ) {
-        let mut taken: Vec<&str> = Vec::with_capacity(members.len());
-        for (key, pattern) in members {
-            let found = match &key[..] {
-                [] => came.get_key_value(""),
-                [Segment::Literal(key)] => came.get_key_value(key.as_str()),
-                parts => came.iter().find(|(name, _)| {
-                    !taken.contains(&name.as_str()) && self.text(parts, name).is_some()
-                }),
-            };
-            let Some((name, value)) = found else {
-                let name = self.filled(key);
-                self.difference(self.path_to(&name), self.show(pattern), "missing".into());
-                continue;
-            };
-            if key.iter().any(|part| matches!(part, Segment::Hole(_)))
-                && let Some(captures) = self.text(key, name)
-            {
-                self.captures.extend(captures);
-            }
-            taken.push(name);
-            self.path.push(Step::Key(name));
-            self.compare(pattern, value);
-            self.path.pop();
-        }
-        if !open && came.len() > taken.len() {
-            for (name, value) in came {
-                if !taken.contains(&name.as_str()) {
-                    self.path.push(Step::Key(name));
-                    self.differ("not there".into(), value);
-                    self.path.pop();
-                }
-            }
-        }
-    }
-
-    fn hole(&mut self, index: usize, came: &Json) {
-        let hole = &self.holes[index];
-        match hole.known(self.context, &self.captures) {
-            Some(Ok(value)) => {
-                if !value.equals_json(came) {
-                    self.differ(value.to_json().to_string(), came);
-                }
-            }
-            Some(Err(reason)) => self.failed = self.failed.take().or(Some(reason)),
-            None => {
-                if let Some(ty) = hole.ty()
-                    && !ty.accepts_json(came)
-                {
-                    self.differ(ty.describe(), came);
-                } else if let Some(name) = hole.captures() {
-                    let value = Value::from_json(came.clone());
-                    self.captures.push((name.to_owned(), value));
-                }
-            }
-        }
-    }
-
-    /// Matches a string with the parts of a pattern.
-    fn text(&mut self, parts: &[Segment], text: &str) -> Option<Captures> {
-        if let [Segment::Literal(literal)] = parts {
-            return (literal == text).then(Captures::new);
-        }
-        match super::text::matches(parts, self.holes, text, self.context, &self.captures) {
-            Ok(captures) => captures,
-            Err(reason) => {
-                self.failed = self.failed.take().or(Some(reason));
-                None
-            }
-        }
-    }
-
-    fn missing(&mut self, pattern: &JsonPattern) {
-        self.difference(self.here(), self.show(pattern), "missing".into());
-    }
-
-    fn differ(&mut self, expected: String, came: &Json) {
-        self.difference(self.here(), expected, came.to_string());
-    }
-
-    fn difference(&mut self, path: String, expected: String, came: String) {
-        if self.differences.len() < MOST_DIFFERENCES {
-            self.differences.push(Difference {
-                path,
-                expected,
-                came,
-            });
-        }
-    }
-
-    fn here(&self) -> String {
-        let mut path = String::from("$");
-        for step in &self.path {
-            match step {
-                Step::Key(key) => path.push_str(&path_step(key)),
-                Step::Index(index) => path.push_str(&format!("[{index}]")),
-            }
-        }
-        path
-    }
-
-    fn path_to(&self, key: &str) -> String {
-        self.here() + &path_step(key)
-    }
-
-    fn show_string(&self, parts: &[Segment]) -> String {
-        Json::String(self.filled(parts)).to_string()
-    }
-
-    fn filled(&self, parts: &[Segment]) -> String {
-        let mut text = String::new();
-        for part in parts {
-            match part {
-                Segment::Literal(literal) => text.push_str(literal),
-                Segment::Hole(index) => {
-                    let hole = &self.holes[*index];
-                    match hole.known(self.context, &self.captures) {
-                        Some(Ok(value)) => text.push_str(&value.to_string()),
-                        _ => text.push_str(&format!("{{{{{}}}}}", hole.raw)),
-                    }
-                }
-            }
-        }
-        text
-    }
-
-    /// A pattern as JSON, for a difference.
-    fn show(&self, pattern: &JsonPattern) -> String {
-        let list = |mut parts: Vec<String>, open: bool| {
-            if open {
-                parts.push("...".into());
-            }
-            parts.join(",")
-        };
-        match pattern {
-            JsonPattern::Scalar(json) => json.to_string(),
-            JsonPattern::String(parts) => self.show_string(parts),
-            JsonPattern::Hole(index) => {
-                let hole = &self.holes[*index];
-                match (hole.known(self.context, &self.captures), hole.ty()) {
-                    (Some(Ok(value)), _) => value.to_json().to_string(),
-                    (_, Some(ty)) => ty.describe(),
-                    _ => "anything".into(),
-                }
-            }
-            JsonPattern::Array { items, open } => {
-                let items = items.iter().map(|item| self.show(item)).collect();
-                format!("[{}]", list(items, *open))
-            }
-            JsonPattern::Object { members, open } => {
-                let members = members
-                    .iter()
-                    .map(|(key, value)| format!("{}:{}", self.show_string(key), self.show(value)))
-                    .collect();
-                format!("{{{}}}", list(members, *open))
-            }
-        }
-    }
-}
-
-/// A member's name in a path: `.name`, or `["a b"]` where RFC 9535 wants quotes.
-fn path_step(key: &str) -> String {
-    let shorthand = key.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && key.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if shorthand {
-        format!(".{key}")
-    } else {
-        format!("[{}]", Json::String(key.to_owned()))
-    }
 }

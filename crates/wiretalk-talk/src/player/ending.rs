@@ -1,0 +1,106 @@
+//! How a test comes to its end.
+
+use std::sync::Arc;
+
+use super::run::{Owner, Run, RunId};
+use super::{Action, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side};
+use crate::scope::Bindings;
+use crate::syntax::Statement;
+
+impl Player {
+    /// A run has no line left.
+    pub(super) fn finish_run(&mut self, id: RunId) {
+        let owner = self.runs.get(&id).map(|run| run.owner);
+        self.drop_run(id);
+        match (self.side, owner) {
+            (Side::Client, Some(Owner::Dialogue)) => {
+                let unconsumed = self.unconsumed();
+                if self.strict() && !unconsumed.is_empty() {
+                    let part = self.part.and_then(|part| self.plan.parts.get(part));
+                    let span = part.map(|part| part.span).unwrap_or_default();
+                    self.fail(Failure {
+                        span,
+                        connection: None,
+                        expected: "nothing more".into(),
+                        fault: Fault::Unconsumed {
+                            messages: unconsumed,
+                        },
+                    });
+                } else {
+                    self.end(Outcome::Passed { unconsumed });
+                }
+            }
+            (Side::Client, Some(Owner::Finally)) => self.over(),
+            _ => {}
+        }
+    }
+
+    /// Messages that lie in the inboxes.
+    fn unconsumed(&self) -> Vec<(Option<String>, Incoming)> {
+        let each = self.connections.values().flat_map(|connection| {
+            connection
+                .inbox
+                .iter()
+                .filter(|item| matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)))
+                .map(|item: &Item| (connection.name.clone(), item.what.clone()))
+        });
+        each.collect()
+    }
+
+    /// The test failed.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if matches!(self.ending, Ending::Playing) {
+            self.end(Outcome::Failed(Box::new(failure)));
+        } else {
+            // What fails in `finally` does not hide why the test ended, but a test that passed has failed now.
+            if let Ending::Finally(outcome @ Outcome::Passed { .. }) = &mut self.ending {
+                *outcome = Outcome::Failed(Box::new(failure));
+            }
+            self.over();
+        }
+    }
+
+    /// The dialogue is over: `finally` comes, if there is one.
+    fn end(&mut self, outcome: Outcome) {
+        for id in self.runs.keys().copied().collect::<Vec<_>>() {
+            self.drop_run(id);
+        }
+        self.clocks.clear();
+        self.timers.clear();
+        self.ready.clear();
+        self.ending = Ending::Finally(outcome);
+        let bodies: Vec<_> = self
+            .commons()
+            .map(|common| Arc::clone(&common.finally))
+            .filter(|body| !body.is_empty())
+            .collect();
+        // A test's own `finally` comes before the one that all tests share.
+        let steps: Vec<Statement> = bodies
+            .iter()
+            .rev()
+            .flat_map(|body| body.iter().cloned())
+            .collect();
+        if steps.is_empty() {
+            self.over();
+        } else {
+            for connection in self.connections.values_mut() {
+                connection.inbox.clear();
+                connection.inbox_bytes = 0;
+            }
+            self.start(Run::body(
+                steps.into(),
+                None,
+                Bindings::new(),
+                None,
+                Owner::Finally,
+            ));
+        }
+    }
+
+    fn over(&mut self) {
+        if let Ending::Finally(outcome) = std::mem::replace(&mut self.ending, Ending::Over) {
+            self.actions.push_back(Action::Finished(outcome));
+        }
+        self.timers.clear();
+    }
+}

@@ -1,0 +1,161 @@
+//! What came against what a line expects.
+
+use super::run::Run;
+use super::{Incoming, Player};
+use crate::pattern::{Captures, Difference, Mismatch, Pattern};
+use crate::query::{self, Check, Subject};
+use crate::scope::Context;
+use crate::syntax::{Content, Data, Frame, Who};
+
+impl Player {
+    /// What a line expects, with the values that are known here.
+    pub(super) fn describe(&self, run: &Run, frame: &Frame) -> String {
+        let context = self.context(run);
+        let sign = frame.arrow.sign();
+        let who = match &frame.who {
+            Some(Who::Name(name)) => format!("{name} "),
+            Some(Who::All) => "all ".into(),
+            Some(Who::Others) => "others ".into(),
+            None => String::new(),
+        };
+        let payload = match &frame.content {
+            Content::Text(pattern) => format!(" {}", pattern.filled(&context)),
+            Content::Binary(bytes) => format!("hex {}", hex(bytes)),
+            Content::Echo => "echo".into(),
+            Content::Any => "any".into(),
+            Content::Ping(data) => format!("ping{}", describe_data(data.as_ref(), &context)),
+            Content::Pong(data) => format!("pong{}", describe_data(data.as_ref(), &context)),
+            Content::Close { code, reason } => {
+                let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+                let reason = reason.as_ref().map(|reason| reason.filled(&context));
+                let reason = reason.map(|reason| format!(" {reason}"));
+                format!("close{code}{}", reason.unwrap_or_default())
+            }
+        };
+        format!("{who}{sign}{payload}")
+    }
+}
+
+fn describe_data(data: Option<&Data>, context: &Context<'_>) -> String {
+    match data {
+        None => String::new(),
+        Some(Data::Text(pattern)) => format!(" {}", pattern.filled(context)),
+        Some(Data::Bytes(bytes)) => format!("(hex) {}", hex(bytes)),
+    }
+}
+
+/// Bytes as pairs of digits with blanks between.
+fn hex(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(" ")
+}
+
+/// The payload as text, if it is UTF-8.
+pub(super) fn text_of(what: &Incoming) -> Option<&str> {
+    match what {
+        Incoming::Text(text) => Some(text),
+        Incoming::End(_) => None,
+        other => std::str::from_utf8(other.bytes()).ok(),
+    }
+}
+
+/// How far a message is from what a rule wants: the least is the nearest.
+pub(super) fn how_far(mismatch: &Mismatch) -> usize {
+    match mismatch {
+        Mismatch::Check { .. } | Mismatch::Expression(_) => 0,
+        Mismatch::Json(differences) => differences.len(),
+        Mismatch::Text(Difference { expected, came, .. }) => {
+            let same = expected
+                .bytes()
+                .zip(came.bytes())
+                .take_while(|(a, b)| a == b);
+            100 - same.count().min(90)
+        }
+        Mismatch::NotJson(_) => 200,
+        Mismatch::Kind { .. } => 300,
+    }
+}
+
+/// Compares what came with what a line or rule expects.
+pub(super) fn matches(
+    content: &Content,
+    checks: &[Check],
+    subject: &Subject<'_>,
+    came: &Incoming,
+    context: &Context<'_>,
+) -> Result<Captures, Mismatch> {
+    let kind = |expected: &str| Mismatch::Kind {
+        expected: expected.to_owned(),
+        came: came.kind().to_owned(),
+    };
+    let mut captures = match (content, came) {
+        (Content::Any, Incoming::Text(_) | Incoming::Binary(_)) => Captures::new(),
+        (Content::Any, _) => return Err(kind("a message")),
+        (Content::Text(pattern), Incoming::Text(text)) => pattern.matches(text, context)?,
+        (Content::Text(_), _) => return Err(kind("a text message")),
+        (Content::Binary(expected), Incoming::Binary(bytes)) => same_bytes(expected, bytes)?,
+        (Content::Binary(_), _) => return Err(kind("a binary message")),
+        (Content::Ping(data), Incoming::Ping(bytes)) => control(data.as_ref(), bytes, context)?,
+        (Content::Ping(_), _) => return Err(kind("a ping")),
+        (Content::Pong(data), Incoming::Pong(bytes)) => control(data.as_ref(), bytes, context)?,
+        (Content::Pong(_), _) => return Err(kind("a pong")),
+        (
+            Content::Close { code, reason },
+            Incoming::Close {
+                code: came,
+                reason: text,
+            },
+        ) => close(*code, reason.as_ref(), *came, text, context)?,
+        (Content::Close { .. }, _) => return Err(kind("a close")),
+        (Content::Echo, _) => match (context.message, subject.text) {
+            (Some(sent), Some(text)) if sent == text => Captures::new(),
+            _ => return Err(kind("an echo of what was sent")),
+        },
+    };
+    query::apply(checks, subject, context, &mut captures)?;
+    Ok(captures)
+}
+
+fn same_bytes(expected: &[u8], came: &[u8]) -> Result<Captures, Mismatch> {
+    if expected == came {
+        return Ok(Captures::new());
+    }
+    Err(Mismatch::Text(Difference {
+        path: String::new(),
+        expected: hex(expected),
+        came: hex(came),
+    }))
+}
+
+fn control(data: Option<&Data>, came: &[u8], context: &Context<'_>) -> Result<Captures, Mismatch> {
+    match data {
+        None => Ok(Captures::new()),
+        Some(Data::Bytes(expected)) => same_bytes(expected, came),
+        Some(Data::Text(pattern)) => match std::str::from_utf8(came) {
+            Ok(text) => pattern.matches(text, context),
+            Err(_) => same_bytes(pattern.filled(context).as_bytes(), came),
+        },
+    }
+}
+
+fn close(
+    code: Option<u16>,
+    reason: Option<&Pattern>,
+    came: u16,
+    text: &str,
+    context: &Context<'_>,
+) -> Result<Captures, Mismatch> {
+    if let Some(code) = code
+        && code != came
+    {
+        return Err(Mismatch::Text(Difference {
+            path: String::new(),
+            expected: format!("close {code}"),
+            came: format!("close {came} {text}").trim_end().to_owned(),
+        }));
+    }
+    match reason {
+        Some(reason) => reason.matches(text, context),
+        None => Ok(Captures::new()),
+    }
+}
