@@ -45,14 +45,15 @@ pub fn summary(summary: &Summary) -> String {
 fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
     let source = result.plan.source();
     write_line(text, source, failure);
-    let who = failure
-        .connection
-        .and_then(|id| name(result, id))
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
+    let who = failure.connection.and_then(|id| name(result, id));
     let (expected, came) = expected_and_came(failure);
-    write_pair(text, &format!("expected{who}"), &expected);
-    write_pair(text, "came", &came);
+    write_pair(text, "expected", &expected);
+    match (who, &failure.fault) {
+        (Some(who), Fault::Mismatch { .. } | Fault::NotSilent { .. }) => {
+            write_pair(text, "came", &format!("{who} {came}"));
+        }
+        _ => write_pair(text, "came", &came),
+    }
     match &failure.fault {
         Fault::Mismatch { mismatch, .. } | Fault::Handshake { mismatch, .. } => {
             write_mismatch(text, mismatch);

@@ -225,7 +225,7 @@ fn came(what: &Incoming) -> Option<String> {
         Incoming::Binary(bytes) => frame('>', "hex", bytes, true),
         Incoming::Ping(bytes) => frame('>', "ping", bytes, false),
         Incoming::Pong(bytes) => frame('>', "pong", bytes, false),
-        Incoming::Close { code, reason } => format!(">close {code} {reason}"),
+        Incoming::Close { code, reason } => format!(">close {code} {reason}").trim_end().to_owned(),
         Incoming::End(_) => return None,
     })
 }
