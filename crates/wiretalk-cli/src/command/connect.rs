@@ -259,19 +259,10 @@ fn ended(error: &Error, close: Option<(u16, String)>, output: &Output) -> Exit {
     if close.is_some() {
         return closed(close, output);
     }
-    match error.protocol() {
-        Some(protocol) => {
-            terminal::error(&format!(
-                "{error} ({}; closed with {})",
-                protocol.section(),
-                protocol.code().as_u16()
-            ));
-            Exit::PROTOCOL
-        }
-        None => {
-            terminal::error(&error.to_string());
-            Exit::ABNORMAL
-        }
+    terminal::error(&error.to_string());
+    match error.kind() {
+        ErrorKind::Protocol => Exit::PROTOCOL,
+        _ => Exit::ABNORMAL,
     }
 }
 

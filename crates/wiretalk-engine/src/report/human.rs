@@ -55,8 +55,22 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
         _ => write_pair(text, "came", &came),
     }
     match &failure.fault {
-        Fault::Mismatch { mismatch, .. } | Fault::Handshake { mismatch, .. } => {
+        Fault::Mismatch { came, mismatch } => {
             write_mismatch(text, mismatch);
+            if let Some(at) = came_before(result, failure, came) {
+                write_pair(
+                    text,
+                    "note",
+                    &format!("the same message came at {at} already"),
+                );
+            }
+        }
+        Fault::Handshake { mismatch, .. } => write_mismatch(text, mismatch),
+        Fault::Nothing { .. } => {
+            if let Some(late) = came_late(result, failure) {
+                let line = format!("{} at {}", line_of(late), seconds(late.at));
+                write_pair(text, "too late", &line);
+            }
         }
         Fault::Unconsumed { messages } => write_messages(text, messages),
         _ => {}
@@ -67,6 +81,33 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
         write_pair(text, "body", &show(body.as_bytes(), false, MOST_SHOWN));
     }
     write_log(text, result);
+}
+
+/// When a message that was not expected had come before, on the same connection: the peer may repeat itself.
+fn came_before(result: &TestResult, failure: &Failure, came: &Incoming) -> Option<String> {
+    let (kind, payload): (_, &[u8]) = match came {
+        Incoming::Text(text) => (Kind::Text, text.as_bytes()),
+        Incoming::Binary(bytes) => (Kind::Binary, bytes),
+        _ => return None,
+    };
+    let mut same = result.log.iter().rev().filter(|record| {
+        Some(ConnectionId(record.connection)) == failure.connection
+            && record.direction == Direction::Received
+            && record.kind == kind
+            && record.payload == payload
+    });
+    same.next();
+    same.next().map(|record| seconds(record.at))
+}
+
+/// The first message that came on a connection after the test had failed for want of one.
+fn came_late<'a>(result: &'a TestResult, failure: &Failure) -> Option<&'a Record> {
+    result.log.iter().find(|record| {
+        Some(ConnectionId(record.connection)) == failure.connection
+            && record.direction == Direction::Received
+            && matches!(record.kind, Kind::Text | Kind::Binary)
+            && record.at > result.duration
+    })
 }
 
 /// The lines of the talk up to the one that failed, and that one marked.
@@ -158,8 +199,14 @@ fn write_mismatch(text: &mut String, mismatch: &Mismatch) {
         Mismatch::Text(difference) if !difference.path.is_empty() => {
             write_pair(text, "", &describe_mismatch(mismatch));
         }
-        // Both texts stand above already.
-        Mismatch::Text(_) => {}
+        // Both texts stand above already; where they part is not always easy to see.
+        Mismatch::Text(Difference { expected, came, .. }) => {
+            let same = expected.chars().zip(came.chars());
+            let same = same.take_while(|(a, b)| a == b && !a.is_control()).count();
+            if same > 0 && same < MOST_SHOWN && !expected.contains("{{") {
+                let _ = writeln!(text, "  {:<9}   {:same$}^ here they part", "", "");
+            }
+        }
         Mismatch::Kind { .. }
         | Mismatch::NotJson(_)
         | Mismatch::Check { .. }
@@ -217,19 +264,25 @@ fn write_messages(text: &mut String, unconsumed: &[(Option<String>, Incoming)]) 
     }
 }
 
-/// The last messages of the test, with their times.
+/// The last messages of the test, with their times. The closes that end every test are no news.
 fn write_log(text: &mut String, result: &TestResult) {
-    let total = result.log.iter().len() + result.log.dropped();
-    if total == 0 {
+    let shown: Vec<&Record> = result
+        .log
+        .iter()
+        .filter(|record| {
+            record.at <= result.duration || matches!(record.kind, Kind::Text | Kind::Binary)
+        })
+        .collect();
+    if shown.is_empty() {
         return;
     }
     text.push('\n');
-    let skipped = total - result.log.iter().len().min(MOST_MESSAGES);
-    if skipped > 0 {
-        let _ = writeln!(text, "    ({skipped} before)");
+    let from = shown.len().saturating_sub(MOST_MESSAGES);
+    let before = from + result.log.dropped();
+    if before > 0 {
+        let _ = writeln!(text, "    ({before} before)");
     }
-    let from = result.log.iter().len().saturating_sub(MOST_MESSAGES);
-    for record in result.log.iter().skip(from) {
+    for record in &shown[from..] {
         let name = name(result, ConnectionId(record.connection));
         let name = name.map(|name| format!("{name} ")).unwrap_or_default();
         let _ = writeln!(

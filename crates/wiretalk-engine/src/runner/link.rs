@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
-use wiretalk_net::{Connector, Error, Event, Receiver, Request, Sender};
+use wiretalk_net::{Connector, Event, Receiver, Request, Sender};
 use wiretalk_talk::player::{ConnectionId, HandshakeResponse, Incoming, Time};
 
 /// Payload bytes that may wait to be looked at, over all connections of a test.
@@ -112,7 +112,7 @@ async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet)
             Ok(Some(event)) => incoming(event),
             Ok(None) => break,
             Err(error) => {
-                let end = Incoming::End(ended(&error));
+                let end = Incoming::End(error.to_string());
                 outlet.tell(connection, 0, Signal::Received(end)).await;
                 break;
             }
@@ -130,18 +130,6 @@ async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet)
         }
     }
     outlet.tell(connection, 0, Signal::Gone).await;
-}
-
-/// How a connection ended, as a sentence; a broken rule with its section and the code that was answered.
-fn ended(error: &Error) -> String {
-    match error.protocol() {
-        Some(protocol) => format!(
-            "{error} ({}; answered with close {})",
-            protocol.section(),
-            protocol.code().as_u16()
-        ),
-        None => error.to_string(),
-    }
 }
 
 /// What came, in the words of the player.

@@ -109,10 +109,7 @@ async fn read(mock: &Mock, id: ConnectionId, mut receiver: Receiver, closed: &Cl
                 // After the peer's close frame the end of the stream is no news, however rough it is.
                 if lock(closed).is_none() {
                     end.code = error.close_code().map_or(1006, CloseCode::as_u16);
-                    end.why = match error.protocol() {
-                        Some(protocol) => format!("{error} ({})", protocol.section()),
-                        None => error.to_string(),
-                    };
+                    end.why = error.to_string();
                 }
                 return end;
             }
