@@ -224,6 +224,15 @@ impl Pattern {
         !self.literal
     }
 
+    /// Whether a hole in it looks at a name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.holes.iter().any(|hole| match &hole.kind {
+            HoleKind::Name(own) => own == name,
+            HoleKind::Expression(expression) => expression.names().iter().any(|own| own == name),
+            HoleKind::Wildcard(_) | HoleKind::Declare { .. } => false,
+        })
+    }
+
     /// The names that a match binds.
     pub(crate) fn declares(&self) -> impl Iterator<Item = (&str, Span)> {
         self.holes.iter().filter_map(|hole| match &hole.kind {

@@ -24,7 +24,10 @@ impl Player {
         connection: Option<ConnectionId>,
     ) {
         self.last_clock += 1;
-        let next = self.now + period;
+        let next = self.now.saturating_add(period);
+        if let Some(connection) = connection.and_then(|id| self.connections.get_mut(&id)) {
+            connection.clocks.push(self.last_clock);
+        }
         self.timers.insert((next, Timer::Clock(self.last_clock)));
         self.clocks.insert(
             self.last_clock,
@@ -44,20 +47,24 @@ impl Player {
         };
         let n = clock.n;
         clock.n += 1;
-        clock.next += clock.period;
+        clock.next = clock.next.saturating_add(clock.period);
         if clock.next <= self.now {
             // The clock stood still (a suspended machine): it goes on from here, and does not catch up.
-            clock.next = self.now + clock.period;
+            clock.next = self.now.saturating_add(clock.period);
         }
         self.timers.insert((clock.next, Timer::Clock(id)));
+        let (connection, body) = (clock.connection, Arc::clone(&clock.body));
+        if connection.is_some_and(|id| self.is_closing(id)) {
+            return;
+        }
+        if self.too_many_runs(connection) {
+            let span = body.first().map(|step| step.span).unwrap_or_default();
+            let what = "so many bodies of the clock run already that no more are started";
+            self.problem(span, connection, what.to_owned());
+            return;
+        }
         let locals = Bindings::from([("n".to_owned(), crate::Value::Json(n.into()))]);
-        let run = Run::body(
-            Arc::clone(&clock.body),
-            clock.connection,
-            locals,
-            None,
-            Owner::Clock,
-        );
+        let run = Run::body(body, connection, locals, None, Owner::Clock);
         self.start(run);
     }
 }

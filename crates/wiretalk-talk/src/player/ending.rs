@@ -42,7 +42,7 @@ impl Player {
                 .inbox
                 .iter()
                 .filter(|item| matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)))
-                .map(|item: &Item| (connection.name.clone(), item.what.clone()))
+                .map(|item: &Arc<Item>| (connection.name.clone(), item.what.clone()))
         });
         each.collect()
     }
@@ -85,6 +85,7 @@ impl Player {
         } else {
             for connection in self.connections.values_mut() {
                 connection.inbox.clear();
+                connection.control.clear();
                 connection.inbox_bytes = 0;
             }
             self.start(Run::body(

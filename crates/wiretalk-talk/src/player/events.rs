@@ -79,6 +79,19 @@ pub enum Outgoing {
     },
 }
 
+impl Outgoing {
+    /// The payload as text, if it is UTF-8.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => {
+                std::str::from_utf8(bytes).ok()
+            }
+            Self::Close { reason, .. } => Some(reason),
+        }
+    }
+}
+
 /// To whom something is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {

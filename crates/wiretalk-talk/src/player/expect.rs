@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::matching::{how_far, matches, text_of};
+use super::matching::{Line, how_far, text_of};
 use super::run::{Owner, Run, RunId, Wait};
 use super::{
     Action, ConnectionId, Failure, Fault, INBOX_LIMIT, Incoming, Item, Player, Side, State, Time,
@@ -15,7 +15,7 @@ use crate::pattern::Mismatch;
 use crate::query::Subject;
 use crate::scope::Bindings;
 use crate::source::Span;
-use crate::syntax::{Content, StatementKind, Who};
+use crate::syntax::StatementKind;
 
 impl Player {
     /// Offers what lies in a connection's inbox to the lines that could take it.
@@ -33,7 +33,7 @@ impl Player {
             let Some(item) = self.connections.get(&id).and_then(|c| c.control.get(index)) else {
                 return false;
             };
-            let item = item.clone();
+            let item = Arc::clone(item);
             let taken = self
                 .waiting_on(id)
                 .into_iter()
@@ -87,9 +87,8 @@ impl Player {
     fn taken(&mut self, id: ConnectionId) -> bool {
         if let Some(connection) = self.connections.get_mut(&id)
             && let Some(item) = connection.inbox.pop_front()
-            && !matches!(item.what, Incoming::Close { .. })
         {
-            connection.inbox_bytes -= item.what.bytes().len();
+            connection.inbox_bytes = connection.inbox_bytes.saturating_sub(item.weight());
         }
         true
     }
@@ -161,13 +160,15 @@ impl Player {
             return false;
         }
         if matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)) {
-            let nearest = nearest.and_then(|(run, mismatch)| {
+            let line = nearest.and_then(|(run, mismatch)| {
                 let span = self.runs.get(&run)?.step()?.span;
                 Some((span, mismatch))
             });
+            let nearest = line.into_iter().chain(unmatched);
+            let nearest = nearest.min_by_key(|(_, mismatch)| how_far(mismatch));
             self.actions.push_back(Action::Unmatched {
                 connection: id,
-                nearest: unmatched.or(nearest),
+                nearest,
             });
             if self.strict() {
                 self.close_unmatched(id);
@@ -216,7 +217,12 @@ impl Player {
     }
 
     /// Offers an item to a run that waits here.
-    fn try_run(&mut self, run_id: RunId, id: ConnectionId, item: &Item) -> Result<(), Mismatch> {
+    fn try_run(
+        &mut self,
+        run_id: RunId,
+        id: ConnectionId,
+        item: &Arc<Item>,
+    ) -> Result<(), Mismatch> {
         let other = |mismatch: &str| Mismatch::Expression(mismatch.to_owned());
         let run = self
             .runs
@@ -236,18 +242,19 @@ impl Player {
         {
             return Err(other("it came too late"));
         }
-        let context = self.context_of(&run.locals, run.connection, run.message_text());
-        let captures = matches(
-            &frame.content,
-            &frame.checks,
-            &self.subject(id, item),
-            &item.what,
-            &context,
-        )?;
+        // The line was written by who sends it: its `message` is what we sent. The checks under it are ours.
+        let theirs = self.context_of(&run.locals, run.connection, run.sent_text());
+        let ours = self.context_of(&run.locals, run.connection, text_of(&item.what));
+        let line = Line {
+            content: &frame.content,
+            checks: &frame.checks,
+            sent: run.sent.as_ref(),
+        };
+        let captures = line.matches(&self.subject(id, item), &item.what, &theirs, &ours)?;
         self.bind(run_id, captures);
         let mut on_rest = Vec::new();
         if let Some(run) = self.runs.get_mut(&run_id) {
-            run.message = Some(item.what.clone());
+            run.message = Some(Arc::clone(item));
             if let Wait::Message { on, .. } = &run.wait {
                 on_rest.extend_from_slice(&on[1..]);
             }
@@ -276,7 +283,11 @@ impl Player {
     }
 
     /// Offers an item to the rules: the first that matches takes it. Else the one that came nearest, and why it failed.
-    fn try_rules(&mut self, id: ConnectionId, item: &Item) -> Result<(), Option<(Span, Mismatch)>> {
+    fn try_rules(
+        &mut self,
+        id: ConnectionId,
+        item: &Arc<Item>,
+    ) -> Result<(), Option<(Span, Mismatch)>> {
         if matches!(item.what, Incoming::Close { .. } | Incoming::End(_)) {
             return Err(None);
         }
@@ -287,7 +298,12 @@ impl Player {
         let mut nearest: Option<(usize, Span, Mismatch)> = None;
         let mut taken = None;
         for rule in self.rules() {
-            match matches(&rule.content, &rule.checks, &subject, &item.what, &context) {
+            let line = Line {
+                content: &rule.content,
+                checks: &rule.checks,
+                sent: None,
+            };
+            match line.matches(&subject, &item.what, &context, &context) {
                 Ok(captures) => {
                     taken = Some((rule.span, Arc::clone(&rule.body), captures));
                     break;
@@ -303,7 +319,7 @@ impl Player {
         let Some((span, body, captures)) = taken else {
             return Err(nearest.map(|(_, span, mismatch)| (span, mismatch)));
         };
-        if self.too_many_runs(id) {
+        if self.too_many_runs(Some(id)) {
             let what = "the client has more bodies running than a mock keeps; this message is left unanswered";
             self.problem(span, Some(id), what.to_owned());
         } else if !body.is_empty() {
@@ -312,7 +328,7 @@ impl Player {
                 body,
                 Some(id),
                 locals,
-                Some(item.what.clone()),
+                Some(Arc::clone(item)),
                 Owner::Rule,
             ));
         }
@@ -358,38 +374,5 @@ impl Player {
             }
             self.taken(id);
         }
-    }
-
-    /// Whether the dialogue answers the peer's close with a line of its own.
-    pub(super) fn will_write_close(&self, id: ConnectionId) -> bool {
-        let Some(connection) = self.connections.get(&id) else {
-            return false;
-        };
-        let name = connection.name.as_deref();
-        let runs = self.runs.values();
-        let mut dialogues = runs.filter(|run| match self.side {
-            Side::Client => run.owner == Owner::Dialogue,
-            Side::Server => run.owner == Owner::Dialogue && run.connection == Some(id),
-        });
-        let Some(run) = dialogues.next() else {
-            return false;
-        };
-        let mut frames = run.steps[run.at.min(run.steps.len())..]
-            .iter()
-            .filter_map(|step| match &step.kind {
-                StatementKind::Frame(frame) => Some(frame),
-                _ => None,
-            })
-            .filter(|frame| match &frame.who {
-                Some(Who::Name(who)) => Some(who.as_str()) == name.or(run.name.as_deref()),
-                _ => true,
-            })
-            .skip_while(|frame| {
-                self.is_ours(frame.arrow) || !matches!(frame.content, Content::Close { .. })
-            });
-        frames.next().is_some()
-            && frames.next().is_some_and(|frame| {
-                self.is_ours(frame.arrow) && matches!(frame.content, Content::Close { .. })
-            })
     }
 }

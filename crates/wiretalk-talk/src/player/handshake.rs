@@ -66,6 +66,9 @@ impl Player {
             }
         }
         self.last_connection = id.0;
+        if let Some(plays) = plays {
+            *self.played.entry(plays).or_default() += 1;
+        }
         let mut connection = Connection::new(None, client);
         connection.bindings = bindings;
         connection.plays = plays;
@@ -99,10 +102,12 @@ impl Player {
         let Some(listen) = &self.plan.listen else {
             return true;
         };
-        let rest = listen
-            .raw
-            .split_once("://")
-            .map_or(&*listen.raw, |(_, r)| r);
+        let none = Bindings::new();
+        // An address that cannot be filled names no path that could be compared.
+        let Ok(url) = listen.render(&self.context_of(&none, None, None)) else {
+            return true;
+        };
+        let rest = url.text.split_once("://").map_or(&*url.text, |(_, r)| r);
         match rest.find('/') {
             Some(at) => rest[at..].split(['?', '#']).next() == Some(path),
             None => true,
@@ -212,10 +217,7 @@ impl Player {
             fits.then_some(index)
         });
         let matching: Vec<usize> = connects.collect();
-        let taken = |index: &usize| {
-            let mut others = self.connections.values();
-            others.any(|other| other.plays == Some(*index))
-        };
+        let taken = |index: &usize| self.played.get(index).is_some_and(|count| *count > 0);
         let free = matching.iter().find(|index| !taken(index));
         free.or(matching.first()).copied()
     }
@@ -238,7 +240,7 @@ impl Player {
         let (from, name) = match plays {
             Some(index) => (index + 1, connect_name(&steps[index])),
             None if connects => return,
-            None => (0, None),
+            None => (self.plan.settings.len().min(steps.len()), None),
         };
         // The same name again is another connection: what follows is not for this one.
         let to = steps[from..]
@@ -247,30 +249,49 @@ impl Player {
                 matches!(step.kind, StatementKind::Connect(_)) && connect_name(step) == name
             })
             .map_or(steps.len(), |length| from + length);
-        let own: Arc<[Statement]> = steps[from..to].iter().cloned().collect();
-        let lines = own
+        let lines = steps[from..to]
             .iter()
             .any(|step| matches!(step.kind, StatementKind::Frame(_)));
         if !lines {
             return;
         }
+        self.set_before(id, &steps[self.plan.settings.len().min(from)..from]);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.name.clone_from(&name);
         }
-        self.start(Run::dialogue(own, Some(id), name));
-        let run = self.newest_run();
+        let run = self.start(Run {
+            end: to,
+            ..Run::dialogue(steps, from, Some(id), name)
+        });
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.dialogue = run;
+            connection.dialogue = Some(run);
         }
     }
 
-    fn newest_run(&self) -> Option<RunId> {
-        self.runs.keys().next_back().copied()
+    /// The `set` lines before a client's `connect`, those aside that the mock has run at its start.
+    fn set_before(&mut self, id: ConnectionId, steps: &[Statement]) {
+        for step in steps {
+            let StatementKind::Set(set) = &step.kind else {
+                continue;
+            };
+            if set.scope != SetScope::Run || self.variables.contains_key(&set.name) {
+                continue;
+            }
+            let none = Bindings::new();
+            match set.value.value(&self.context_of(&none, Some(id), None)) {
+                Ok((value, _)) => {
+                    if let Some(connection) = self.connections.get_mut(&id) {
+                        connection.bindings.insert(set.name.clone(), value);
+                    }
+                }
+                Err(why) => self.problem(step.span, Some(id), why),
+            }
+        }
     }
 
     /// A test's handshake was refused with an HTTP answer.
     pub fn refused(&mut self, now: super::Time, id: ConnectionId, response: &HandshakeResponse) {
-        self.now = self.now.max(now);
+        self.begin(now);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Gone;
         }
@@ -280,7 +301,10 @@ impl Player {
 
     /// A test's connection could not be opened, for a reason given as a sentence.
     pub fn failed(&mut self, now: super::Time, id: ConnectionId, why: String) {
-        self.now = self.now.max(now);
+        self.begin(now);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.state = State::Gone;
+        }
         let Some((run, span)) = self.waiting_for_handshake(id) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! What came against what a line expects.
 
 use super::run::Run;
-use super::{Incoming, Player};
+use super::{Incoming, Outgoing, Player};
 use crate::pattern::{Captures, Difference, Mismatch, Pattern};
 use crate::query::{self, Check, Subject};
 use crate::scope::Context;
@@ -76,44 +76,74 @@ pub(super) fn how_far(mismatch: &Mismatch) -> usize {
     }
 }
 
-/// Compares what came with what a line or rule expects.
-pub(super) fn matches(
-    content: &Content,
-    checks: &[Check],
-    subject: &Subject<'_>,
-    came: &Incoming,
-    context: &Context<'_>,
-) -> Result<Captures, Mismatch> {
-    let kind = |expected: &str| Mismatch::Kind {
-        expected: expected.to_owned(),
-        came: came.kind().to_owned(),
-    };
-    let mut captures = match (content, came) {
-        (Content::Any, Incoming::Text(_) | Incoming::Binary(_)) => Captures::new(),
-        (Content::Any, _) => return Err(kind("a message")),
-        (Content::Text(pattern), Incoming::Text(text)) => pattern.matches(text, context)?,
-        (Content::Text(_), _) => return Err(kind("a text message")),
-        (Content::Binary(expected), Incoming::Binary(bytes)) => same_bytes(expected, bytes)?,
-        (Content::Binary(_), _) => return Err(kind("a binary message")),
-        (Content::Ping(data), Incoming::Ping(bytes)) => control(data.as_ref(), bytes, context)?,
-        (Content::Ping(_), _) => return Err(kind("a ping")),
-        (Content::Pong(data), Incoming::Pong(bytes)) => control(data.as_ref(), bytes, context)?,
-        (Content::Pong(_), _) => return Err(kind("a pong")),
-        (
-            Content::Close { code, reason },
-            Incoming::Close {
-                code: came,
-                reason: text,
+/// A line that expects something.
+pub(super) struct Line<'a> {
+    pub(super) content: &'a Content,
+    pub(super) checks: &'a [Check],
+    /// What we sent last: what `echo` repeats.
+    pub(super) sent: Option<&'a Outgoing>,
+}
+
+impl Line<'_> {
+    /// Compares what came: the payload with what its sender had in sight, the checks with what we have.
+    pub(super) fn matches(
+        &self,
+        subject: &Subject<'_>,
+        came: &Incoming,
+        theirs: &Context<'_>,
+        ours: &Context<'_>,
+    ) -> Result<Captures, Mismatch> {
+        let mut captures = self.content_matches(came, theirs)?;
+        query::apply(self.checks, subject, ours, &mut captures)?;
+        Ok(captures)
+    }
+
+    fn content_matches(
+        &self,
+        came: &Incoming,
+        context: &Context<'_>,
+    ) -> Result<Captures, Mismatch> {
+        let kind = |expected: &str| {
+            Err(Mismatch::Kind {
+                expected: expected.to_owned(),
+                came: came.kind().to_owned(),
+            })
+        };
+        match (self.content, came) {
+            (Content::Any, Incoming::Text(_) | Incoming::Binary(_)) => Ok(Captures::new()),
+            (Content::Any, _) => kind("a message"),
+            (Content::Text(pattern), Incoming::Text(text)) => pattern.matches(text, context),
+            (Content::Text(_), _) => kind("a text message"),
+            (Content::Binary(expected), Incoming::Binary(bytes)) => same_bytes(expected, bytes),
+            (Content::Binary(_), _) => kind("a binary message"),
+            (Content::Ping(data), Incoming::Ping(bytes)) => control(data.as_ref(), bytes, context),
+            (Content::Ping(_), _) => kind("a ping"),
+            (Content::Pong(data), Incoming::Pong(bytes)) => control(data.as_ref(), bytes, context),
+            (Content::Pong(_), _) => kind("a pong"),
+            (
+                Content::Close { code, reason },
+                Incoming::Close {
+                    code: came,
+                    reason: text,
+                },
+            ) => close(*code, reason.as_ref(), *came, text, context),
+            (Content::Close { .. }, _) => kind("a close"),
+            (Content::Echo, _) => match (self.sent, came) {
+                (Some(Outgoing::Text(sent)), Incoming::Text(text)) if sent == text => {
+                    Ok(Captures::new())
+                }
+                (Some(Outgoing::Text(sent)), Incoming::Text(text)) => {
+                    Err(Mismatch::Text(Difference {
+                        path: String::new(),
+                        expected: sent.clone(),
+                        came: text.clone(),
+                    }))
+                }
+                (Some(Outgoing::Binary(sent)), Incoming::Binary(bytes)) => same_bytes(sent, bytes),
+                _ => kind("an echo of what was sent"),
             },
-        ) => close(*code, reason.as_ref(), *came, text, context)?,
-        (Content::Close { .. }, _) => return Err(kind("a close")),
-        (Content::Echo, _) => match (context.message, subject.text) {
-            (Some(sent), Some(text)) if sent == text => Captures::new(),
-            _ => return Err(kind("an echo of what was sent")),
-        },
-    };
-    query::apply(checks, subject, context, &mut captures)?;
-    Ok(captures)
+        }
+    }
 }
 
 fn same_bytes(expected: &[u8], came: &[u8]) -> Result<Captures, Mismatch> {

@@ -73,8 +73,16 @@ pub struct Player {
     /// `set global.NAME`
     global: Bindings,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// How many of them are open.
+    open: usize,
     last_connection: u64,
+    /// How many clients play each `connect` of a mock's dialogue, by its place.
+    played: BTreeMap<usize, usize>,
     runs: BTreeMap<RunId, Run>,
+    /// How many of them belong to no connection.
+    own_runs: usize,
+    /// The dialogue of a test.
+    dialogue_run: Option<RunId>,
     last_run: u64,
     ready: VecDeque<RunId>,
     /// Connections with something to offer to the lines that wait.
@@ -85,10 +93,11 @@ pub struct Player {
     actions: VecDeque<Action>,
     now: Time,
     ending: Ending,
-    /// Whether a line somewhere waits for pings, and whether one writes pongs.
+    /// Whether a line somewhere waits for pings, or for pongs.
     expects_ping: bool,
-    writes_pong: bool,
     expects_pong: bool,
+    /// Whether a line that expects something looks at what we sent before.
+    remembers_sent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,19 +125,23 @@ struct Connection {
     /// Names bound in a mock's dialogue with this client.
     bindings: Bindings,
     /// Messages and closes that no line has taken yet.
-    inbox: VecDeque<Item>,
+    inbox: VecDeque<Arc<Item>>,
     inbox_bytes: usize,
     /// Pings and pongs that no line has taken yet.
-    control: VecDeque<Item>,
+    control: VecDeque<Arc<Item>>,
     /// Runs that wait for something to come here, the youngest last.
     waiting: Vec<RunId>,
     /// A mock's dialogue with this client.
     dialogue: Option<RunId>,
     /// Which `connect` of the dialogue this client plays.
     plays: Option<usize>,
-    runs: usize,
+    /// What runs in its name.
+    runs: BTreeSet<RunId>,
+    clocks: Vec<u64>,
     last_sent: Option<Time>,
     close_sent: bool,
+    /// Whether the peer has sent its close, or is gone.
+    close_came: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +151,17 @@ enum State {
     Gone,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Item {
     at: Time,
     what: Incoming,
+}
+
+impl Item {
+    /// What it counts against the bound of an inbox: an empty message takes room too.
+    fn weight(&self) -> usize {
+        self.what.bytes().len() + size_of::<Self>()
+    }
 }
 
 impl Connection {
@@ -157,9 +177,11 @@ impl Connection {
             waiting: Vec::new(),
             dialogue: None,
             plays: None,
-            runs: 0,
+            runs: BTreeSet::new(),
+            clocks: Vec::new(),
             last_sent: None,
             close_sent: false,
+            close_came: false,
         }
     }
 }
@@ -175,7 +197,8 @@ impl Player {
             .get(index)
             .map(|part| Arc::clone(&part.steps))
             .unwrap_or_default();
-        player.start(Run::dialogue(steps, None, None));
+        let run = player.start(Run::dialogue(steps, 0, None, None));
+        player.dialogue_run = Some(run);
         player
     }
 
@@ -214,8 +237,12 @@ impl Player {
             dialogue: Bindings::new(),
             global: Bindings::new(),
             connections: BTreeMap::new(),
+            open: 0,
             last_connection: 0,
+            played: BTreeMap::new(),
             runs: BTreeMap::new(),
+            own_runs: 0,
+            dialogue_run: None,
             last_run: 0,
             ready: VecDeque::new(),
             dirty: VecDeque::new(),
@@ -226,8 +253,8 @@ impl Player {
             now: Time::ZERO,
             ending: Ending::Playing,
             expects_ping: false,
-            writes_pong: false,
             expects_pong: false,
+            remembers_sent: false,
         };
         player.look_for_control_frames();
         player
@@ -248,8 +275,20 @@ impl Player {
     /// The time is now `now`.
     pub fn tick(&mut self, now: Time) {
         self.now = self.now.max(now);
+        self.fire(|time, now| time <= now);
+    }
+
+    /// Something happens at `now`: what should have happened before happens first, so that a deadline holds also if
+    /// the caller comes late.
+    fn begin(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        self.advance();
+        self.fire(|time, now| time < now);
+    }
+
+    fn fire(&mut self, is_due: fn(Time, Time) -> bool) {
         while let Some((time, timer)) = self.timers.first().copied() {
-            if time > self.now {
+            if !is_due(time, self.now) {
                 break;
             }
             self.timers.remove(&(time, timer));
@@ -264,10 +303,7 @@ impl Player {
     /// How many clients a mock has, or how many connections a test has open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.connections
-            .values()
-            .filter(|connection| connection.state == State::Open)
-            .count()
+        self.open
     }
 
     /// The name that a connection has in the talk.
@@ -278,7 +314,7 @@ impl Player {
 
     /// A connection is open: after a handshake that was accepted, or for a test with the answer that it got.
     pub fn opened(&mut self, now: Time, id: ConnectionId, response: &HandshakeResponse) {
-        self.now = self.now.max(now);
+        self.begin(now);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -286,6 +322,7 @@ impl Player {
             return;
         }
         connection.state = State::Open;
+        self.open += 1;
         let clocks: Vec<_> = self
             .commons()
             .flat_map(|common| &common.clocks)
@@ -304,15 +341,19 @@ impl Player {
 
     /// Something came over a connection.
     pub fn received(&mut self, now: Time, id: ConnectionId, what: Incoming) {
-        self.now = self.now.max(now);
-        let answers_close = matches!(what, Incoming::Close { .. }) && self.will_write_close(id);
+        self.begin(now);
+        let answered = match &what {
+            Incoming::Close { .. } => self.will_write_close(id),
+            Incoming::Ping(payload) => self.will_write_pong(id, payload),
+            _ => false,
+        };
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let item = Item { at: now, what };
+        let item = Arc::new(Item { at: self.now, what });
         match &item.what {
             Incoming::Ping(payload) => {
-                if !self.writes_pong {
+                if !answered {
                     self.actions.push_back(Action::Send {
                         to: Target::One(id),
                         frame: Outgoing::Pong(payload.clone()),
@@ -328,14 +369,17 @@ impl Player {
                 }
             }
             Incoming::Close { .. } => {
-                if !connection.close_sent && !answers_close {
+                connection.close_came = true;
+                if !connection.close_sent && !answered {
                     connection.close_sent = true;
                     self.actions.push_back(Action::ReplyClose(id));
                 }
+                connection.inbox_bytes += item.weight();
                 connection.inbox.push_back(item);
             }
             Incoming::Text(_) | Incoming::Binary(_) | Incoming::End(_) => {
-                connection.inbox_bytes += item.what.bytes().len();
+                connection.close_came |= matches!(item.what, Incoming::End(_));
+                connection.inbox_bytes += item.weight();
                 connection.inbox.push_back(item);
             }
         }
@@ -349,33 +393,31 @@ impl Player {
 
     /// A connection is gone for good: nothing more will come, nothing can be sent.
     pub fn gone(&mut self, now: Time, id: ConnectionId) {
-        self.now = self.now.max(now);
-        self.advance();
+        self.begin(now);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        connection.state = State::Gone;
-        if self.side == Side::Server {
-            self.connections.remove(&id);
-            let runs: Vec<RunId> = self
-                .runs
-                .iter()
-                .filter(|(_, run)| run.connection == Some(id))
-                .map(|(run, _)| *run)
-                .collect();
-            for run in runs {
-                self.drop_run(run);
-            }
+        if connection.state == State::Open {
+            self.open -= 1;
         }
-        let clocks: Vec<u64> = self
-            .clocks
-            .iter()
-            .filter(|(_, clock)| clock.connection == Some(id))
-            .map(|(clock, _)| *clock)
-            .collect();
-        for clock in clocks {
+        connection.state = State::Gone;
+        connection.close_came = true;
+        for clock in std::mem::take(&mut connection.clocks) {
             if let Some(running) = self.clocks.remove(&clock) {
                 self.timers.remove(&(running.next, Timer::Clock(clock)));
+            }
+        }
+        match self.side {
+            // A line may wait for what can no longer come.
+            Side::Client => self.dirty.push_back(id),
+            Side::Server => {
+                for run in std::mem::take(&mut connection.runs) {
+                    self.drop_run(run);
+                }
+                let plays = self.connections.remove(&id).and_then(|gone| gone.plays);
+                if let Some(count) = plays.and_then(|plays| self.played.get_mut(&plays)) {
+                    *count = count.saturating_sub(1);
+                }
             }
         }
         self.advance();
@@ -441,7 +483,7 @@ impl Player {
             client: connection
                 .filter(|_| self.side == Side::Server)
                 .map(|connection| &connection.client),
-            clients: self.open_connections(),
+            clients: self.open,
             world: &self.world,
         }
     }

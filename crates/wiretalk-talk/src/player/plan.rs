@@ -150,7 +150,10 @@ impl Plan {
                     self.listen.get_or_insert_with(|| url.clone());
                 }
                 StatementKind::Test(_) => {}
-                StatementKind::Finally(body) => common.finally = body.clone().into(),
+                StatementKind::Finally(body) => {
+                    let before = common.finally.iter().cloned();
+                    common.finally = before.chain(body.iter().cloned()).collect();
+                }
                 StatementKind::Option(option) => match option {
                     TalkOption::Timeout(time) => common.timeout = Some(*time),
                     TalkOption::Strict(strict) => common.strict = Some(*strict),

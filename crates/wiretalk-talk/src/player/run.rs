@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Action, Connection, ConnectionId, Failure, Fault, Incoming, Player, RUNS_PER_CLIENT, Side,
-    Time, Timer,
+    Action, Connection, ConnectionId, Failure, Fault, Incoming, Item, Outgoing, Player,
+    RUNS_PER_CLIENT, Side, State, Time, Timer,
 };
 use crate::scope::Bindings;
 use crate::source::Span;
@@ -32,10 +32,14 @@ pub(super) struct Run {
     pub(super) name: Option<String>,
     pub(super) steps: Arc<[Statement]>,
     pub(super) at: usize,
+    /// Where it ends, in `steps`.
+    pub(super) end: usize,
     pub(super) locals: Bindings,
     pub(super) wait: Wait,
     /// What it received last.
-    pub(super) message: Option<Incoming>,
+    pub(super) message: Option<Arc<Item>>,
+    /// What it sent last, if a line looks at that.
+    pub(super) sent: Option<Outgoing>,
 }
 
 /// What a run waits for.
@@ -80,11 +84,13 @@ impl Wait {
 impl Run {
     pub(super) fn dialogue(
         steps: Arc<[Statement]>,
+        from: usize,
         connection: Option<ConnectionId>,
         name: Option<String>,
     ) -> Self {
         Self {
             name,
+            at: from,
             ..Self::body(steps, connection, Bindings::new(), None, Owner::Dialogue)
         }
     }
@@ -93,23 +99,25 @@ impl Run {
         steps: Arc<[Statement]>,
         connection: Option<ConnectionId>,
         locals: Bindings,
-        message: Option<Incoming>,
+        message: Option<Arc<Item>>,
         owner: Owner,
     ) -> Self {
         Self {
             owner,
             connection,
             name: None,
+            end: steps.len(),
             steps,
             at: 0,
             locals,
             wait: Wait::Nothing,
             message,
+            sent: None,
         }
     }
 
     pub(super) fn message_text(&self) -> Option<&str> {
-        match self.message.as_ref()? {
+        match &self.message.as_ref()?.what {
             Incoming::Text(text) => Some(text),
             Incoming::Binary(bytes) | Incoming::Ping(bytes) | Incoming::Pong(bytes) => {
                 std::str::from_utf8(bytes).ok()
@@ -121,7 +129,17 @@ impl Run {
 
     /// The line at hand.
     pub(super) fn step(&self) -> Option<&Statement> {
-        self.steps.get(self.at)
+        self.left().first()
+    }
+
+    /// The line at hand and those behind it.
+    pub(super) fn left(&self) -> &[Statement] {
+        self.steps.get(self.at..self.end).unwrap_or_default()
+    }
+
+    /// What the other side received last, as text: what it means by `message`.
+    pub(super) fn sent_text(&self) -> Option<&str> {
+        self.sent.as_ref()?.text()
     }
 }
 
@@ -136,21 +154,36 @@ pub(super) enum Played {
 }
 
 impl Player {
-    pub(super) fn start(&mut self, run: Run) {
-        if let Some(connection) = run.connection.and_then(|id| self.connections.get_mut(&id)) {
-            connection.runs += 1;
-        }
+    pub(super) fn start(&mut self, run: Run) -> RunId {
         self.last_run += 1;
         let id = RunId(self.last_run);
+        match run.connection {
+            Some(connection) => {
+                if let Some(connection) = self.connections.get_mut(&connection) {
+                    connection.runs.insert(id);
+                }
+            }
+            None => self.own_runs += 1,
+        }
         self.runs.insert(id, run);
         self.ready.push_back(id);
+        id
     }
 
-    /// Whether a client has so many bodies running that no more may start.
-    pub(super) fn too_many_runs(&self, id: ConnectionId) -> bool {
-        self.connections
-            .get(&id)
-            .is_some_and(|connection| connection.runs >= RUNS_PER_CLIENT)
+    /// Whether a client, or the server itself, has so many bodies running that no more may start.
+    pub(super) fn too_many_runs(&self, id: Option<ConnectionId>) -> bool {
+        let running = match id {
+            Some(id) => self.connections.get(&id).map_or(0, |c| c.runs.len()),
+            None => self.own_runs,
+        };
+        running >= RUNS_PER_CLIENT
+    }
+
+    /// Whether nothing can be sent over a connection any more, or not yet.
+    pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_none_or(|connection| {
+            connection.state != State::Open || connection.close_sent || connection.close_came
+        })
     }
 
     /// Ends a run wherever it is.
@@ -159,8 +192,12 @@ impl Player {
         let Some(run) = self.runs.remove(&id) else {
             return;
         };
-        if let Some(connection) = run.connection.and_then(|id| self.connections.get_mut(&id)) {
-            connection.runs = connection.runs.saturating_sub(1);
+        let Some(connection) = run.connection else {
+            self.own_runs = self.own_runs.saturating_sub(1);
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(&connection) {
+            connection.runs.remove(&id);
             if connection.dialogue == Some(id) {
                 connection.dialogue = None;
             }
@@ -221,7 +258,7 @@ impl Player {
                 return;
             };
             let steps = Arc::clone(&run.steps);
-            let Some(statement) = steps.get(run.at) else {
+            let Some(statement) = steps[..run.end].get(run.at) else {
                 self.finish_run(id);
                 return;
             };
@@ -252,13 +289,21 @@ impl Player {
             }
             StatementKind::Set(set) => self.play_set(id, statement.span, set),
             StatementKind::Wait(time) => {
-                let until = self.now + *time;
+                let until = self.now.saturating_add(*time);
                 self.wait(id, Wait::Until(until));
                 Played::Waits
             }
             StatementKind::Silence { who, duration } => {
-                let until = self.now + *duration;
+                let until = self.now.saturating_add(*duration);
                 if self.side == Side::Server {
+                    // Another client's silence is not for this one to keep.
+                    let run = self.runs.get(&id);
+                    if let (Some(Who::Name(who)), Some(own)) =
+                        (who, run.and_then(|r| r.name.as_ref()))
+                        && who != own
+                    {
+                        return Played::Done;
+                    }
                     self.wait(id, Wait::Until(until));
                     return Played::Waits;
                 }
@@ -324,9 +369,10 @@ impl Player {
                 Some(id) => vec![id],
                 None => return self.impossible(id, span, "no client is meant".into()),
             },
-            (Side::Client, Some(Who::All | Who::Others)) => {
-                self.connections.keys().copied().collect()
-            }
+            (Side::Client, Some(who @ (Who::All | Who::Others))) => match self.everyone(run, who) {
+                Ok(everyone) => everyone,
+                Err(why) => return self.impossible(id, span, why),
+            },
             (Side::Client, who) => match self.meant(run, who.as_ref()) {
                 Ok(id) => vec![id],
                 Err(why) => return self.impossible(id, span, why),
@@ -338,8 +384,8 @@ impl Player {
             Side::Server if run.owner == Owner::Dialogue => given,
             _ => Some(given.unwrap_or_else(|| self.timeout())),
         };
-        let deadline =
-            limit.map(|limit| self.now + limit + frame.options.after.unwrap_or_default());
+        let after = frame.options.after.unwrap_or_default();
+        let deadline = limit.map(|limit| self.now.saturating_add(limit).saturating_add(after));
         let since = self.now;
         self.wait(
             id,
@@ -378,7 +424,7 @@ impl Player {
             headers,
             subprotocols,
         });
-        let deadline = self.now + self.timeout();
+        let deadline = self.now.saturating_add(self.timeout());
         let since = self.now;
         self.wait(
             id,
@@ -400,15 +446,21 @@ impl Player {
             Wait::Nothing => {}
             Wait::Until(_) | Wait::Silence { .. } => self.step_on(id),
             Wait::Before(_) => self.ready.push_back(id),
-            Wait::Message { on, since, .. } => {
-                let waited = self.now.saturating_sub(*since);
+            Wait::Message {
+                on,
+                since,
+                deadline,
+            } => {
+                let waited = deadline.unwrap_or(self.now).saturating_sub(*since);
                 let connection = on.first().copied();
                 self.nothing_came(id, connection, waited);
             }
             Wait::Handshake {
-                connection, since, ..
+                connection,
+                since,
+                deadline,
             } => {
-                let waited = self.now.saturating_sub(*since);
+                let waited = deadline.saturating_sub(*since);
                 let connection = Some(*connection);
                 self.nothing_came(id, connection, waited);
             }

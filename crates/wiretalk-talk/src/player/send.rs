@@ -4,7 +4,7 @@ use super::run::{Owner, Played, Run, RunId, Wait};
 use super::{Action, ConnectionId, Incoming, Outgoing, Player, Side, State, Target};
 use crate::pattern::{Captures, Pattern};
 use crate::source::Span;
-use crate::syntax::{Content, Data, Frame, Set, SetScope, Who};
+use crate::syntax::{Arrow, Content, Data, Frame, Set, SetScope, StatementKind, Who};
 
 impl Player {
     pub(super) fn play_send(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
@@ -20,9 +20,12 @@ impl Player {
             && let Some(after) = frame.options.after
             && !matches!(run.wait, Wait::Before(_))
         {
-            let until = self.now + after;
+            let until = self.now.saturating_add(after);
             self.wait(id, Wait::Before(until));
             return Played::Waits;
+        }
+        if self.is_moot(run, frame) {
+            return Played::Failed;
         }
         let targets = match self.targets(run, frame.who.as_ref()) {
             Ok(targets) => targets,
@@ -32,13 +35,13 @@ impl Player {
             Ok(outgoing) => outgoing,
             Err(why) => return self.impossible(id, span, why),
         };
+        if self.remembers_sent
+            && let Some(run) = self.runs.get_mut(&id)
+        {
+            run.sent = Some(outgoing.clone());
+        }
         for to in targets {
-            if let Target::One(id) = to
-                && let Some(connection) = self.connections.get_mut(&id)
-            {
-                connection.last_sent = Some(self.now);
-                connection.close_sent |= matches!(outgoing, Outgoing::Close { .. });
-            }
+            self.note_sent(to, &outgoing);
             self.actions.push_back(Action::Send {
                 to,
                 frame: outgoing.clone(),
@@ -47,34 +50,127 @@ impl Player {
         Played::Done
     }
 
+    /// Whether a body has outlived its connection: what it would send is of no use to anybody, and no fault.
+    fn is_moot(&self, run: &Run, frame: &Frame) -> bool {
+        let beside = matches!(run.owner, Owner::Rule | Owner::Clock);
+        let Some(connection) = run.connection.and_then(|id| self.connections.get(&id)) else {
+            return false;
+        };
+        match self.side {
+            // A clock ticks for each connection: a line that names one is for that one's clock.
+            Side::Client => match &frame.who {
+                Some(Who::Name(who)) if run.owner == Owner::Clock => {
+                    Some(who) != connection.name.as_ref()
+                }
+                None => beside && (connection.close_sent || connection.close_came),
+                _ => false,
+            },
+            Side::Server => {
+                !matches!(frame.who, Some(Who::All | Who::Others))
+                    && connection.close_came
+                    && (connection.close_sent || !matches!(frame.content, Content::Close { .. }))
+            }
+        }
+    }
+
+    fn note_sent(&mut self, to: Target, outgoing: &Outgoing) {
+        let closes = matches!(outgoing, Outgoing::Close { .. });
+        match to {
+            Target::One(id) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.last_sent = Some(self.now);
+                    connection.close_sent |= closes;
+                }
+            }
+            Target::All | Target::Others(_) if closes => {
+                for (id, connection) in &mut self.connections {
+                    connection.close_sent |= to != Target::Others(*id);
+                }
+            }
+            Target::All | Target::Others(_) => {}
+        }
+    }
+
     /// To whom a line goes.
     fn targets(&self, run: &Run, who: Option<&Who>) -> Result<Vec<Target>, String> {
         let open = |id: ConnectionId| match self.connections.get(&id) {
+            // A close may still be answered.
             Some(connection) if connection.state == State::Open && !connection.close_sent => {
                 Ok(vec![Target::One(id)])
             }
+            Some(connection) if connection.close_came => Err(
+                "the peer has closed the connection, so nothing can be sent any more".to_owned(),
+            ),
             Some(connection) if connection.close_sent => {
                 Err("the connection is being closed, so nothing can be sent any more".to_owned())
             }
             _ => Err("the connection is not open".to_owned()),
         };
         match (self.side, who) {
+            // Each client with a name plays the lines for all by itself.
+            (Side::Server, Some(Who::All | Who::Others)) if run.name.is_some() => {
+                let own =
+                    who == Some(&Who::Others) && self.speaker(run) == Some(run.name.as_deref());
+                match run.connection {
+                    Some(id) if !own => open(id),
+                    _ => Ok(Vec::new()),
+                }
+            }
             (Side::Server, Some(Who::All)) => Ok(vec![Target::All]),
             (Side::Server, Some(Who::Others)) => run
                 .connection
                 .map(|id| vec![Target::Others(id)])
                 .ok_or_else(|| "`others` needs a client that it is not".to_owned()),
-            (Side::Client, Some(Who::All | Who::Others)) => Ok(self
-                .connections
-                .iter()
-                .filter(|(_, connection)| connection.state == State::Open)
-                .map(|(id, _)| Target::One(*id))
-                .collect()),
+            (Side::Client, Some(who @ (Who::All | Who::Others))) => {
+                let everyone = self.everyone(run, who)?;
+                Ok(everyone.into_iter().map(Target::One).collect())
+            }
             (Side::Server, _) => match run.connection {
                 Some(id) => open(id),
                 None => Err("no client is meant: write `all <`".to_owned()),
             },
             (Side::Client, who) => open(self.meant(run, who)?),
+        }
+    }
+
+    /// The name of the client that spoke last before the line at hand, if one did; `Some(None)` for one without a name.
+    fn speaker<'a>(&self, run: &'a Run) -> Option<Option<&'a str>> {
+        let before = run.steps[..run.at.min(run.steps.len())].iter().rev();
+        let mut speakers = before.filter_map(|step| match &step.kind {
+            StatementKind::Frame(frame) if frame.arrow == Arrow::ToServer => match &frame.who {
+                Some(Who::Name(name)) => Some(Some(name.as_str())),
+                None => Some(None),
+                Some(Who::All | Who::Others) => None,
+            },
+            _ => None,
+        });
+        speakers.next()
+    }
+
+    /// The connections of a test that `all` or `others` means.
+    pub(super) fn everyone(&self, run: &Run, who: &Who) -> Result<Vec<ConnectionId>, String> {
+        let but = match (who, run.connection) {
+            (Who::Others, Some(own)) => Some(own),
+            (Who::Others, None) => {
+                let spoke = self
+                    .speaker(run)
+                    .and_then(|name| self.connection_named(name))
+                    .ok_or(
+                        "`others` are all but the one that spoke last, and none has spoken yet",
+                    )?;
+                Some(spoke)
+            }
+            _ => None,
+        };
+        let everyone: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(id, connection)| connection.state == State::Open && Some(**id) != but)
+            .map(|(id, _)| *id)
+            .collect();
+        match everyone[..] {
+            [] => Err("no connection is open that is meant".to_owned()),
+            _ => Ok(everyone),
         }
     }
 
@@ -114,11 +210,15 @@ impl Player {
         Ok(match content {
             Content::Text(pattern) => Outgoing::Text(self.render(id, pattern)?),
             Content::Binary(bytes) => Outgoing::Binary(bytes.clone()),
-            Content::Echo => match self.runs.get(&id).and_then(|run| run.message.clone()) {
-                Some(Incoming::Text(text)) => Outgoing::Text(text),
-                Some(Incoming::Binary(bytes)) => Outgoing::Binary(bytes),
-                Some(Incoming::Ping(bytes)) => Outgoing::Ping(bytes),
-                Some(Incoming::Pong(bytes)) => Outgoing::Pong(bytes),
+            Content::Echo => match self
+                .runs
+                .get(&id)
+                .and_then(|run| Some(&run.message.as_ref()?.what))
+            {
+                Some(Incoming::Text(text)) => Outgoing::Text(text.clone()),
+                Some(Incoming::Binary(bytes)) => Outgoing::Binary(bytes.clone()),
+                Some(Incoming::Ping(bytes)) => Outgoing::Ping(bytes.clone()),
+                Some(Incoming::Pong(bytes)) => Outgoing::Pong(bytes.clone()),
                 _ => return Err("nothing was received that could be echoed".into()),
             },
             Content::Ping(data) => Outgoing::Ping(self.fill_data(id, data.as_ref())?),

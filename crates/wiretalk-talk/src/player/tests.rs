@@ -1,1 +1,4 @@
-
+mod hostile;
+mod mock_role;
+mod stage;
+mod test_role;
