@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::diagnostic::Diagnostic;
 use crate::scope::{Bindings, Client, Context};
+use crate::source::Source;
 use crate::value::Value;
 use crate::world::World;
 
@@ -92,4 +94,18 @@ impl Scene {
             world: &self.world,
         }
     }
+}
+
+/// A diagnostic as `line:column severity: what / mend`.
+pub(crate) fn show(source: &Source, diagnostic: &Diagnostic) -> String {
+    let (line, column) = source.position(diagnostic.span.start);
+    let severity = if diagnostic.is_error() {
+        "error"
+    } else {
+        "warning"
+    };
+    format!(
+        "{line}:{column} {severity}: {} / {}",
+        diagnostic.what, diagnostic.mend
+    )
 }

@@ -1,21 +1,29 @@
 //! Which names are bound where, and which are never used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use super::{Checker, Role};
+use super::{Around, Checker, Role};
 use crate::diagnostic::closest;
 use crate::expression::{BUILT_IN, FUNCTIONS};
 use crate::pattern::{HoleKind, Pattern};
 use crate::query::{Check, CheckKind};
 use crate::source::Span;
-use crate::syntax::{Statement, StatementKind, Trigger};
+use crate::syntax::{Set, SetScope, Statement, StatementKind, Trigger};
 use crate::world::World;
 
+/// Names of the language that this version does not know yet.
+const LATER: [&str; 3] = ["load", "members", "history"];
+
 /// The names in sight, and what is known of those that the talk captures.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Names {
-    bound: Vec<String>,
+    /// Names that come from outside.
+    given: BTreeSet<String>,
+    /// Names that the talk binds, in sight here.
+    bound: BTreeSet<String>,
+    /// Those of `bound` that were bound since the check began, to be forgotten at the end of a body.
+    log: Vec<String>,
     /// Where each captured name is first captured, and whether it is used anywhere.
     captured: BTreeMap<String, (Span, bool)>,
 }
@@ -23,26 +31,76 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(given: &[String]) -> Self {
         Self {
-            bound: given.to_vec(),
-            captured: BTreeMap::new(),
+            given: given.iter().cloned().collect(),
+            ..Self::default()
         }
     }
 
     pub(super) fn bind(&mut self, name: &str) {
-        if !self.bound.iter().any(|known| known == name) {
-            self.bound.push(name.to_owned());
+        if self.bound.insert(name.to_owned()) {
+            self.log.push(name.to_owned());
+        }
+    }
+
+    fn bind_set(&mut self, set: &Set) {
+        if set.scope == SetScope::Run {
+            self.bind(&set.name);
         }
     }
 
     fn is_bound(&self, name: &str) -> bool {
-        self.bound.iter().any(|known| known == name)
+        self.bound.contains(name) || self.given.contains(name)
     }
 
-    /// Takes over which names another set of names saw used.
-    pub(super) fn take_uses(&mut self, other: &Self) {
-        for (name, (_, used)) in &other.captured {
-            if let Some((_, own)) = self.captured.get_mut(name) {
-                *own |= used;
+    /// A body begins: what it binds is forgotten by [`Names::leave`].
+    pub(super) fn enter(&self) -> usize {
+        self.log.len()
+    }
+
+    pub(super) fn leave(&mut self, entered: usize) {
+        for name in self.log.drain(entered..) {
+            self.bound.remove(&name);
+        }
+    }
+
+    /// A dialogue begins, with nothing in sight but what comes from outside; for a mock, also what its handshake
+    /// captures. Gives back what was in sight, for [`Names::end_dialogue`].
+    pub(super) fn begin_dialogue(
+        &mut self,
+        handshake: &[Statement],
+    ) -> (BTreeSet<String>, Vec<String>) {
+        let before = (
+            std::mem::take(&mut self.bound),
+            std::mem::take(&mut self.log),
+        );
+        for statement in handshake {
+            self.declare_handshake(statement);
+        }
+        before
+    }
+
+    pub(super) fn end_dialogue(&mut self, before: (BTreeSet<String>, Vec<String>)) {
+        (self.bound, self.log) = before;
+    }
+
+    /// The names that `on connect` captures or sets.
+    fn declare_handshake(&mut self, statement: &Statement) {
+        let StatementKind::On(on) = &statement.kind else {
+            return;
+        };
+        let Trigger::Connect { path, headers } = &on.trigger else {
+            return;
+        };
+        let values = headers.iter().map(|header| &header.value);
+        for pattern in path.iter().chain(values) {
+            for (name, _) in pattern.declares() {
+                self.bind(name);
+            }
+        }
+        on.checks.iter().for_each(|check| self.bind_capture(check));
+        for line in &on.body {
+            if let StatementKind::Set(set) = &line.kind {
+                self.bind_set(set);
             }
         }
     }
@@ -66,7 +124,7 @@ impl Names {
             });
             each_name(statement, &mut |name| self.mark(name));
             match &statement.kind {
-                StatementKind::Set(set) => self.bind(&set.name),
+                StatementKind::Set(set) => self.bind_set(set),
                 StatementKind::Frame(_) | StatementKind::Http(_) | StatementKind::Connect(_) => {
                     each_pattern(statement, &mut |pattern, _| {
                         for (name, _) in pattern.declares() {
@@ -75,17 +133,7 @@ impl Names {
                     });
                     each_check(statement, &mut |check| self.bind_capture(check));
                 }
-                StatementKind::On(on) => match &on.trigger {
-                    Trigger::Connect { path, headers } => {
-                        let values = headers.iter().map(|header| &header.value);
-                        for pattern in path.iter().chain(values) {
-                            for (name, _) in pattern.declares() {
-                                self.bind(name);
-                            }
-                        }
-                    }
-                    Trigger::Message { .. } | Trigger::Get { .. } => {}
-                },
+                StatementKind::On(_) => self.declare_handshake(statement),
                 _ => {}
             }
         }
@@ -101,18 +149,6 @@ impl Names {
         if let Some((_, used)) = self.captured.get_mut(name) {
             *used = true;
         }
-    }
-
-    /// What is bound before the first line of a dialogue: what comes from outside, and for a mock what its handshake
-    /// captured.
-    pub(super) fn before_dialogue(&self, steps: &[Statement], role: Role) -> Self {
-        let mut own = self.clone();
-        if role == Role::Test {
-            let mut later = Self::default();
-            later.declare_all(steps);
-            own.bound.retain(|name| !later.is_bound(name));
-        }
-        own
     }
 }
 
@@ -190,19 +226,62 @@ impl Checker {
         }
     }
 
+    pub(super) fn bind_set(&mut self, set: &Set) {
+        self.names.bind_set(set);
+    }
+
     fn used(&mut self, name: &str, span: Span) {
-        let built_in = BUILT_IN.contains(&name) || FUNCTIONS.contains(&name);
-        if built_in || self.names.is_bound(name) {
+        if self.names.is_bound(name) || FUNCTIONS.contains(&name) {
             return;
         }
-        let known = self.names.bound.iter().map(String::as_str).chain(BUILT_IN);
-        let mend = match closest(name, known) {
+        if BUILT_IN.contains(&name) {
+            if let Some((what, mend)) = self.out_of_place(name) {
+                self.error(span, what, mend);
+            }
+            return;
+        }
+        if LATER.contains(&name) {
+            self.error(
+                span,
+                format!("`{name}` is not in this version yet"),
+                "leave it out",
+            );
+            return;
+        }
+        let known = self.names.bound.iter().chain(&self.names.given);
+        let mend = match closest(name, known.map(String::as_str).chain(BUILT_IN)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
                 "bind it before: `set {name} = …`, `--set {name}=…`, or capture it with `{{{{{name}:type}}}}`"
             ),
         };
         self.error(span, format!("`{name}` is not bound here"), mend);
+    }
+
+    /// Why a name that is there by itself is not there in this place.
+    fn out_of_place(&self, name: &str) -> Option<(&'static str, &'static str)> {
+        let clock = matches!(self.around, Around::ClientClock | Around::ServerClock);
+        match name {
+            "n" if !clock => Some((
+                "`n` counts the runs of `every`, and this is not in one",
+                "put the line under `every`, or bind a name of your own",
+            )),
+            "message" if clock || matches!(self.around, Around::Handshake | Around::Settings) => {
+                Some((
+                    "there is no `message` here: nothing was received",
+                    "put the line under `on >`",
+                ))
+            }
+            "client" if self.role == Role::Test => Some((
+                "`client` is what a server knows of a client, and a test has none",
+                "bind what you need: `set user = alice`",
+            )),
+            "client" if matches!(self.around, Around::ServerClock | Around::Settings) => Some((
+                "there is no `client` here that could be meant",
+                "put the line under `on >` or `every … per client`",
+            )),
+            _ => None,
+        }
     }
 
     /// Captures that nothing looks at.

@@ -1,1 +1,253 @@
+use super::*;
+use crate::testing::show;
 
+/// The findings of a talk that can be read.
+#[track_caller]
+fn findings(role: Role, talk: &str, given: &[&str]) -> Vec<String> {
+    let parsed = crate::parse("chat.talk", talk);
+    assert_eq!(parsed.diagnostics, [], "{talk}");
+    let given: Vec<String> = given.iter().map(|name| (*name).to_owned()).collect();
+    let found = check(&parsed.talk, role, &given);
+    found
+        .iter()
+        .map(|d| show(parsed.talk.source(), d))
+        .collect()
+}
+
+#[track_caller]
+fn finds(role: Role, talk: &str, expected: &[&str]) {
+    assert_eq!(findings(role, talk, &[]), expected, "{role:?}:\n{talk}");
+}
+
+const CONNECT: &str = "connect ws://h\n";
+
+#[test]
+fn each_finding_of_a_test() {
+    #[rustfmt::skip]
+    let table: &[(&str, &[&str])] = &[
+        // Names.
+        ("> {{price}}\n< x\n", &["2:3 error: `price` is not bound here / bind it before: `set price = …`, `--set price=…`, or capture it with `{{price:type}}`"]),
+        ("< {{price:int}}\n< {{prise}}\n", &[
+            "2:3 warning: `price` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
+            "3:3 error: `prise` is not bound here / did you mean `price`?",
+        ]),
+        ("< {{ mesage|upper }}\n", &["2:3 error: `mesage` is not bound here / did you mean `message`?"]),
+        ("> {{x}}\n< {{x:int}}\n> {{x}}\n", &["2:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("< a\n  ? $.n == {{gone}}\n", &["3:3 error: `gone` is not bound here / bind it before: `set gone = …`, `--set gone=…`, or capture it with `{{gone:type}}`"]),
+        ("< a\n  id = $.id\n", &["3:3 warning: `id` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter"]),
+        ("set global.x = 1\n> {{x}}\n< a\n", &["3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("> {{n}}\n< a\n", &["2:3 error: `n` counts the runs of `every`, and this is not in one / put the line under `every`, or bind a name of your own"]),
+        ("> {{client.id}}\n< a\n", &["2:3 error: `client` is what a server knows of a client, and a test has none / bind what you need: `set user = alice`"]),
+        ("set client.x = 1\n< a\n", &["2:1 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`"]),
+        ("> {{ load.user }}\n< a\n", &["2:3 error: `load` is not in this version yet / leave it out"]),
+        (r#"> {{ members("x") }}
+< a
+"#, &["2:3 error: `members` is not in this version yet / leave it out"]),
+        ("every 1s\n  > {{message}}\n< a\n", &["3:5 error: there is no `message` here: nothing was received / put the line under `on >`"]),
+        // What cannot be sent.
+        ("> {{_}}\n< a\n", &["2:3 error: this cannot be sent: `{{_}}` says nothing of what to send / give it a name and an example: `{{name=example}}`"]),
+        ("> {{_:json}}\n< a\n", &["2:3 error: this cannot be sent: no value can be made up for JSON / give it a name and an example: `{{name=example}}`"]),
+        ("> {{x:/a/}}\n< {{x}}\n", &["2:3 error: this cannot be sent: `x` is not bound, and has no example / give it one: `{{x:/a/=example}}`"]),
+        (">any\n< a\n", &["2:1 error: `any` cannot be sent / write the message itself; `any` only stands where a message is expected"]),
+        (">(within 1s) a\n< a\n", &["2:1 warning: `within` and `skip` say nothing of a line that is sent / leave them out"]),
+        (">(skip) a\n  ? size > 0\n< a\n", &[
+            "2:1 warning: `within` and `skip` say nothing of a line that is sent / leave them out",
+            "3:3 warning: a check under a line that is sent checks nothing / put it under a line that is expected",
+        ]),
+        // Clients.
+        ("alice > a\n< a\n", &["2:1 error: there is no client called `alice` / open it first: `connect alice ws://…`"]),
+        ("connect alice ws://h\nalise > a\n< a\n", &["3:1 error: there is no client called `alise` / did you mean `alice`?"]),
+        ("alice silence 1s\n", &["2:1 error: there is no client called `alice` / open it first: `connect alice ws://…`"]),
+        ("others < a\n", &["2:1 error: `others` are all but the client that spoke last, and none has spoken yet / put a `>` line before it, or write `all`"]),
+        ("on < a\n  bob > b\n< c\n", &["3:3 error: there is no client called `bob` / open it: `connect bob ws://…`"]),
+        ("every 1s\n  bob > b\n< c\n", &["3:3 error: there is no client called `bob` / open it: `connect bob ws://…`"]),
+        ("finally\n  bob > b\n< c\n", &["3:3 error: there is no client called `bob` / open it: `connect bob ws://…`"]),
+        // Order.
+        ("> a\nHTTP 101\n< b\n", &["3:1 error: `HTTP` is the answer to a handshake, and none stands right before it / put it right under its `connect`, without indentation"]),
+        ("on < a\n  HTTP 101\n< b\n", &["3:3 error: `HTTP` is the answer to a handshake or a plain request, and here is none / put it under `on connect`, `on GET` or `connect`"]),
+        ("> close\n<close\n", &["2:1 warning: `> close` sends the word `close`, not a close frame / write `>close` for the close frame, or `>text close` if the word is meant"]),
+        ("on < {{_}}\n  > a\non < b\n  > c\n< d\n", &["4:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
+        ("every 1s\n  >echo\n< a\n", &["3:3 error: nothing was received that could be echoed / write the message itself"]),
+        // A test that could not fail.
+        ("> a\n", &["1:1 error: the test `chat` expects nothing, so it could never fail / add what must arrive (`< …`), or `silence 500ms` if nothing may"]),
+        ("HTTP 101\n> a\n<any\n", &["1:1 error: the test `chat` expects nothing, so it could never fail / add what must arrive (`< …`), or `silence 500ms` if nothing may"]),
+    ];
+    for (talk, expected) in table {
+        finds(Role::Test, &format!("{CONNECT}{talk}"), expected);
+    }
+    finds(
+        Role::Test,
+        "> a\n< b\n",
+        &[
+            "1:1 error: there is nothing to test in this talk / a test begins with `connect ws://…`; to play the server, run `wiretalk serve`",
+        ],
+    );
+    finds(
+        Role::Test,
+        "test one\n> a\nconnect ws://h\n< b\n",
+        &["2:1 error: there is no connection yet / put `connect ws://…` before this line"],
+    );
+    finds(
+        Role::Test,
+        "connect alice ws://h\nconnect bob ws://h\n> a\nbob < b\n",
+        &[
+            "3:1 error: there are several clients, and this line does not say which it means / put a name before the arrow: `alice >`",
+        ],
+    );
+}
+
+#[test]
+fn each_finding_of_a_mock() {
+    #[rustfmt::skip]
+    let table: &[(&str, &[&str])] = &[
+        ("on > {{x:int}}\n  < {{y}}\n", &[
+            "1:6 warning: `x` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
+            "2:5 error: `y` is not bound here / bind it before: `set y = …`, `--set y=…`, or capture it with `{{y:type}}`",
+        ]),
+        ("on > {{x:int}}\n  < {{x}}\non > b\n  < {{x}}\n", &["4:5 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("every 1s\n  set x = 1\n  all < {{x}}\non > b\n  < {{x}}\n", &["5:5 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("every 1s\n  < a\n", &["2:3 error: the server's clock has no client to send this to / write `all <`, or `every … per client` for a clock of each client's own"]),
+        ("every 1s\n  bob < a\n", &["2:3 error: the server's clock has no client to send this to / write `all <`, or `every … per client` for a clock of each client's own"]),
+        ("every 1s\n  others < a\n", &["2:3 error: `others` needs a client that it is not, and the server's clock has none / write `all <`, or `every … per client` for a clock of each client's own"]),
+        ("every 1s\n  all <echo\n", &["2:3 error: nothing was received that could be echoed / write `all <`, or `every … per client` for a clock of each client's own"]),
+        ("every 1s\n  all < {{client.id}} {{message}}\n", &[
+            "2:9 error: there is no `client` here that could be meant / put the line under `on >` or `every … per client`",
+            "2:23 error: there is no `message` here: nothing was received / put the line under `on >`",
+        ]),
+        ("every 1s\n  set client.x = 1\n", &["2:3 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`"]),
+        ("every 1s per client\n  <echo\n", &["2:3 error: nothing was received that could be echoed / write the message itself"]),
+        ("set x = {{client.id}}\non > a\n  < {{x}}\n", &["1:9 error: there is no `client` here that could be meant / put the line under `on >` or `every … per client`"]),
+        ("listen {{url}}\non > a\n", &["1:8 error: `url` is not bound here / bind it before: `set url = …`, `--set url=…`, or capture it with `{{url:type}}`"]),
+        ("on > a\n  bob < b\n", &["2:3 error: a mock's rules and clocks know no client called `bob` / write the arrow alone for the client that it is about, `all` or `others`"]),
+        ("on > a\n  <any\n", &["2:3 error: `any` cannot be sent / write the message itself; `any` only stands where a message is expected"]),
+        ("on > a\n  < {{_}}\n", &["2:5 error: this cannot be sent: `{{_}}` says nothing of what to send / give it a name and an example: `{{name=example}}`"]),
+        ("on > a\n  <(within 1s) b\n    ? size > 1\n", &[
+            "2:3 warning: `within` and `skip` say nothing of a line that is sent / leave them out",
+            "3:5 warning: a check under a line that is sent checks nothing / put it under a line that is expected",
+        ]),
+        ("on > a\n  HTTP 200\n", &["2:3 error: `HTTP` is the answer to a handshake or a plain request, and here is none / put it under `on connect`, `on GET` or `connect`"]),
+        ("on > {{_}}\non > b\non >hex 00\non >ping\n", &["2:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
+        ("on >any\non > b\non >hex 00\non >any\non >ping\n", &[
+            "2:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins",
+            "3:1 warning: this rule is never reached: a rule above it takes every message / put it above that rule; the first rule that matches wins",
+            "4:1 warning: this rule is never reached: a rule above it takes every message / put it above that rule; the first rule that matches wins",
+        ]),
+        ("on > {{x:any}}\n  < {{x}}\ntest a\non > b\n", &["4:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
+        ("on connect\n  > a\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on >`, or into the dialogue"]),
+        ("on connect\n  wait 1s\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on >`, or into the dialogue"]),
+        ("on connect\n  HTTP 101\n  HTTP 401\n", &["3:3 error: a request is answered once, and this is the second answer / put the other answer under a rule of its own"]),
+        ("on connect\n  HTTP 401\n    | {{message}}\n    ? size > 1\n", &[
+            "3:7 error: there is no `message` here: nothing was received / put the line under `on >`",
+            "4:5 warning: a check under a line that is sent checks nothing / put it under a line that is expected",
+        ]),
+        ("on connect\non connect /x\n", &["2:1 warning: this rule is never reached: a rule above it takes every handshake / put it above that rule; the first rule that matches wins"]),
+        ("on GET /\n  HTTP 101\n", &["2:3 error: a plain request asks for no upgrade, so 101 is no answer to it / write another status: `HTTP 200`"]),
+        ("on GET /{{name:word}}\n  HTTP 200\n    | {{nane}}\n", &[
+            "1:9 warning: `name` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
+            "3:7 error: `nane` is not bound here / did you mean `name`?",
+        ]),
+        // A dialogue that is served.
+        ("connect ws://h\n> {{x:int}}\n< {{y}}\n", &[
+            "2:3 warning: `x` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
+            "3:3 error: `y` is not bound here / bind it before: `set y = …`, `--set y=…`, or capture it with `{{y:type}}`",
+        ]),
+        ("> a\n< {{x:/b/}}\n> {{x}}\n", &["2:3 error: this cannot be sent: `x` is not bound, and has no example / give it one: `{{x:/b/=example}}`"]),
+        ("connect ws://h\n> a\n<any\n", &["3:1 error: `any` cannot be sent / write the message itself; `any` only stands where a message is expected"]),
+    ];
+    for (talk, expected) in table {
+        finds(Role::Mock, talk, expected);
+    }
+}
+
+#[test]
+fn what_is_given_from_outside_is_bound() {
+    let talk = "connect {{url}}\n> {{token}}\nset token = x\n< {{token}}\n";
+    assert_eq!(findings(Role::Test, talk, &["url", "token"]), [""; 0]);
+    assert_eq!(findings(Role::Test, talk, &["token"]).len(), 1);
+}
+
+#[test]
+fn one_test_does_not_see_what_another_binds() {
+    finds(
+        Role::Test,
+        "connect ws://h\ntest a\n< {{id:int}}\n> {{id}}\ntest b\n> {{id}}\n< x\n",
+        &[
+            "6:3 error: `id` is not bound here / bind it before: `set id = …`, `--set id=…`, or capture it with `{{id:type}}`",
+        ],
+    );
+}
+
+#[test]
+fn what_is_right_is_not_complained_about() {
+    let first_look = r#"connect ws://127.0.0.1:8765/ws
+
+> Hello, WebSocket!
+< Message text was: Hello, WebSocket!
+
+> {"op":"subscribe","topic":"btc"}
+< {"op":"subscribed","id":"{{id:uuid}}", ...}
+  ? latency < 50ms
+< {"topic":"btc","price":{{price:number}},"sub":"{{id}}"}
+  ? {{price}} > 0
+
+>close 1000
+<close 1000
+"#;
+    let four_ways = r#"listen ws://127.0.0.1:4000
+
+on > {{_}}ignore{{_}}
+  # a request without a response
+on > {{_}}double{{_}}
+  all < {{message}} #1
+  all < {{message}} #2
+on > {{_}}
+  all <echo
+every 5s
+  all < hello world {{n}}
+"#;
+    let named = r#"test a message reaches the other member
+connect alice ws://127.0.0.1:4000/chat?user=alice
+connect bob   ws://127.0.0.1:4000/chat?user=bob
+alice > {"type":"message","text":"hi"}
+bob   < {"type":"message","from":"alice","text":"hi"}
+others < joined
+alice silence 200ms
+"#;
+    let both = r#"set url = ws://127.0.0.1:4000/
+set token = {{ uuid() }}
+on connect
+  Authorization: Bearer {{bearer:word}}
+  set client.token = {{bearer}}
+  HTTP 101
+    X-Token: {{bearer}}
+on > whoami
+  ? client.token exists
+  set global.seen = {{ global.seen|default(0) + 1 }}
+  < {{client.id}} {{client.token}} {{bearer}} {{server.clients}} {{token}}
+every 1s per client
+  < {{n}} {{client.id}} {{ [1, 2]|length }} {{ range(3)|list }}
+on < {{_}}x
+  > {{message}}
+connect {{url}}
+  Authorization: Bearer {{who=me}}
+HTTP 101
+  X-Token: {{who}}
+> whoami
+<(within 1s) {"n":{{count:int}},"who":"{{who}}", ...}
+  ? $.n == {{count}}
+  last = $.n
+>echo
+<echo
+> {{last}}
+<close
+finally
+  > bye
+"#;
+    finds(Role::Test, first_look, &[]);
+    finds(Role::Mock, first_look, &[]);
+    finds(Role::Mock, four_ways, &[]);
+    finds(Role::Test, named, &[]);
+    finds(Role::Mock, named, &[]);
+    finds(Role::Test, both, &[]);
+    finds(Role::Mock, both, &[]);
+}
