@@ -11,6 +11,7 @@ impl Pattern {
     /// Compiles a payload. What is wrong with its holes is added to `errors`; the pattern then has those holes
     /// as literal text.
     pub(crate) fn parse(payload: &Payload, errors: &mut Vec<Diagnostic>) -> Self {
+        let before = errors.len();
         let mut segments = Vec::new();
         let mut holes: Vec<Hole> = Vec::new();
         let mut literal = String::new();
@@ -68,7 +69,10 @@ impl Pattern {
             json: None,
             literal: false,
         };
+        // A hole that cannot be read leaves its braces in the text: what they break is no mistake of its own.
+        let read = errors.len() == before;
         match json::parse(&pattern.segments) {
+            _ if !read => {}
             JsonParse::No => {}
             JsonParse::Broken(reason) => errors.push(Diagnostic::warning(
                 pattern.span,

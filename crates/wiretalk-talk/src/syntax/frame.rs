@@ -170,6 +170,9 @@ impl Parser {
                 "within" | "after" => match duration(value) {
                     Some(time) if name == "within" => options.within = Some(time),
                     Some(time) => options.after = Some(time),
+                    None if value.is_empty() => {
+                        self.error(span, format!("`{name}` needs a time"), DURATION_MEND);
+                    }
                     None => self.error(span, format!("`{value}` is not a time"), DURATION_MEND),
                 },
                 _ => self.unknown_option(span, name),
@@ -189,8 +192,9 @@ impl Parser {
             );
             return;
         }
-        let known = ["within", "after", "skip", "hex"];
+        let known = ["within", "after", "skip"];
         let mend = match closest(name, known) {
+            _ if name == "hex" => "`hex` is an option of ping and pong; for a binary message it is a kind: `<hex 0a ff`".into(),
             Some(near) => format!("did you mean `{near}`?"),
             None => "the options are `within 200ms`, `after 1s`, `skip`, and `hex` for ping and pong; for a payload in parentheses put a space behind the arrow".into(),
         };
@@ -411,6 +415,7 @@ impl Parser {
                 Some(b'\\') => escaped(&mut bytes, b"\\"),
                 Some(b'x') => rest
                     .get(1..3)
+                    .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
                     .and_then(|digits| u8::from_str_radix(digits, 16).ok())
                     .map(|byte| {
                         bytes.push(byte);

@@ -32,6 +32,8 @@ pub(crate) struct Bar<'a> {
     pub(crate) text: &'a str,
     /// Offset of `text` in the source.
     pub(crate) start: usize,
+    /// Offset of the bar itself.
+    pub(crate) at: usize,
 }
 
 /// A physical line, before the tree is made. `fmt` works on these.
@@ -77,7 +79,11 @@ pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
             let text = rest.strip_prefix(' ').unwrap_or(rest);
             let start = body_start + (body.len() - text.len());
             Physical::Bar {
-                bar: Bar { text, start },
+                bar: Bar {
+                    text,
+                    start,
+                    at: body_start,
+                },
                 indent,
             }
         } else {
@@ -180,7 +186,7 @@ impl<'a> Builder<'a> {
         };
         let Some(owner) = owner else {
             errors.push(Diagnostic::error(
-                Span::new(bar.start.saturating_sub(1), bar.start + bar.text.len()),
+                Span::new(bar.at, bar.start + bar.text.len()),
                 "a bar goes on with a payload, but no line that has one stands right above it",
                 "put it under a `>` or `<` line, or under `HTTP`",
             ));
