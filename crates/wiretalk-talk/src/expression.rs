@@ -17,6 +17,31 @@ pub(crate) const BUILT_IN: [&str; 8] = [
     "message", "client", "server", "global", "env", "uuid", "now", "n",
 ];
 
+/// The longest expression, without what stands in quotes: MiniJinja goes deeper with each operator.
+const MOST_CODE: usize = 512;
+
+/// Bytes of an expression outside its quotes.
+fn code_length(source: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut length = 0;
+    for byte in source.bytes() {
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if byte == b'\\' => escaped = true,
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
+            None => {
+                length += 1;
+                if matches!(byte, b'"' | b'\'') {
+                    quote = Some(byte);
+                }
+            }
+        }
+    }
+    length
+}
+
 /// The functions of MiniJinja itself.
 pub(crate) const FUNCTIONS: [&str; 4] = ["range", "dict", "debug", "namespace"];
 
@@ -55,6 +80,11 @@ impl Expression {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn compile(source: &str) -> Result<Self, String> {
+        if code_length(source) > MOST_CODE {
+            return Err(format!(
+                "it is longer than {MOST_CODE} characters, texts in quotes aside"
+            ));
+        }
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| sentence(&error))?;

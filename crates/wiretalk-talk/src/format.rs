@@ -114,9 +114,26 @@ fn statement(text: &str) -> String {
         let laid_out = format!("{set}{} = {}", name.trim(), value.trim());
         return laid_out.trim_end().to_owned();
     }
-    match rest {
-        "" => word.to_owned(),
-        rest => format!("{word} {rest}"),
+    directive(word, rest)
+}
+
+/// A directive with single blanks between its words; an address or a title is left as it is.
+fn directive(word: &str, rest: &str) -> String {
+    let (first, behind) = syntax::first_word(rest);
+    let two_words = match word {
+        "connect" => crate::pattern::is_name(first),
+        "on" => true,
+        _ => false,
+    };
+    if matches!(word, "option" | "every") || (first == "silence" && word != "test") {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        format!("{word} {}", words.join(" ")).trim_end().to_owned()
+    } else if two_words && !behind.is_empty() {
+        format!("{word} {first} {behind}")
+    } else if rest.is_empty() {
+        word.to_owned()
+    } else {
+        format!("{word} {rest}")
     }
 }
 

@@ -307,14 +307,17 @@ const ALONE: [(&str, Test); 7] = [
 impl Predicate {
     /// A predicate on the values of a query.
     pub(crate) fn parse(text: &str, query: &Query) -> Result<Self, (String, String)> {
-        let (word, rest) = split_word(text);
-        if word == "not" {
-            let inner = Self::parse(rest, query)?;
-            return Ok(Self {
-                not: !inner.not,
-                test: inner.test,
-            });
+        let (mut word, mut rest) = split_word(text);
+        let mut not = false;
+        while word == "not" {
+            not = !not;
+            (word, rest) = split_word(rest);
         }
+        let test = Self::test(word, rest, query)?;
+        Ok(Self { not, test })
+    }
+
+    fn test(word: &str, rest: &str, query: &Query) -> Result<Test, (String, String)> {
         if let Some((_, test)) = ALONE.into_iter().find(|(name, _)| *name == word) {
             if !rest.is_empty() {
                 return Err((
@@ -322,7 +325,7 @@ impl Predicate {
                     "remove what stands behind it".into(),
                 ));
             }
-            return Ok(Self { not: false, test });
+            return Ok(test);
         }
         let operator = match word {
             "==" => Some(Operator::Equal),
@@ -365,28 +368,22 @@ impl Predicate {
                     || serde_json::from_str(rest).unwrap_or_else(|_| rest.to_owned()),
                     str::to_owned,
                 );
-            return Regex::new(&source)
-                .map(|regex| Self {
-                    not: false,
-                    test: Test::Matches(regex),
-                })
-                .map_err(|error| {
-                    let reason = error.to_string();
-                    let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
-                    (
-                        format!("`{source}` is not a regular expression: {reason}"),
-                        "the syntax is that of the Rust crate `regex`".to_owned(),
-                    )
-                });
+            return Regex::new(&source).map(Test::Matches).map_err(|error| {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+                (
+                    format!("`{source}` is not a regular expression: {reason}"),
+                    "the syntax is that of the Rust crate `regex`".to_owned(),
+                )
+            });
         }
         let operand = Operand::parse(rest, query)?;
-        let test = match (operator, word) {
+        Ok(match (operator, word) {
             (Some(operator), _) => Test::Compare(operator, operand),
             (None, "startsWith") => Test::StartsWith(operand),
             (None, "endsWith") => Test::EndsWith(operand),
             (None, _) => Test::Contains(operand),
-        };
-        Ok(Self { not: false, test })
+        })
     }
 
     fn holds(

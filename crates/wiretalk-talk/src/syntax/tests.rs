@@ -1,6 +1,8 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::pattern::Segment;
-use crate::testing::show;
+use crate::testing::{mutated, show};
 
 #[test]
 fn the_examples_are_read_without_a_finding() {
@@ -455,4 +457,86 @@ fn places_are_in_lines_and_characters() {
     assert_eq!(source.line(3), "> é {{x:uid}}");
     assert_eq!((source.line(0), source.line(99)), ("", ""));
     assert_eq!(source.position(usize::MAX / 2).0, 7);
+}
+
+/// Whatever is read, checked and laid out: nothing panics, and every place lies within the text.
+fn survives(talk: &str) {
+    let parsed = parse("chat.talk", talk);
+    let end = parsed.talk.source().text().len();
+    let roles = [crate::Role::Test, crate::Role::Mock];
+    let found = roles
+        .iter()
+        .flat_map(|role| crate::check(&parsed.talk, *role, &[]));
+    for diagnostic in found.chain(parsed.diagnostics.clone()) {
+        let span = diagnostic.span;
+        assert!(
+            span.start <= span.end && span.end <= end + 1,
+            "{diagnostic:?} of {end}"
+        );
+        assert!(!diagnostic.what.is_empty() && !diagnostic.mend.is_empty());
+        assert!(parsed.talk.source().position(span.start).0 > 0);
+        assert!(parsed.talk.source().slice(span).len() <= end);
+    }
+    let laid_out = crate::format("chat.talk", talk);
+    let wrong = parsed.diagnostics.iter().any(Diagnostic::is_error);
+    assert_eq!(laid_out.is_err(), wrong);
+}
+
+proptest! {
+    #[test]
+    fn any_text_can_be_looked_at(talk in any::<String>()) {
+        survives(&talk);
+    }
+
+    #[test]
+    fn any_lines_can_be_looked_at(lines in prop::collection::vec(
+        r#"[ \t]{0,4}(\||\?|#|on |every |set |connect |HTTP |test |option |[a-z]{1,5} )?[<>]?(text|close|hex|esc|bin|ping)?(\([a-z0-9, ]{0,9}\))?[ -~é日{}"\\]{0,20}"#,
+        0..12,
+    )) {
+        survives(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_talk_that_was_damaged_can_be_looked_at(talk in mutated()) {
+        survives(&talk);
+    }
+
+    #[test]
+    fn any_bytes_are_text_or_are_not(bytes in any::<Vec<u8>>()) {
+        match decode(&bytes) {
+            Ok(text) => survives(text),
+            Err(wrong) => prop_assert!(std::str::from_utf8(&bytes).is_err() && wrong.line > 0),
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_or_long_beyond_reason_can_be_looked_at() {
+    for (before, nested, behind) in [
+        ("> ", "{{", ""),
+        ("> ", "{{_}}", ""),
+        ("> ", "[", ""),
+        ("> ", "{\"a\":", ""),
+        ("> {{ ", "(", ") }}"),
+        ("> {{ ", "[", "] }}"),
+        ("> {{ ", "-", "1 }}"),
+        ("> {{ ", "not ", "x }}"),
+        ("> {{ 1", "+1", " }}"),
+        ("> {{ 1", "|f", " }}"),
+        ("> {{ x", ".a", " }}"),
+        ("> {{x:/", "(", ")/}}"),
+        ("< a\n  ? $", "[0]", " exists"),
+        ("< a\n  ? $[?", "!", "@.a] exists"),
+        ("< a\n  ? $[?", "(", "@.a)] exists"),
+        ("< a\n  ? size ", "not ", "> 1"),
+        ("", "x", ""),
+    ] {
+        for times in [100, 250, 500, 50_000] {
+            survives(&format!("{before}{}{behind}", nested.repeat(times)));
+        }
+    }
+    let deep = (0..2_000).map(|depth| format!("{}on > x\n", "\t".repeat(depth)));
+    survives(&deep.collect::<String>());
+    let long = (0..20_000).map(|n| format!("< {{{{v{n}:int}}}}\n"));
+    survives(&long.collect::<String>());
 }
