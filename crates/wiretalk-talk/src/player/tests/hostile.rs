@@ -1,1 +1,174 @@
 //! Whatever happens in whatever order, the player goes on.
+
+use proptest::prelude::*;
+
+use super::stage::Stage;
+use crate::testing::talks;
+
+/// Talks that have every kind of line between them.
+const TALKS: [&str; 6] = [
+    include_str!("../../../../../examples/modes.talk"),
+    include_str!("../../../../../examples/refused.talk"),
+    include_str!("../../../../../examples/two-clients.talk"),
+    r#"
+    option timeout 1s
+    option strict
+    on < tick {{t:int}}
+      ? {{t}} < 5
+      > tock {{t}}
+      < thanks
+    on <ping {{p=x}}
+      >pong {{p}}
+    every 100ms
+      >ping {{n}}
+      alice > tick
+    connect alice ws://h/{{id=1}}
+    HTTP 101
+      X: {{x=y}}
+    connect bob ws://h/2
+    wait 50ms
+    alice > {"n":{{seq=1}}}
+    all <(within 500ms, skip) {"n":{{seq}}, ...}
+      first = $.n
+    others < news {{first}}
+    bob >echo
+    silence 100ms
+    bob <close 1000 {{reason=x}}
+    bob >close 1000
+    finally
+      alice > bye
+      alice < bye
+    "#,
+    r#"
+    option subprotocol a, b
+    listen ws://h/
+    on connect
+      X: {{x:word}}
+      set client.x = {{x}}
+      HTTP 101
+        X: {{x}}
+    on connect
+      HTTP 401
+        | no {{client.path}}
+    on GET /{{name:word}}
+      HTTP 200
+        | {{name}}
+    on > {"n":{{n1:int}}}
+      <(after 100ms) {"n":{{ n1 + 1 }}}
+      >(within 200ms) more
+      others < {{client.id}} {{server.clients}}
+    on > close
+      <close 1000 {{client.x}}
+      < never
+    on >ping {{_}}
+      <pong mine
+    on > set {{v:int}}
+      set global.v = {{v}}
+    on >any
+      all <echo
+    every 70ms
+      all < {{n}} {{ global.v|default("-") }}
+    every 50ms per client
+      < yours {{n}}
+      wait 120ms
+      <ping
+    "#,
+    r#"
+    connect ws://h/
+    > {{a:word}} {{b:int}}
+    <(after 20ms) {{b}} {{a}}
+    >echo
+    wait 100ms
+    <echo
+    <close
+    >close
+    connect ws://h/
+    > again
+    < yes
+    "#,
+];
+
+fn event() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        Just(r#"{"n":1}"#),
+        Just(r#"{"n":1,"more":[{"a":null}]}"#),
+        Just("tick 3"),
+        Just("close"),
+        Just("set 4"),
+        Just("more"),
+        Just("abc 12"),
+        Just("12 abc"),
+        Just("double ignore"),
+        Just("news 1"),
+        Just("bye"),
+        Just(""),
+    ];
+    let target =
+        "/(1|2|x)?(\\?user=a)?( (X: y|Authorization: Bearer s3cret|Origin: https://app.example))?";
+    prop_oneof![
+        8 => (0..4_u64, text).prop_map(|(id, text)| format!("{id} text {text}")),
+        4 => (0..4_u64).prop_map(|id| format!("{id} opened")),
+        2 => (0..4_u64).prop_map(|id| format!("{id} hex 00 ff")),
+        2 => (0..4_u64).prop_map(|id| format!("{id} ping p")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} pong p")),
+        1 => (0..4_u64, 1000..1012_u16).prop_map(|(id, code)| format!("{id} close {code} x")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} end it broke")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} gone")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} refused 401 X: y | no")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} failed no route")),
+        4 => target.prop_map(|target| format!("connects {target}")),
+        1 => target.prop_map(|target| format!("GET {target}")),
+        // Now and then the time goes backward: that is the caller's mistake, and no reason to panic.
+        4 => (0..2_000_u64).prop_map(|time| format!("at {time}ms")),
+        2 => (0..2_000_u64).prop_map(|time| format!("late {time}ms")),
+        1 => Just("clients".to_owned()),
+        1 => Just("deadline".to_owned()),
+    ]
+}
+
+/// Plays events, and checks what must hold however they come.
+fn plays(mut stage: Stage, events: &[String]) {
+    let mut played = Vec::new();
+    stage.actions(&mut played);
+    for event in events {
+        stage.happens(event, &mut played);
+        stage.actions(&mut played);
+        assert!(played.len() < 100_000, "it does not come to rest");
+    }
+    let ends = |line: &&String| line.starts_with("passed") || line.starts_with("failed");
+    assert!(played.iter().filter(ends).count() <= 1, "{played:#?}");
+}
+
+proptest! {
+    #[test]
+    fn a_test_survives_any_events(
+        talk in prop::sample::select(TALKS.to_vec()),
+        which in any::<prop::sample::Index>(),
+        events in prop::collection::vec(event(), 0..60),
+    ) {
+        let count = super::stage::plan(talk).tests().count();
+        if count > 0 {
+            plays(Stage::test(talk, which.index(count), &[]), &events);
+        }
+    }
+
+    #[test]
+    fn a_mock_survives_any_events(
+        talk in prop::sample::select(TALKS.to_vec()),
+        events in prop::collection::vec(event(), 0..60),
+    ) {
+        plays(Stage::mock(talk, None), &events);
+    }
+
+    #[test]
+    fn any_talk_survives_any_events(
+        talk in talks(),
+        events in prop::collection::vec(event(), 0..30),
+    ) {
+        let wrong = crate::parse("t", &talk).diagnostics;
+        if !wrong.iter().any(crate::Diagnostic::is_error) {
+            plays(Stage::mock(&talk, None), &events);
+            plays(Stage::test(&talk, 0, &[]), &events);
+        }
+    }
+}
