@@ -65,11 +65,22 @@ impl<C> Outbox<C> {
         if queue.state == State::Left {
             return Poll::Ready(Drain::Closed);
         }
-        match &mut queue.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        queue.wake_later(cx);
         Poll::Pending
+    }
+
+    /// Waits until more has piled up than the limit allows; for a connection that is stuck in a write, and would not
+    /// learn of it by draining. Safe to cancel.
+    pub async fn overflowed(&mut self) {
+        poll_fn(|cx| {
+            let mut queue = self.mailbox.lock();
+            if queue.state == State::Overflowed {
+                return Poll::Ready(());
+            }
+            queue.wake_later(cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The bytes that wait to be drained.
@@ -125,6 +136,16 @@ struct Queue<C> {
     bytes: usize,
     state: State,
     waker: Option<Waker>,
+}
+
+impl<C> Queue<C> {
+    /// Keeps the waker of who looks, and of nobody else.
+    fn wake_later(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -539,3 +539,25 @@ fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 }
+
+#[test]
+fn an_overflow_wakes_who_is_stuck_in_a_write() {
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let hub: Hub = Hub::new();
+    let (_member, mut outbox) = hub.join_with(10);
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut cx = Context::from_waker(&waker);
+    let mut overflowed = pin!(outbox.overflowed());
+    assert!(overflowed.as_mut().poll(&mut cx).is_pending());
+    hub.deliver(Target::All, &Prepared::text("1234567"));
+    assert!(overflowed.as_mut().poll(&mut cx).is_pending());
+    hub.deliver(Target::All, &Prepared::text("1234567"));
+    assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+    assert!(overflowed.as_mut().poll(&mut cx).is_ready());
+}

@@ -48,15 +48,20 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
     let who = failure.connection.and_then(|id| name(result, id));
     let (expected, came) = expected_and_came(failure);
     write_pair(text, "expected", &expected);
-    match (who, &failure.fault) {
-        (Some(who), Fault::Mismatch { .. } | Fault::NotSilent { .. }) => {
-            write_pair(text, "came", &format!("{who} {came}"));
-        }
-        _ => write_pair(text, "came", &came),
-    }
+    let who = match (who, &failure.fault) {
+        (Some(who), Fault::Mismatch { .. } | Fault::NotSilent { .. }) => format!("{who} "),
+        _ => String::new(),
+    };
+    write_pair(text, "came", &format!("{who}{came}"));
     match &failure.fault {
+        // The expected message did not come, for there was an end: that stands above.
+        Fault::Mismatch {
+            came: Incoming::End(_),
+            ..
+        } => {}
         Fault::Mismatch { came, mismatch } => {
             write_mismatch(text, mismatch);
+            write_parting(text, mismatch, &format!("{who}< "));
             if let Some(at) = came_before(result, failure, came) {
                 write_pair(
                     text,
@@ -168,7 +173,7 @@ fn came_as(came: &Incoming) -> String {
         Incoming::Ping(bytes) => format!("<ping {}", show(bytes, false, MOST_SHOWN)),
         Incoming::Pong(bytes) => format!("<pong {}", show(bytes, false, MOST_SHOWN)),
         Incoming::Close { code, reason } => format!("<close {code} {reason}"),
-        Incoming::End(why) => why.clone(),
+        Incoming::End(why) => format!("the end of the connection: {why}"),
     }
     .trim_end()
     .to_owned()
@@ -199,19 +204,42 @@ fn write_mismatch(text: &mut String, mismatch: &Mismatch) {
         Mismatch::Text(difference) if !difference.path.is_empty() => {
             write_pair(text, "", &describe_mismatch(mismatch));
         }
-        // Both texts stand above already; where they part is not always easy to see.
-        Mismatch::Text(Difference { expected, came, .. }) => {
-            let same = expected.chars().zip(came.chars());
-            let same = same.take_while(|(a, b)| a == b && !a.is_control()).count();
-            if same > 0 && same < MOST_SHOWN && !expected.contains("{{") {
-                let _ = writeln!(text, "  {:<9}   {:same$}^ here they part", "", "");
-            }
-        }
+        // Both texts stand above already.
+        Mismatch::Text(_) => {}
         Mismatch::Kind { .. }
         | Mismatch::NotJson(_)
         | Mismatch::Check { .. }
         | Mismatch::Expression(_) => write_pair(text, "because", &describe_mismatch(mismatch)),
     }
+}
+
+/// Marks where two texts part, which is not always easy to see; `before` is what stands before the one that came.
+fn write_parting(text: &mut String, mismatch: &Mismatch, before: &str) {
+    let Mismatch::Text(Difference {
+        path,
+        expected,
+        came,
+    }) = mismatch
+    else {
+        return;
+    };
+    let same = expected.chars().zip(came.chars());
+    // Of other characters than these, nobody knows how wide a terminal shows them.
+    let narrow = |c: char| matches!(c, ' '..='~');
+    let same: Vec<_> = same.take_while(|(a, b)| a == b).collect();
+    let behind = before.chars().count() + same.len();
+    if !path.is_empty()
+        || same.is_empty()
+        || same.len() >= MOST_SHOWN
+        || expected.contains("{{")
+        || !before
+            .chars()
+            .chain(same.iter().map(|(c, _)| *c))
+            .all(narrow)
+    {
+        return;
+    }
+    let _ = writeln!(text, "  {:<9} {:behind$}^ here they part", "", "");
 }
 
 /// A mismatch in one sentence.

@@ -127,27 +127,35 @@ async fn write(
 ) {
     let mut items = Vec::new();
     loop {
-        match outbox.drain(&mut items).await {
-            Drain::Items => {}
+        let slow = match outbox.drain(&mut items).await {
+            Drain::Items => tokio::select! {
+                () = send(sender, &mut items, closed) => false,
+                () = outbox.overflowed() => true,
+            },
             Drain::Closed => return,
-            Drain::Overflow => {
-                mock.observer().event(&Event::TooSlow { client: id });
-                let _ = sender
-                    .close(CloseCode::POLICY, "the client reads too slowly")
-                    .await;
-                return;
-            }
+            Drain::Overflow => true,
+        };
+        if slow {
+            mock.observer().event(&Event::TooSlow { client: id });
+            let _ = sender
+                .close(CloseCode::POLICY, "the client reads too slowly")
+                .await;
+            return;
         }
-        for item in items.drain(..) {
-            // What cannot be sent any more is let go: the peer may have closed between. The reading half hears how a
-            // connection ends, and a close of the peer's that came first still has its answer behind it.
-            let _ = match item {
-                Item::Message(message) => sender.feed_prepared(&message).await,
-                Item::Control(command) => control(sender, command, closed).await,
-            };
-        }
-        let _ = sender.flush().await;
     }
+}
+
+/// Sends items, all in one write if they fit.
+async fn send(sender: &Sender, items: &mut Vec<Item<Command>>, closed: &Closed) {
+    for item in items.drain(..) {
+        // What cannot be sent any more is let go: the peer may have closed between. The reading half hears how a
+        // connection ends, and a close of the peer's that came first still has its answer behind it.
+        let _ = match item {
+            Item::Message(message) => sender.feed_prepared(&message).await,
+            Item::Control(command) => control(sender, command, closed).await,
+        };
+    }
+    let _ = sender.flush().await;
 }
 
 async fn control(sender: &Sender, command: Command, closed: &Closed) -> Result<(), Error> {
