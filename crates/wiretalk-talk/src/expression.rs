@@ -141,6 +141,9 @@ impl Expression {
             {
                 return Ok(Some(value));
             }
+            if !BUILT_IN.contains(&name.as_str()) {
+                return Err(format!("`{name}` is not bound here"));
+            }
         }
         let mut names: BTreeMap<String, Dynamic> = BTreeMap::new();
         let mut unbound = None;

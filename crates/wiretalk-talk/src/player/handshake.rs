@@ -18,6 +18,8 @@ use super::plan::HandshakeRule;
 /// How much of a body a failure shows.
 const MOST_BODY: usize = 2048;
 
+const NO_SUCH_PATH: &str = "nothing is served at this path\n";
+
 impl Player {
     /// A client asks a mock for an upgrade.
     pub fn handshake(&mut self, request: &Request) -> HandshakeAnswer {
@@ -34,15 +36,23 @@ impl Player {
         let mut headers = Vec::new();
         if self.plan.connects.is_empty() {
             if !self.is_our_path(&client.path) {
-                return HandshakeAnswer::Refuse(plain(404, "nothing is served at this path\n"));
+                return HandshakeAnswer::Refuse(plain(404, NO_SUCH_PATH));
             }
         } else {
             let plan = Arc::clone(&self.plan);
+            let ours = self.is_our_path(&client.path);
             let rule = plan.connects.iter().find_map(|rule| {
+                // A rule that names no path is for the one of `listen`.
+                if rule.path.is_none() && !ours {
+                    return None;
+                }
                 let captures = self.rule_matches(rule, &client)?;
                 Some((rule, captures))
             });
             let Some((rule, captures)) = rule else {
+                if !ours {
+                    return HandshakeAnswer::Refuse(plain(404, NO_SUCH_PATH));
+                }
                 return HandshakeAnswer::Refuse(plain(403, "no rule accepts this handshake\n"));
             };
             bindings.extend(captures);

@@ -458,6 +458,8 @@ fn handshakes_are_accepted_and_refused_by_rule() {
         #2 < welcome stranger
         * clients
         2 open
+        * connects /other Authorization: Bearer s3cret
+        refused 404 [("Content-Type", "text/plain; charset=utf-8")] "nothing is served at this path\n"
         "#,
     );
     mock(
