@@ -49,20 +49,17 @@ impl Check {
                     continue;
                 }
             };
-            // What cannot be read gives follow-up findings that mislead.
-            if !loaded.has_errors() {
-                let plan = loaded.plan();
-                let roles = match self.role {
-                    Some(role) => vec![role],
-                    None if plan.serves() && plan.tests().next().is_some() => {
-                        vec![Role::Test, Role::Mock]
-                    }
-                    None if plan.serves() => vec![Role::Mock],
-                    None => vec![Role::Test],
-                };
-                for role in roles {
-                    loaded = loaded.check(role, &given);
+            let plan = loaded.plan();
+            let roles = match self.role {
+                Some(role) => vec![role],
+                None if plan.serves() && plan.tests().next().is_some() => {
+                    vec![Role::Test, Role::Mock]
                 }
+                None if plan.serves() => vec![Role::Mock],
+                None => vec![Role::Test],
+            };
+            for role in roles {
+                loaded = loaded.check(role, &given);
             }
             let (own_errors, own_warnings) = diagnostics::show(&loaded);
             errors += own_errors;

@@ -48,11 +48,7 @@ impl Test {
         for file in &self.files {
             match load::load(file) {
                 Ok(loaded) => {
-                    let loaded = if loaded.has_errors() {
-                        loaded
-                    } else {
-                        loaded.check(Role::Test, &given)
-                    };
+                    let loaded = loaded.check(Role::Test, &given);
                     diagnostics::show(&loaded);
                     usable &= !loaded.has_errors();
                     plans.push(loaded.plan());

@@ -24,6 +24,8 @@ pub enum Role {
 }
 
 /// Looks a talk over for a role. `given` are the names that come from outside (`--set`).
+///
+/// Of a talk with lines that were not understood it tells what is wrong whatever those lines were meant to say.
 #[must_use]
 pub fn check(talk: &Talk, role: Role, given: &[String]) -> Vec<Diagnostic> {
     let mut checker = Checker {
@@ -31,6 +33,11 @@ pub fn check(talk: &Talk, role: Role, given: &[String]) -> Vec<Diagnostic> {
         names: Names::new(given),
         around: Around::Dialogue,
         clients: BTreeSet::new(),
+        broken: talk
+            .broken
+            .iter()
+            .map(|line| talk.source.line(*line).to_owned())
+            .collect(),
         diagnostics: Vec::new(),
     };
     checker.talk(talk);
@@ -47,6 +54,8 @@ struct Checker {
     around: Around,
     /// The names of clients.
     clients: BTreeSet<String>,
+    /// The lines that were not understood: they may connect, expect, and bind names.
+    broken: Vec<String>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -94,7 +103,10 @@ impl Checker {
         // Rules run at any time, so what is bound anywhere in the dialogue may be bound when they do.
         self.names.declare_all(&talk.statements);
         self.rules(&talk.statements);
-        self.unused();
+        let whole = self.broken.is_empty();
+        if whole {
+            self.unused();
+        }
         let plan = Plan::new(talk);
         let parts: Vec<usize> = match self.role {
             Role::Test => plan.tests().map(|(index, ..)| index).collect(),
@@ -106,7 +118,7 @@ impl Checker {
         for index in parts {
             let part = &plan.parts[index];
             self.dialogue(talk, &part.steps, plan.settings.len());
-            if self.role == Role::Test {
+            if self.role == Role::Test && whole {
                 let span = if part.named {
                     part.span
                 } else {
@@ -115,7 +127,7 @@ impl Checker {
                 self.vacuous(&part.title, span, &part.steps);
             }
         }
-        if self.role == Role::Test && plan.tests().next().is_none() {
+        if self.role == Role::Test && whole && plan.tests().next().is_none() {
             self.error(
                 Span::default(),
                 "there is nothing to test in this talk",
@@ -149,8 +161,8 @@ impl Checker {
                 StatementKind::Silence {
                     who: Some(Who::Name(name)),
                     ..
-                } => self.known_client(step.span, name, &speech),
-                StatementKind::Http(_) => {
+                } if self.broken.is_empty() => self.known_client(step.span, name, &speech),
+                StatementKind::Http(_) if self.broken.is_empty() => {
                     let before = index.checked_sub(1).map(|before| &steps[before].kind);
                     if !matches!(before, Some(StatementKind::Connect(_))) {
                         self.error(
@@ -185,7 +197,7 @@ impl Checker {
 
     /// Whom a line of a dialogue means.
     fn who<'a>(&mut self, span: Span, frame: &'a Frame, speech: &mut Speech<'a>) {
-        if self.role == Role::Mock && !speech.connected {
+        if (self.role == Role::Mock && !speech.connected) || !self.broken.is_empty() {
             return;
         }
         match &frame.who {

@@ -248,6 +248,14 @@ impl Checker {
             );
             return;
         }
+        let word = |line: &String| {
+            let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            line.split(|c| !letter(c)).any(|word| word == name)
+        };
+        if self.broken.iter().any(word) {
+            // That line may have been meant to bind it.
+            return;
+        }
         let known = self.names.bound.iter().chain(&self.names.given);
         let mend = match closest(name, known.map(String::as_str).chain(BUILT_IN)) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -251,3 +251,21 @@ finally
     finds(Role::Test, both, &[]);
     finds(Role::Mock, both, &[]);
 }
+
+#[test]
+fn of_a_talk_with_broken_lines_only_what_is_wrong_for_certain_is_told() {
+    let text = "conect ws://127.0.0.1:1
+connect ws://127.0.0.1:1
+> {\"id\":\"{{id:uid}}\"}
+<(witin 1s) ok
+<clse 1000
+< {{nme}} {{id}}
+bob < hi
+";
+    let parsed = crate::parse("broken.talk", text);
+    assert_eq!(parsed.diagnostics.len(), 4, "{:?}", parsed.diagnostics);
+    let found = crate::check(&parsed.talk, crate::Role::Test, &[]);
+    let said: Vec<&str> = found.iter().map(|finding| finding.what.as_str()).collect();
+    // Nobody can bind `nme`; the line with the wrong type was meant to bind `id`, and the first line to open something.
+    assert_eq!(said, ["`nme` is not bound here"]);
+}

@@ -22,6 +22,8 @@ pub(crate) use words::{DURATION_MEND, duration, first_word, header_name};
 pub struct Talk {
     pub(crate) source: Source,
     pub(crate) statements: Vec<Statement>,
+    /// The lines, from 1, that were not understood as a whole.
+    pub(crate) broken: Vec<usize>,
 }
 
 impl Talk {
@@ -52,10 +54,17 @@ pub fn parse(name: &str, text: &str) -> Parsed {
     let statements = parser.block(&lines, Place::Top);
     let mut diagnostics = parser.diagnostics;
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    let source = Source::new(name, text);
+    let wrong = diagnostics.iter().filter(|finding| finding.is_error());
+    let mut broken: Vec<usize> = wrong
+        .map(|finding| source.position(finding.span.start).0)
+        .collect();
+    broken.dedup();
     Parsed {
         talk: Talk {
-            source: Source::new(name, text),
+            source,
             statements,
+            broken,
         },
         diagnostics,
     }
