@@ -27,7 +27,7 @@ const headers = Object.fromEntries(
   }),
 );
 
-const say = (line) => process.stdout.write(`${line.trimEnd()}\n`);
+const say = (line) => process.stdout.write(`${line}\n`);
 let failed = false;
 const fail = (line) => {
   failed = true;
@@ -38,7 +38,7 @@ const fail = (line) => {
 const socket = new WebSocket(positionals[0], options.subprotocol, { headers, origin: options.origin });
 
 socket.on("open", () => {
-  say(`open ${socket.protocol}`);
+  say(`open ${socket.protocol}`.trimEnd());
   const input = createInterface({ input: process.stdin });
   input.on("line", perform);
   input.on("close", () => socket.close(1000));
@@ -59,7 +59,7 @@ socket.on("error", (error) => {
   if (!failed) fail(`failed ${error.code ?? "handshake"} ${error.message}`);
 });
 socket.on("close", (code, reason) => {
-  if (!failed) say(`closed ${code} ${reason}`);
+  if (!failed) say(`closed ${code} ${reason}`.trimEnd());
 });
 
 function perform(line) {

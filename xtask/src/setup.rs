@@ -45,11 +45,24 @@ const CHROMIUM: Tool = Tool {
     works: None,
     packages: &["chromium"],
 };
+const CURL: Tool = Tool {
+    programs: &["curl"],
+    works: None,
+    packages: &["curl"],
+};
+const OPENSSL: Tool = Tool {
+    programs: &["openssl"],
+    works: None,
+    packages: &["openssl"],
+};
+
+/// What the interop tests run.
+const PEERS: [&Tool; 6] = [&PYTHON, &NODE, &NPM, &CHROMIUM, &CURL, &OPENSSL];
 
 /// Everything that any task needs. Gives whether it is there now.
 pub(crate) fn all(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("setup", || {
-        packages(&[COMPILER, PYTHON, NODE, NPM, CHROMIUM])?;
+        packages(&[&[&COMPILER][..], &PEERS].concat())?;
         components()?;
         python_peers(workspace)?;
         node_peers(workspace)?;
@@ -60,7 +73,7 @@ pub(crate) fn all(workspace: &Workspace, report: &mut Report) -> bool {
 /// What the checks need.
 pub(crate) fn for_checks(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("setup", || {
-        packages(&[COMPILER])?;
+        packages(&[&COMPILER])?;
         components()?;
         cargo_deny(workspace)
     })
@@ -69,13 +82,13 @@ pub(crate) fn for_checks(workspace: &Workspace, report: &mut Report) -> bool {
 /// What the interop tests need.
 pub(crate) fn for_interop(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("setup", || {
-        packages(&[COMPILER, PYTHON, NODE, NPM, CHROMIUM])?;
+        packages(&[&[&COMPILER][..], &PEERS].concat())?;
         python_peers(workspace)?;
         node_peers(workspace)
     })
 }
 
-fn packages(tools: &[Tool]) -> Result<(), String> {
+fn packages(tools: &[&Tool]) -> Result<(), String> {
     let missing: Vec<&str> = tools
         .iter()
         .filter(|tool| !tool.is_there())

@@ -67,7 +67,7 @@ pub(crate) fn show_all(source: &Source, diagnostics: &[Diagnostic]) -> (usize, u
             let (line, column) = source.position(diagnostic.span.start);
             text = format!("{}:{line}:{column}: {diagnostic:?}", source.name());
         }
-        terminal::err(text.trim_end_matches('\n'));
+        terminal::err(&format!("{}\n", text.trim_end_matches('\n')));
     }
     (errors, diagnostics.len() - errors)
 }

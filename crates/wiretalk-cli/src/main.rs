@@ -3,6 +3,7 @@
 mod command;
 mod diagnostics;
 mod exit;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;

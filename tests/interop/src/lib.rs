@@ -3,8 +3,12 @@
 //! Where the programs are is told by the environment, which `cargo xtask interop` sets up: see [`Program`]. Whatever is
 //! not as a test expects fails it with all that the program has said so far.
 
+mod finished;
 mod process;
 mod program;
+mod server;
 
+pub use finished::Finished;
 pub use process::{DEADLINE, Process, Signal, Stream};
-pub use program::Program;
+pub use program::{Program, repository};
+pub use server::Server;

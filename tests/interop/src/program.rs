@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::finished::Finished;
 use crate::process::Process;
 
 /// A program that is about to be started.
@@ -36,6 +37,12 @@ impl Program {
         Self::new(script, interpreter).arg(repository().join("tests/peers").join(script))
     }
 
+    /// A program of the system, found in `PATH`.
+    #[must_use]
+    pub fn system(name: &str) -> Self {
+        Self::new(name, name.into())
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
@@ -57,6 +64,13 @@ impl Program {
         self
     }
 
+    /// Takes a variable out of its environment.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Runs it in this folder instead of the repository's root.
     #[must_use]
     pub fn in_folder(mut self, folder: impl AsRef<Path>) -> Self {
@@ -68,6 +82,12 @@ impl Program {
     #[must_use]
     pub fn start(self) -> Process {
         Process::start(self.name, self.command)
+    }
+
+    /// Runs it to its end with this input, whose end it is told as well.
+    #[must_use]
+    pub fn finish(self, input: impl Into<Vec<u8>>) -> Finished {
+        Finished::run(&self.name, self.command, input.into())
     }
 
     fn new(name: &str, path: OsString) -> Self {
@@ -84,8 +104,9 @@ impl Program {
     }
 }
 
-/// The root of the repository.
-fn repository() -> PathBuf {
+/// The root of the repository, where programs run if nothing else is said.
+#[must_use]
+pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 

@@ -13,6 +13,7 @@ use wiretalk_net::{
 };
 
 use crate::exit::Exit;
+use crate::signals::Interrupts;
 use crate::terminal;
 use input::Input;
 use output::Output;
@@ -96,9 +97,10 @@ impl Connect {
             subprotocols: self.subprotocols.clone(),
             origin: self.origin.clone(),
         };
+        let mut interrupts = Interrupts::listen();
         let connected = tokio::select! {
             connected = connector.connect(&request) => connected,
-            _ = tokio::signal::ctrl_c() => return Exit::INTERRUPTED,
+            () = interrupts.next() => return Exit::INTERRUPTED,
         };
         let socket = match connected {
             Ok((socket, _)) => socket,
@@ -115,7 +117,8 @@ impl Connect {
             None => format!("connected to {}", self.url),
         });
         let (sender, receiver) = socket.split();
-        self.converse(sender, receiver, input, &output).await
+        self.converse(sender, receiver, input, &output, &mut interrupts)
+            .await
     }
 
     fn connector(&self) -> Result<Connector, String> {
@@ -143,6 +146,7 @@ impl Connect {
         mut receiver: Receiver,
         mut input: Input,
         output: &Output,
+        interrupts: &mut Interrupts,
     ) -> Exit {
         let interactive = input.is_interactive();
         let binary = self.binary;
@@ -171,7 +175,7 @@ impl Connect {
         loop {
             tokio::select! {
                 biased;
-                _ = tokio::signal::ctrl_c() => {
+                () = interrupts.next() => {
                     if asked_to_stop.is_some() {
                         return Exit::INTERRUPTED;
                     }
@@ -186,6 +190,10 @@ impl Connect {
                     }
                     Ok(Some(event)) => {
                         let message = matches!(event, Event::Text(_) | Event::Binary(_));
+                        if message && self.max_messages.is_some_and(|most| came >= most) {
+                            // On its way when we closed, and one more than was asked for.
+                            continue;
+                        }
                         if !output.received(&event) {
                             // Nobody reads any more (`| head`): that ends it, and is no mistake.
                             let _ = sender.close(CloseCode::NORMAL, "").await;

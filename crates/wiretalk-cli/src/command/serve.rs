@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use wiretalk_engine::load;
 use wiretalk_engine::serve::{Echo, Mock, Options, Server};
 use wiretalk_net::server::TlsConfig;
 use wiretalk_talk::{Role, Value};
 
 use crate::exit::Exit;
+use crate::signals::stopped;
 use crate::{diagnostics, terminal};
 use log::Log;
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("\
+#[command(group = ArgGroup::new("what").required(true), after_help = format!("\
 Examples:
   wiretalk serve --echo                        send back what comes, on port 4000
   wiretalk serve chat.talk -v                  answer as the talk says, and show every message
@@ -27,14 +28,10 @@ Examples:
 {}", Exit::HELP))]
 pub(crate) struct Serve {
     /// The talk
-    #[arg(
-        value_name = "FILE",
-        required_unless_present = "echo",
-        conflicts_with = "echo"
-    )]
+    #[arg(value_name = "FILE", group = "what")]
     file: Option<PathBuf>,
     /// Send back every message
-    #[arg(long)]
+    #[arg(long, group = "what")]
     echo: bool,
     /// Where to listen; by default where the talk says, else 127.0.0.1:4000. Port 0 takes a free one
     #[arg(short, long, value_name = "ADDRESS")]
@@ -78,6 +75,8 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:4000";
 
 impl Serve {
     pub(crate) async fn run(self) -> Exit {
+        // From before it says that it listens: whoever reads that may stop it at once.
+        let stopped = stopped();
         let tls = match self.tls() {
             Ok(tls) => tls,
             Err(why) => return usage(&why),
@@ -96,19 +95,24 @@ impl Serve {
                     return Exit::NO_CONNECTION;
                 };
                 Echo::new(options, log, self.verbose)
-                    .serve(server, stopped())
+                    .serve(server, stopped)
                     .await;
                 Exit::SUCCESS
             }
-            Some(file) => self.talk(file, tls, options).await,
+            Some(file) => self.talk(file, tls, options, stopped).await,
         }
     }
 
-    async fn talk(&self, file: &Path, tls: Option<TlsConfig>, options: Options) -> Exit {
+    async fn talk(
+        &self,
+        file: &Path,
+        tls: Option<TlsConfig>,
+        options: Options,
+        stopped: impl Future<Output = ()>,
+    ) -> Exit {
         let variables = super::variables(&self.set);
         let given: Vec<String> = variables.keys().cloned().collect();
         let loaded = match load::load(file) {
-            Ok(loaded) if loaded.has_errors() => loaded,
             Ok(loaded) => loaded.check(Role::Mock, &given),
             Err(error) => return usage(&error.to_string()),
         };
@@ -141,7 +145,7 @@ impl Serve {
         let Some(server) = listen(&address, path, &name, tls, &log).await else {
             return Exit::NO_CONNECTION;
         };
-        mock.serve(server, stopped()).await;
+        mock.serve(server, stopped).await;
         Exit::SUCCESS
     }
 
@@ -200,21 +204,6 @@ async fn listen(
     ));
     log.line(&format!("  or in a browser: {http}://{at}{path}"));
     Some(server)
-}
-
-/// Done when the user, or the system, wants the server to stop.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`.

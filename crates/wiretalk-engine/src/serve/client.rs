@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wiretalk_hub::{Drain, Item, Outbox};
+use wiretalk_hub::{Drain, Item, Member, Outbox};
 use wiretalk_net::{CloseCode, Error, Receiver, Sender, WebSocket};
 use wiretalk_talk::player::{ConnectionId, Incoming};
 
@@ -30,11 +30,12 @@ struct End {
     why: String,
 }
 
-/// Serves a client.
+/// Serves a client. It has its place in the hub before it is told that it is connected: from then on it misses nothing.
 pub(super) async fn client(
     mock: Arc<Mock>,
     id: ConnectionId,
     target: String,
+    (member, outbox): (Member<Command>, Outbox<Command>),
     socket: impl Future<Output = Result<WebSocket, Error>>,
 ) {
     let Ok(socket) = socket.await else {
@@ -45,7 +46,6 @@ pub(super) async fn client(
     let came = Instant::now();
     let peer = socket.peer_addr();
     let subprotocol = socket.subprotocol().map(str::to_owned);
-    let (member, outbox) = mock.hub.join_with(mock.options.queue_size);
     mock.joined(id, &member, |clients| {
         mock.observer().event(&Event::Connected {
             client: id,

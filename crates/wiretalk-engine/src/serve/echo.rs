@@ -70,6 +70,7 @@ impl Echo {
     /// Echoes until the connection ends: the close code, and why.
     async fn echo(&self, client: ConnectionId, socket: &mut WebSocket) -> (u16, String) {
         let mut stopped = self.stopped.subscribe();
+        let mut told = false;
         let mut closed = None;
         loop {
             // What is ready is answered before anything is written, so that a batch leaves in one go.
@@ -82,7 +83,8 @@ impl Echo {
                     }
                     tokio::select! {
                         event = socket.next_event() => event,
-                        () = changed(&mut stopped) => {
+                        () = over(&mut stopped), if !told => {
+                            told = true;
                             let _ = socket.close(CloseCode::GOING_AWAY, "the server stops").await;
                             socket.next_event().await
                         }
@@ -134,11 +136,10 @@ impl Echo {
     }
 }
 
-/// Waits until the server stops, which it does once; a server that is gone has stopped.
-async fn changed(stopped: &mut watch::Receiver<bool>) {
-    if stopped.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+/// Waits until the server stops, or has stopped already.
+async fn over(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone, and so has stopped.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 fn end(error: &Error) -> (u16, String) {

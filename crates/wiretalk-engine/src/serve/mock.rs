@@ -110,17 +110,20 @@ impl Mock {
 
     /// Tells the player something, and does what it wants done.
     fn with_player<T>(&self, tell: impl FnOnce(&mut Player, Time) -> T) -> T {
-        let mut state = self.lock();
+        self.with_player_of(&mut self.lock(), tell)
+    }
+
+    fn with_player_of<T>(&self, state: &mut State, tell: impl FnOnce(&mut Player, Time) -> T) -> T {
         let before = state.player.deadline();
         let told = tell(&mut state.player, self.now());
-        self.perform(&mut state);
+        self.perform(state);
         if state.player.deadline() != before {
             self.rescheduled.notify_one();
         }
         told
     }
 
-    /// A client is connected: it takes its place in the hub, and the player greets it.
+    /// A client is connected: the player learns its place in the hub, and greets it.
     pub(super) fn joined(
         &self,
         id: ConnectionId,
@@ -130,8 +133,10 @@ impl Mock {
         let mut state = self.lock();
         state.places.insert(id, member.id());
         announce(state.places.len());
-        drop(state);
-        self.with_player(|player, now| player.opened(now, id, &Default::default()));
+        // Under the same lock, so that nobody meets a talk that has not heard of a client whom the log has.
+        self.with_player_of(&mut state, |player, now| {
+            player.opened(now, id, &Default::default());
+        });
     }
 
     /// Something came from a client.
@@ -249,7 +254,8 @@ impl Host for Mock {
         match accepted {
             Ok((reply, socket)) => {
                 let target = request.uri.to_string();
-                let life = client(Arc::clone(self), id, target, socket);
+                let place = self.hub.join_with(self.options.queue_size);
+                let life = client(Arc::clone(self), id, target, place, socket);
                 (reply, Some(Box::pin(life)))
             }
             Err(error) => {
