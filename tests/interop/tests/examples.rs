@@ -188,10 +188,30 @@ fn two_clients_fails_against_a_server_that_only_echoes() {
 }
 
 #[test]
-fn refused_tests_itself() {
+fn refused_tests_itself_one_test_after_the_other() {
     let server = Server::talk("examples/refused.talk", &[]);
-    let passed = test("examples/refused.talk", &server).with_code(0).out();
-    assert!(passed.contains("4 passed, 0 failed"), "{passed}");
+    let url = format!("url={}", server.url());
+    for _ in 0..20 {
+        let passed = Program::wiretalk()
+            .args([
+                "test",
+                "examples/refused.talk",
+                "--jobs",
+                "1",
+                "--set",
+                &url,
+            ])
+            .finish("")
+            .with_code(0)
+            .out();
+        assert!(passed.contains("4 passed, 0 failed"), "{passed}");
+        let order: Vec<_> = passed
+            .lines()
+            .filter_map(|line| line.split_once("refused.talk:")?.1.split_once(')'))
+            .map(|(line, _)| line)
+            .collect();
+        assert_eq!(order, ["24", "31", "38", "44"], "{passed}");
+    }
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn json_that_differs() {
 fn a_server_that_breaks_the_rules() {
     for mode in [
         "http200",
+        "hang",
         "badaccept",
         "giant",
         "cut",

@@ -7,7 +7,6 @@ mod session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use wiretalk_net::{Config, Connector};
 use wiretalk_talk::Bindings;
@@ -88,7 +87,6 @@ pub async fn run(
 ) -> Result<Summary, wiretalk_net::Error> {
     let began = Instant::now();
     let connector = Arc::new(connector(options)?);
-    let places = Arc::new(Semaphore::new(options.jobs.max(1)));
     let mut running = JoinSet::new();
     let mut summary = Summary::default();
     let mut take = |result: Result<TestResult, tokio::task::JoinError>, summary: &mut Summary| {
@@ -107,11 +105,14 @@ pub async fn run(
     };
     for plan in plans {
         for (index, title, line) in plan.tests() {
-            // Waiting for a place before the task exists keeps ten thousand tests from being ten thousand tasks.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                break;
-            };
             while let Some(result) = running.try_join_next() {
+                take(result, &mut summary);
+            }
+            // Waiting before the task exists keeps ten thousand tests from being ten thousand tasks; and waiting for a
+            // result, not for a place, makes one job at a time tell its results in the order of the talk.
+            if running.len() >= options.jobs.max(1)
+                && let Some(result) = running.join_next().await
+            {
                 take(result, &mut summary);
             }
             let test = session::Test {
@@ -122,11 +123,7 @@ pub async fn run(
                 variables: options.variables.clone(),
                 connector: Arc::clone(&connector),
             };
-            running.spawn(async move {
-                let result = test.run().await;
-                drop(place);
-                result
-            });
+            running.spawn(test.run());
         }
     }
     while let Some(result) = running.join_next().await {
