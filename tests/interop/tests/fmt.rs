@@ -22,6 +22,9 @@ bob >
 bob <(within   1s)  x
 wait    500ms";
 
+/// The line of it that is none.
+const MISTAKE: &str = "bob >{}\n";
+
 fn fmt(arguments: &[&str], input: &str) -> Finished {
     Program::wiretalk().arg("fmt").args(arguments).finish(input)
 }
@@ -49,7 +52,7 @@ fn a_file_is_laid_out_in_place_and_its_payloads_stay() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("messy.talk");
     let talk = path.to_str().expect("its name is UTF-8");
-    let messy = MESSY.replace("bob >{}\n", "");
+    let messy = MESSY.replace(MISTAKE, "");
     fs::write(&path, &messy).expect("it is written");
 
     let check = fmt(&["--check", talk], "").with_code(1);

@@ -1,6 +1,6 @@
 //! The peers among themselves. What fails here is the fault of the peers, or of how they are run.
 
-use wiretalk_interop::{Process, Program, Signal, Stream};
+use wiretalk_interop::{Process, Program, Server, Signal, Stream};
 
 const CLIENTS: [&str; 2] = ["client.py", "client.mjs"];
 
@@ -133,7 +133,8 @@ fn a_browser_opens_a_page_and_a_web_socket_in_it() {
 
 /// Starts a server; gives the address of `path` on it.
 fn serve(program: Program, path: &str) -> (Process, String) {
-    let mut server = program.start();
-    let port = server.expect("listening on ");
-    (server, format!("ws://127.0.0.1:{port}{path}"))
+    let Server {
+        process, origin, ..
+    } = Server::start(program);
+    (process, format!("{origin}{path}"))
 }
