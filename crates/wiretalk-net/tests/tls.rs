@@ -96,7 +96,19 @@ async fn a_certificate_of_an_unknown_root_is_refused() {
     let site = Site::start().await;
     let error = site.dial(Connector::new(), "localhost").await.unwrap_err();
     assert_eq!((error.kind(), error.blame()), (ErrorKind::Tls, Blame::Peer));
-    assert!(error.to_string().contains("is not trusted"), "{error}");
+    let why = "is not trusted: it is signed by nobody that is known here";
+    assert!(error.to_string().contains(why), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_tls() {
+    let site = Site::start().await;
+    let url = format!("ws://{}/", site.server.address);
+    let error = soon(Connector::new().connect(&Request::new(url)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Handshake);
+    assert!(error.to_string().contains("it may want `wss:`"), "{error}");
 }
 
 #[tokio::test]
@@ -107,7 +119,8 @@ async fn a_certificate_for_another_name_is_refused() {
         .unwrap();
     let error = site.dial(connector, "127.0.0.1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls);
-    assert!(error.to_string().contains("is not trusted"), "{error}");
+    let why = "is not trusted: it is for another name";
+    assert!(error.to_string().contains(why), "{error}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ mod world;
 pub use check::{Role, check};
 pub use diagnostic::{Diagnostic, Severity};
 pub use format::format;
-pub use pattern::{Difference, Mismatch};
+pub use pattern::{Difference, JsonDifference, Mismatch};
 pub use scope::{Bindings, Client};
 pub use source::{Source, Span};
 pub use syntax::{NotUtf8, Parsed, Talk, decode, parse};

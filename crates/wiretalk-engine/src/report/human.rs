@@ -187,18 +187,9 @@ fn write_mismatch(text: &mut String, mismatch: &Mismatch) {
     match mismatch {
         Mismatch::Json(differences) => {
             text.push('\n');
-            for Difference {
-                path,
-                expected,
-                came,
-            } in differences
-            {
-                let _ = writeln!(
-                    text,
-                    "  {path}: expected {}, came {}",
-                    show(expected.as_bytes(), false, MOST_SHOWN),
-                    show(came.as_bytes(), false, MOST_SHOWN)
-                );
+            for difference in differences {
+                let line = difference.to_string();
+                let _ = writeln!(text, "  {}", show(line.as_bytes(), false, MOST_SHOWN));
             }
         }
         Mismatch::Text(difference) if !difference.path.is_empty() => {
@@ -266,14 +257,7 @@ pub fn describe_mismatch(mismatch: &Mismatch) -> String {
         }) => format!("{path}: expected {}, came {}", shown(expected), shown(came)),
         Mismatch::Json(differences) => differences
             .iter()
-            .map(|difference| {
-                format!(
-                    "{}: expected {}, came {}",
-                    difference.path,
-                    shown(&difference.expected),
-                    shown(&difference.came)
-                )
-            })
+            .map(|difference| shown(&difference.to_string()))
             .collect::<Vec<_>>()
             .join("; "),
         Mismatch::NotJson(reason) => format!("what came is not JSON: {reason}"),

@@ -307,12 +307,19 @@ async fn open(
                             refusal::read(stream, response.clone(), begun, deadline).await,
                         )
                     }
+                    // An alert (RFC 8446 5.1): the server expected TLS.
+                    _ if input.starts_with(&[TLS_ALERT, 3]) => Error::handshake(
+                        "the server answered in TLS, not in HTTP: it may want `wss:` instead of `ws:`",
+                    ),
                     _ => Error::bad_response(&error),
                 });
             }
         }
     }
 }
+
+/// The content type of a TLS record that carries an alert.
+const TLS_ALERT: u8 = 21;
 
 /// The stream ended, or failed, before the whole answer came.
 fn ended(input: &[u8], error: std::io::Error) -> Error {

@@ -81,6 +81,7 @@ pub(super) fn failed(authority: &str, error: io::Error) -> Error {
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match tls {
         Some(rustls::Error::InvalidCertificate(why)) => {
+            let why = untrusted(why);
             format!("the certificate of {authority} is not trusted: {why}")
         }
         Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
@@ -149,5 +150,22 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What is wrong with a certificate, for people.
+fn untrusted(why: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as Why;
+    match why {
+        Why::UnknownIssuer => "it is signed by nobody that is known here".to_owned(),
+        Why::Expired | Why::ExpiredContext { .. } => "it has expired".to_owned(),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        Why::Revoked => "it has been revoked".to_owned(),
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        // The name of webpki's reason is all there is; it says enough (`CaUsedAsEndEntity`).
+        Why::Other(other) => format!("{:?}", other.0),
+        other => other.to_string(),
     }
 }

@@ -5,6 +5,7 @@ mod parse;
 mod render;
 mod text;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::expression::Expression;
@@ -109,10 +110,33 @@ pub(crate) enum Place {
     JsonValue,
 }
 
-/// One thing in which a message differs from what was expected.
+/// A place in which JSON differs from what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonDifference {
+    /// Where: `$.items[0]`.
+    pub path: String,
+    /// What was expected there, if anything was.
+    pub expected: Option<String>,
+    /// What came there, if anything did.
+    pub came: Option<String>,
+}
+
+impl fmt::Display for JsonDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match (&self.expected, &self.came) {
+            (Some(expected), Some(came)) => write!(f, "{path}: expected {expected}, came {came}"),
+            (Some(expected), None) => write!(f, "{path} is missing: expected {expected}"),
+            (None, Some(came)) => write!(f, "{path} is not expected: {came} came"),
+            (None, None) => f.write_str(path),
+        }
+    }
+}
+
+/// A text that differs from what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Where in the JSON (`$.items[0]`), or empty for a text.
+    /// Of which header, or empty for a message.
     pub path: String,
     /// What was expected there.
     pub expected: String,
@@ -133,7 +157,7 @@ pub enum Mismatch {
     /// A text, or bytes, that differ.
     Text(Difference),
     /// JSON that differs in these places.
-    Json(Vec<Difference>),
+    Json(Vec<JsonDifference>),
     /// JSON was expected, and what came is none, for this reason.
     NotJson(String),
     /// A check under the message does not hold.

@@ -46,7 +46,10 @@ fn differences(payload: &str, came: &str) -> Vec<String> {
     match matches(payload, came) {
         Err(Mismatch::Json(differences)) => differences
             .iter()
-            .map(|d| format!("{}: {} / {}", d.path, d.expected, d.came))
+            .map(|d| {
+                let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".into());
+                format!("{}: {} / {}", d.path, side(&d.expected), side(&d.came))
+            })
             .collect(),
         other => panic!("{payload} against {came}: {other:?}"),
     }
@@ -214,10 +217,10 @@ fn json_matches_by_value() {
 fn differences_in_json_are_listed_by_path() {
     #[rustfmt::skip]
     let table: &[(&str, &str, &[&str])] = &[
-        (r#"{"a":1,"b":2}"#, r#"{"a":2,"c":3}"#, &["$.a: 1 / 2", "$.b: 2 / missing", "$.c: not there / 3"]),
-        (r#"{"a":[1,2,3]}"#, r#"{"a":[1,5]}"#, &["$.a[1]: 2 / 5", "$.a[2]: 3 / missing"]),
-        ("[1]", "[1,2,3]", &["$[1]: nothing more / 2", "$[2]: nothing more / 3"]),
-        ("[1,2, ...]", "[1]", &["$[1]: 2 / missing"]),
+        (r#"{"a":1,"b":2}"#, r#"{"a":2,"c":3}"#, &["$.a: 1 / 2", "$.b: 2 / -", "$.c: - / 3"]),
+        (r#"{"a":[1,2,3]}"#, r#"{"a":[1,5]}"#, &["$.a[1]: 2 / 5", "$.a[2]: 3 / -"]),
+        ("[1]", "[1,2,3]", &["$[1]: - / 2", "$[2]: - / 3"]),
+        ("[1,2, ...]", "[1]", &["$[1]: 2 / -"]),
         ("[]", "{}", &["$: [] / {}"]),
         (r#"{"a":{"b":1, ...}}"#, r#"{"a":[]}"#, &[r#"$.a: {"b":1,...} / []"#]),
         (r#"{"a b":{"c-d":1}}"#, r#"{"a b":{"c-d":2}}"#, &[r#"$["a b"]["c-d"]: 1 / 2"#]),

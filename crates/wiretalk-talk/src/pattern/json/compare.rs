@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::JsonPattern;
-use crate::pattern::{Captures, Difference, Hole, MOST_DIFFERENCES, Mismatch, Segment};
+use crate::pattern::{Captures, Hole, JsonDifference, MOST_DIFFERENCES, Mismatch, Segment};
 use crate::scope::Context;
 use crate::value::{Json, Value};
 
@@ -20,7 +20,7 @@ pub(in crate::pattern) struct Comparison<'a> {
     holes: &'a [Hole],
     context: &'a Context<'a>,
     captures: Captures,
-    differences: Vec<Difference>,
+    differences: Vec<JsonDifference>,
     failed: Option<String>,
     path: Vec<Step<'a>>,
 }
@@ -67,7 +67,7 @@ impl<'a> Comparison<'a> {
                     self.path.push(Step::Index(index));
                     match items.get(index) {
                         Some(item) => self.compare(item, came),
-                        None if !open => self.differ("nothing more".into(), came),
+                        None if !open => self.unexpected(came),
                         None => {}
                     }
                     self.path.pop();
@@ -105,7 +105,7 @@ impl<'a> Comparison<'a> {
             };
             let Some((name, value)) = found else {
                 let name = self.filled(key);
-                self.difference(self.path_to(&name), self.show(pattern), "missing".into());
+                self.difference(self.path_to(&name), Some(self.show(pattern)), None);
                 continue;
             };
             if key.iter().any(|part| matches!(part, Segment::Hole(_)))
@@ -122,7 +122,7 @@ impl<'a> Comparison<'a> {
             for (name, value) in came {
                 if !taken.contains(name.as_str()) {
                     self.path.push(Step::Key(name));
-                    self.differ("not there".into(), value);
+                    self.unexpected(value);
                     self.path.pop();
                 }
             }
@@ -166,16 +166,20 @@ impl<'a> Comparison<'a> {
     }
 
     fn missing(&mut self, pattern: &JsonPattern) {
-        self.difference(self.here(), self.show(pattern), "missing".into());
+        self.difference(self.here(), Some(self.show(pattern)), None);
     }
 
     fn differ(&mut self, expected: String, came: &Json) {
-        self.difference(self.here(), expected, came.to_string());
+        self.difference(self.here(), Some(expected), Some(came.to_string()));
     }
 
-    fn difference(&mut self, path: String, expected: String, came: String) {
+    fn unexpected(&mut self, came: &Json) {
+        self.difference(self.here(), None, Some(came.to_string()));
+    }
+
+    fn difference(&mut self, path: String, expected: Option<String>, came: Option<String>) {
         if self.differences.len() < MOST_DIFFERENCES {
-            self.differences.push(Difference {
+            self.differences.push(JsonDifference {
                 path,
                 expected,
                 came,

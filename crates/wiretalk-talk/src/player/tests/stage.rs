@@ -394,7 +394,7 @@ fn mismatch(why: &Mismatch) -> String {
         Mismatch::Text(d) => format!("{}: `{}` is not `{}`", d.path, d.came, d.expected),
         Mismatch::Json(all) => all
             .iter()
-            .map(|d| format!("{}: {} is not {}", d.path, d.came, d.expected))
+            .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", "),
         Mismatch::NotJson(reason) => format!("no JSON: {reason}"),

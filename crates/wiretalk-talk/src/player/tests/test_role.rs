@@ -137,7 +137,7 @@ fn a_message_that_differs_fails() {
         #1 > a
         * 1 text 1 b
         * 1 text {"x":2,"y":3}
-        failed in line 4 on #1: expected `< {"x":1}`, came text {"x":2,"y":3}: $.x: 2 is not 1, $.y: 3 is not not there
+        failed in line 4 on #1: expected `< {"x":1}`, came text {"x":2,"y":3}: $.x: expected 1, came 2, $.y is not expected: 3 came
         "#,
     );
 }
