@@ -104,6 +104,26 @@ pub fn show(bytes: &[u8], binary: bool, most: usize) -> String {
     shown
 }
 
+/// A URL, or a path with its query, without the values in the query: they may be tokens.
+#[must_use]
+pub fn without_query_values(url: &str) -> String {
+    let Some((path, query)) = url.split_once('?') else {
+        return url.to_owned();
+    };
+    let (query, fragment) = match query.split_once('#') {
+        Some((query, fragment)) => (query, format!("#{fragment}")),
+        None => (query, String::new()),
+    };
+    let names: Vec<String> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) if !value.is_empty() => format!("{name}=…"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    format!("{path}?{}{fragment}", names.join("&"))
+}
+
 /// The newest records of a run, bounded in number and bytes.
 #[derive(Debug, Default)]
 pub struct Log {
@@ -169,6 +189,20 @@ mod tests {
             (b"\xff", Kind::Ping, 80, "ff"),
         ] {
             assert_eq!(record(payload, kind).shown(most), shown);
+        }
+    }
+
+    #[test]
+    fn a_query_is_shown_without_its_values() {
+        for (url, shown) in [
+            ("ws://a/b", "ws://a/b"),
+            ("/?token=hunter2", "/?token=…"),
+            (
+                "ws://a/?user=a&flag&empty=#x",
+                "ws://a/?user=…&flag&empty=#x",
+            ),
+        ] {
+            assert_eq!(without_query_values(url), shown);
         }
     }
 

@@ -78,6 +78,8 @@ impl<C> Hub<C> {
 
     /// Joins with an outbox in which `queue_limit` bytes may wait.
     ///
+    /// One item more than a 128th of that number (and 64 at least) is over the limit too, however small they are.
+    ///
     /// The limit is on what piles up: an outbox that is empty takes one item of any size, so that a receiver which
     /// keeps up gets every message, however large.
     pub fn join_with(&self, queue_limit: usize) -> (Member<C>, Outbox<C>) {

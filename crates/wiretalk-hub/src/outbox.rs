@@ -9,6 +9,11 @@ use std::task::{Context, Poll, Waker};
 
 use wiretalk_proto::Prepared;
 
+/// What an item takes up beside its payload, in bytes, roughly.
+const ITEM_COST: usize = 128;
+/// As many items as this may wait in the smallest of outboxes, if their payloads fit.
+const LEAST_ITEMS: usize = 64;
+
 /// One thing to do on a connection.
 #[derive(Clone, Debug)]
 pub enum Item<C = Infallible> {
@@ -178,12 +183,18 @@ impl<C> Mailbox<C> {
             return Put::Refused;
         }
         let total = queue.bytes.saturating_add(bytes);
-        if total > self.limit && !queue.items.is_empty() {
+        let full = total > self.limit || queue.items.len() >= self.most_items();
+        if full && !queue.items.is_empty() {
             return Put::Overflowed(queue.end(State::Overflowed));
         }
         queue.items.push(item);
         queue.bytes = total;
         Put::Queued(queue.waker.take())
+    }
+
+    /// An item costs memory even if it carries nothing, so their number is bounded too.
+    fn most_items(&self) -> usize {
+        (self.limit / ITEM_COST).max(LEAST_ITEMS)
     }
 
     /// The member has left. What waits stays.

@@ -561,3 +561,19 @@ fn an_overflow_wakes_who_is_stuck_in_a_write() {
     assert_eq!(woken.0.load(Ordering::SeqCst), 2);
     assert!(overflowed.as_mut().poll(&mut cx).is_ready());
 }
+
+#[test]
+fn items_without_a_payload_are_bounded_too() {
+    let hub: Hub<()> = Hub::new();
+    let (member, mut outbox) = hub.join_with(128 * 1000);
+    for _ in 0..1000 {
+        assert_eq!(hub.control(Target::All, &(), 0).receivers, 1);
+    }
+    assert_eq!(hub.control(Target::All, &(), 0).overflowed, [member.id()]);
+    let mut items = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(
+        outbox.poll_drain(&mut cx, &mut items),
+        Poll::Ready(Drain::Overflow)
+    );
+}

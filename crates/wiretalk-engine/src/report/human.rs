@@ -150,7 +150,7 @@ fn expected_and_came(failure: &Failure) -> (String, String) {
             };
             (expected, format!("HTTP {status}"))
         }
-        Fault::Impossible { why } => (expected, why.clone()),
+        Fault::Impossible { why } => (expected, show(why.as_bytes(), false, MOST_SHOWN)),
         Fault::Unconsumed { messages: left } => (
             expected,
             format!("{} that no line took", messages(left.len())),
@@ -172,8 +172,14 @@ fn came_as(came: &Incoming) -> String {
         Incoming::Binary(bytes) => format!("<hex {}", show(bytes, true, MOST_SHOWN)),
         Incoming::Ping(bytes) => format!("<ping {}", show(bytes, false, MOST_SHOWN)),
         Incoming::Pong(bytes) => format!("<pong {}", show(bytes, false, MOST_SHOWN)),
-        Incoming::Close { code, reason } => format!("<close {code} {reason}"),
-        Incoming::End(why) => format!("the end of the connection: {why}"),
+        Incoming::Close { code, reason } => {
+            let reason = show(reason.as_bytes(), false, MOST_SHOWN);
+            format!("<close {code} {reason}")
+        }
+        Incoming::End(why) => {
+            let why = show(why.as_bytes(), false, MOST_SHOWN);
+            format!("the end of the connection: {why}")
+        }
     }
     .trim_end()
     .to_owned()

@@ -17,7 +17,7 @@ use wiretalk_talk::player::{
 use super::TestResult;
 use super::link::{Outlet, Signal, Told, link, outlet};
 use crate::SystemWorld;
-use crate::record::{Direction, Kind, Log, Record};
+use crate::record::{Direction, Kind, Log, Record, without_query_values};
 
 /// How long the close handshakes may take when the test is over.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -120,7 +120,10 @@ impl Session {
                 subprotocols,
             } => {
                 self.names.push(name);
-                self.note(connection, format!("connects to {url}"));
+                self.note(
+                    connection,
+                    format!("connects to {}", without_query_values(&url)),
+                );
                 let request = Request {
                     url,
                     headers,
@@ -237,18 +240,16 @@ impl Session {
             return;
         }
         let deadline = Instant::now() + CLOSING;
-        let closing = async {
-            for sender in links.values() {
-                // A peer that is gone already needs no close.
-                let _ = sender.close(CloseCode::NORMAL, "").await;
-            }
-            std::future::pending::<()>().await;
-        };
-        let mut closing = std::pin::pin!(closing);
+        // All at once: a peer that does not read must not keep the others from their close.
+        let mut closing = JoinSet::new();
+        for sender in links.values() {
+            let sender = sender.clone();
+            // A peer that is gone already needs no close.
+            closing.spawn(async move { sender.close(CloseCode::NORMAL, "").await });
+        }
         let mut open = links.len();
         while open > 0 {
             tokio::select! {
-                () = &mut closing => {}
                 () = sleep_until(deadline) => break,
                 Some(Told { connection, at, signal, .. }) = self.told.recv() => match signal {
                     Signal::Received(incoming) => self.log.push(received(connection, &incoming, at)),

@@ -30,52 +30,44 @@ struct End {
     why: String,
 }
 
-/// Serves a client. It has its place in the hub before it is told that it is connected: from then on it misses nothing.
+/// Serves a client, from the answer to its handshake on: it has its place in the hub already, so it misses nothing.
 pub(super) async fn client(
     mock: Arc<Mock>,
     id: ConnectionId,
-    target: String,
     (member, outbox): (Member<Command>, Outbox<Command>),
     socket: impl Future<Output = Result<WebSocket, Error>>,
 ) {
-    let Ok(socket) = socket.await else {
-        // The client went away between its request and our answer: it was never here.
-        mock.left(id);
-        return;
-    };
     let came = Instant::now();
-    let peer = socket.peer_addr();
-    let subprotocol = socket.subprotocol().map(str::to_owned);
-    mock.joined(id, &member, |clients| {
-        mock.observer().event(&Event::Connected {
+    let end = match socket.await {
+        Ok(socket) => serve(&mock, id, socket, outbox).await,
+        Err(error) => End {
+            code: 1006,
+            why: error.to_string(),
+        },
+    };
+    drop(member);
+    mock.left(id, |clients| {
+        mock.observer().event(&Event::Left {
             client: id,
-            peer,
-            target: &target,
-            subprotocol: subprotocol.as_deref(),
+            code: end.code,
+            why: &end.why,
+            after: came.elapsed(),
             clients,
         });
     });
+}
+
+async fn serve(mock: &Mock, id: ConnectionId, socket: WebSocket, outbox: Outbox<Command>) -> End {
     let (sender, receiver) = socket.split();
-    let closed = std::sync::Mutex::new(None);
-    let end = {
-        let reading = read(&mock, id, receiver, &closed);
-        let mut reading = std::pin::pin!(reading);
-        let writing = write(&mock, id, &sender, outbox, &closed);
-        tokio::select! {
-            end = &mut reading => end,
-            // Once nothing more can be written, what is left is to hear how it ends.
-            () = writing => reading.await,
-        }
-    };
-    drop(member);
-    let clients = mock.left(id);
-    mock.observer().event(&Event::Left {
-        client: id,
-        code: end.code,
-        why: &end.why,
-        after: came.elapsed(),
-        clients,
-    });
+    let closed = Closed::new(None);
+    let reading = read(mock, id, receiver, &closed);
+    let mut reading = std::pin::pin!(reading);
+    let writing = write(mock, id, &sender, outbox, &closed);
+    tokio::select! {
+        end = &mut reading => end,
+        // Once nothing more can be written, what is left is to hear how it ends.
+        () = writing => reading.await,
+    }
 }
 
 /// The peer's close frame, once it has come: its code.

@@ -1,7 +1,6 @@
 //! A server that sends back what it receives.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -11,12 +10,18 @@ use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
 
 use super::{Event, Host, Life, Observer, Options, Recipient, Server};
 
+/// How many clients there are, and the number of the last that came.
+#[derive(Debug, Default)]
+struct Count {
+    now: usize,
+    last: u64,
+}
+
 /// An echo server.
 pub struct Echo {
     options: Options,
     observer: Arc<dyn Observer>,
-    last: AtomicU64,
-    clients: AtomicUsize,
+    clients: Mutex<Count>,
     stopped: watch::Sender<bool>,
     /// Whether every message is told to the observer; each costs a copy.
     tell_messages: bool,
@@ -29,8 +34,7 @@ impl Echo {
         Arc::new(Self {
             options,
             observer,
-            last: AtomicU64::new(0),
-            clients: AtomicUsize::new(0),
+            clients: Mutex::default(),
             stopped: watch::Sender::new(false),
             tell_messages,
         })
@@ -48,23 +52,36 @@ impl Echo {
         socket: impl Future<Output = Result<WebSocket, Error>>,
     ) {
         let Ok(mut socket) = socket.await else { return };
-        let client = ConnectionId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
         let came = Instant::now();
-        self.observer.event(&Event::Connected {
-            client,
-            peer: socket.peer_addr(),
-            target: &target,
-            subprotocol: None,
-            clients: self.clients.fetch_add(1, Ordering::Relaxed) + 1,
-        });
+        let client = {
+            let mut count = self.count();
+            count.last += 1;
+            count.now += 1;
+            let client = ConnectionId(count.last);
+            self.observer.event(&Event::Connected {
+                client,
+                peer: socket.peer_addr(),
+                target: &target,
+                subprotocol: None,
+                clients: count.now,
+            });
+            client
+        };
         let (code, why) = self.echo(client, &mut socket).await;
+        let mut count = self.count();
+        count.now -= 1;
         self.observer.event(&Event::Left {
             client,
             code,
             why: &why,
             after: came.elapsed(),
-            clients: self.clients.fetch_sub(1, Ordering::Relaxed) - 1,
+            clients: count.now,
         });
+    }
+
+    /// Held while a change is told, so that the counts are told in their order.
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Echoes until the connection ends: the close code, and why.
@@ -148,7 +165,11 @@ fn end(error: &Error) -> (u16, String) {
 }
 
 impl Host for Echo {
-    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>) {
+    fn handshake(
+        self: &Arc<Self>,
+        request: &Request,
+        upgrade: Upgrade,
+    ) -> (Reply, Result<Life, String>) {
         let accepted = upgrade.accept(AcceptOptions {
             config: self.options.config(true),
             ..AcceptOptions::default()
@@ -157,9 +178,12 @@ impl Host for Echo {
             Ok((reply, socket)) => {
                 let target = request.uri.to_string();
                 let life = Arc::clone(self).client(target, socket);
-                (reply, Some(Box::pin(life)))
+                (reply, Ok(Box::pin(life)))
             }
-            Err(error) => (Reply::text(500, format!("{error}\n")), None),
+            Err(error) => {
+                let why = error.to_string();
+                (Reply::text(500, format!("{why}\n")), Err(why))
+            }
         }
     }
 

@@ -123,17 +123,12 @@ impl Mock {
         told
     }
 
-    /// A client is connected: the player learns its place in the hub, and greets it.
-    pub(super) fn joined(
-        &self,
-        id: ConnectionId,
-        member: &Member<Command>,
-        announce: impl FnOnce(usize),
-    ) {
+    /// A client is connected: it has its place in the hub, and the player greets it. All of it under one lock, so that
+    /// nothing reaches the client before its greeting, and the log and the talk count the same clients.
+    fn joined(&self, id: ConnectionId, member: &Member<Command>, announce: impl FnOnce(usize)) {
         let mut state = self.lock();
         state.places.insert(id, member.id());
         announce(state.places.len());
-        // Under the same lock, so that nobody meets a talk that has not heard of a client whom the log has.
         self.with_player_of(&mut state, |player, now| {
             player.opened(now, id, &Default::default());
         });
@@ -148,12 +143,12 @@ impl Mock {
         self.with_player(|player, now| player.received(now, id, what));
     }
 
-    /// A client is gone. How many are left.
-    pub(super) fn left(&self, id: ConnectionId) -> usize {
-        self.with_player(|player, now| player.gone(now, id));
+    /// A client is gone; `announce` is told how many are left.
+    pub(super) fn left(&self, id: ConnectionId, announce: impl FnOnce(usize)) {
         let mut state = self.lock();
+        self.with_player_of(&mut state, |player, now| player.gone(now, id));
         state.places.remove(&id);
-        state.places.len()
+        announce(state.places.len());
     }
 
     /// Does all that the player wants done. Nothing here waits: messages go into the clients' outboxes.
@@ -230,14 +225,24 @@ impl Mock {
 }
 
 impl Host for Mock {
-    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>) {
+    fn handshake(
+        self: &Arc<Self>,
+        request: &Request,
+        upgrade: Upgrade,
+    ) -> (Reply, Result<Life, String>) {
         let asked = PlayerRequest {
             client: client_of(request),
             subprotocols: upgrade.subprotocols().map(str::to_owned).collect(),
         };
         let (id, subprotocol, headers) =
             match self.with_player(|player, _| player.handshake(&asked)) {
-                HandshakeAnswer::Refuse(answer) => return (reply(&answer), None),
+                HandshakeAnswer::Refuse(answer) => {
+                    let why = match answer.status {
+                        404 => "nothing is served there",
+                        _ => "the talk refuses it",
+                    };
+                    return (reply(&answer), Err(why.to_owned()));
+                }
                 HandshakeAnswer::Accept {
                     connection,
                     subprotocol,
@@ -253,15 +258,23 @@ impl Host for Mock {
         });
         match accepted {
             Ok((reply, socket)) => {
-                let target = request.uri.to_string();
-                let place = self.hub.join_with(self.options.queue_size);
-                let life = client(Arc::clone(self), id, target, place, socket);
-                (reply, Some(Box::pin(life)))
+                let (member, outbox) = self.hub.join_with(self.options.queue_size);
+                self.joined(id, &member, |clients| {
+                    self.observer.event(&Event::Connected {
+                        client: id,
+                        peer: request.peer_addr,
+                        target: &request.uri.to_string(),
+                        subprotocol: subprotocol.as_deref(),
+                        clients,
+                    });
+                });
+                let life = client(Arc::clone(self), id, (member, outbox), socket);
+                (reply, Ok(Box::pin(life)))
             }
             Err(error) => {
-                self.left(id);
-                let text = format!("the talk's answer cannot be sent: {error}\n");
-                (Reply::text(500, text), None)
+                self.left(id, |_| {});
+                let why = format!("the talk's answer cannot be sent: {error}");
+                (Reply::text(500, format!("{why}\n")), Err(why))
             }
         }
     }

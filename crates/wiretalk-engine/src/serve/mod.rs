@@ -68,8 +68,12 @@ impl Options {
 
 /// What a server does with the requests and clients that come to it.
 pub(crate) trait Host: Send + Sync + 'static {
-    /// A handshake: the reply, and the client's whole life if it is accepted.
-    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> (Reply, Option<Life>);
+    /// A handshake: the reply, and the client's whole life if it is accepted, or why it is not.
+    fn handshake(
+        self: &Arc<Self>,
+        request: &Request,
+        upgrade: Upgrade,
+    ) -> (Reply, Result<Life, String>);
 
     /// A plain request; `None` if the host has no answer of its own.
     fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply>;
@@ -115,12 +119,14 @@ impl Server {
     /// Serves until `stop` is done; then tells every client that it goes away (1001), and waits a moment for them.
     pub(crate) async fn serve<H: Host>(self, host: Arc<H>, stop: impl Future<Output = ()>) {
         let mut tasks = JoinSet::new();
-        let background = tokio::spawn(Arc::clone(&host).background());
+        let mut background = std::pin::pin!(Arc::clone(&host).background());
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
+                // It never ends by itself.
+                () = &mut background => {}
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok(incoming) => {
@@ -135,7 +141,6 @@ impl Server {
             }
         }
         drop(self.listener);
-        background.abort();
         host.stop();
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(STOPPING, all).await.is_err() {
@@ -180,9 +185,9 @@ fn answer<H: Host>(host: &Arc<H>, mut request: Request, life: &Mutex<Option<Life
     };
     match request.upgrade() {
         Ok(upgrade) => match host.handshake(&request, upgrade) {
-            (reply, None) => refused(reply, "the talk refuses it"),
-            (reply, client) => {
-                *life.lock().unwrap_or_else(PoisonError::into_inner) = client;
+            (reply, Err(why)) => refused(reply, &why),
+            (reply, Ok(client)) => {
+                *life.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
                 reply
             }
         },
