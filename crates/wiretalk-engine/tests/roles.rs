@@ -216,6 +216,26 @@ async fn what_a_rule_cannot_send_is_a_problem_and_no_end() {
 }
 
 #[tokio::test]
+async fn a_message_is_said_to_be_repeated_only_if_it_had_come_before() {
+    let server = talk("on > go\n  < x\n  wait 10ms\n  < x\n");
+    let server = serve(&server, Options::default()).await;
+    for (expected, repeated) in [("< y\n", false), ("< x\n< y\n", true)] {
+        let plan = talk(&format!(
+            "set url = ws://127.0.0.1:1\nconnect {{{{url}}}}\n> go\n{expected}"
+        ));
+        let results = run(&plan, &server.url).await;
+        let report = report::failure(&results[0]);
+        assert!(report.contains("expected  < y"), "{report}");
+        assert_eq!(
+            report.contains("the same message came at "),
+            repeated,
+            "{report}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn one_file_may_have_many_tests_and_fewer_jobs() {
     let mut text = String::from("set url = ws://127.0.0.1:1\n");
     for number in 0..50 {

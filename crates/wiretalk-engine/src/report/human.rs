@@ -59,10 +59,10 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
             came: Incoming::End(_),
             ..
         } => {}
-        Fault::Mismatch { came, mismatch } => {
+        Fault::Mismatch { came, at, mismatch } => {
             write_mismatch(text, mismatch);
             write_parting(text, mismatch, &format!("{who}< "));
-            if let Some(at) = came_before(result, failure, came) {
+            if let Some(at) = came_before(result, failure, came, *at) {
                 write_pair(
                     text,
                     "note",
@@ -88,8 +88,14 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
     write_log(text, result);
 }
 
-/// When a message that was not expected had come before, on the same connection: the peer may repeat itself.
-fn came_before(result: &TestResult, failure: &Failure, came: &Incoming) -> Option<String> {
+/// When a message that was not expected, and came `at` that time, had come before on the same connection: the peer may
+/// repeat itself.
+fn came_before(
+    result: &TestResult,
+    failure: &Failure,
+    came: &Incoming,
+    at: Duration,
+) -> Option<String> {
     let (kind, payload): (_, &[u8]) = match came {
         Incoming::Text(text) => (Kind::Text, text.as_bytes()),
         Incoming::Binary(bytes) => (Kind::Binary, bytes),
@@ -100,8 +106,8 @@ fn came_before(result: &TestResult, failure: &Failure, came: &Incoming) -> Optio
             && record.direction == Direction::Received
             && record.kind == kind
             && record.payload == payload
+            && record.at < at
     });
-    same.next();
     same.next().map(|record| seconds(record.at))
 }
 

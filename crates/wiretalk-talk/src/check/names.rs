@@ -107,12 +107,23 @@ impl Names {
 
     /// Every name that is bound anywhere outside the bodies of rules and clocks, and every capture there is.
     pub(super) fn declare_all(&mut self, statements: &[Statement]) {
+        // What the lines of a dialogue have captured: the same capture again compares, which is a use.
+        let mut before = BTreeSet::new();
+        let mut shared = None;
         for statement in statements {
+            if let StatementKind::Test(_) = statement.kind {
+                before = shared.get_or_insert(before).clone();
+            }
+            let mut here = Vec::new();
             each_pattern(statement, &mut |pattern, captures| {
                 for (name, span) in pattern.declares() {
                     if captures {
-                        let first = (span, false);
-                        self.captured.entry(name.to_owned()).or_insert(first);
+                        let first = (span, before.contains(name));
+                        let known = self.captured.entry(name.to_owned());
+                        known
+                            .and_modify(|known| known.1 |= first.1)
+                            .or_insert(first);
+                        here.push(name.to_owned());
                     }
                 }
             });
@@ -122,6 +133,9 @@ impl Names {
                     self.captured.entry(name.clone()).or_insert(first);
                 }
             });
+            if let StatementKind::Frame(_) | StatementKind::Http(_) = statement.kind {
+                before.extend(here);
+            }
             each_name(statement, &mut |name| self.mark(name));
             match &statement.kind {
                 StatementKind::Set(set) => self.bind_set(set),

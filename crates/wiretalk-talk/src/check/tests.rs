@@ -35,6 +35,8 @@ fn each_finding_of_a_test() {
         ("> {{x}}\n< {{x:int}}\n> {{x}}\n", &["2:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
         ("< a\n  ? $.n == {{gone}}\n", &["3:3 error: `gone` is not bound here / bind it before: `set gone = …`, `--set gone=…`, or capture it with `{{gone:type}}`"]),
         ("< a\n  id = $.id\n", &["3:3 warning: `id` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter"]),
+        ("< {{id:int}}\n< again {{id:int}}\n", &[]),
+        ("on < {{id:int}}!\n  > a\non < {{id:int}}?\n  > b\n< c\n", &["2:6 warning: `id` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter"]),
         ("set global.x = 1\n> {{x}}\n< a\n", &["3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
         ("> {{n}}\n< a\n", &["2:3 error: `n` counts the runs of `every`, and this is not in one / put the line under `every`, or bind a name of your own"]),
         ("> {{client.id}}\n< a\n", &["2:3 error: `client` is what a server knows of a client, and a test has none / bind what you need: `set user = alice`"]),

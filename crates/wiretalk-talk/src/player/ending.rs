@@ -47,7 +47,7 @@ impl Player {
         each.collect()
     }
 
-    /// The test failed.
+    /// The test failed. Whoever plays the line gives it up ([`Player::give_up`]).
     pub(super) fn fail(&mut self, failure: Failure) {
         if matches!(self.ending, Ending::Playing) {
             self.end(Outcome::Failed(Box::new(failure)));
@@ -56,7 +56,6 @@ impl Player {
             if let Ending::Finally(outcome @ Outcome::Passed { .. }) = &mut self.ending {
                 *outcome = Outcome::Failed(Box::new(failure));
             }
-            self.over();
         }
     }
 

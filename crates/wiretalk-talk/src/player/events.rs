@@ -180,6 +180,8 @@ pub enum Fault {
     Mismatch {
         /// What came.
         came: Incoming,
+        /// When it came.
+        at: Time,
         /// Why it does not match.
         mismatch: Mismatch,
     },

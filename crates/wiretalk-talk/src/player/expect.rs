@@ -117,20 +117,27 @@ impl Player {
                     expected: self.describe(run, frame),
                     fault: Fault::Mismatch {
                         came: item.what.clone(),
+                        at: item.at,
                         mismatch,
                     },
                 };
+                let in_finally = run.owner == Owner::Finally;
                 self.fail(failure);
+                self.give_up(run_id);
+                // The next line of `finally` waits for the next message; an end stays, for nothing comes behind it.
+                if in_finally && !ends {
+                    return self.taken(id);
+                }
             }
             return false;
         }
-        let silence = self.runs.values().find_map(|run| match &run.wait {
+        let silence = self.runs.iter().find_map(|(run_id, run)| match &run.wait {
             Wait::Silence { who, from, .. } if who.is_none_or(|who| who == id) => {
-                Some((run.step()?.span, *from))
+                Some((*run_id, run.step()?.span, *from))
             }
             _ => None,
         });
-        if let Some((span, from)) = silence {
+        if let Some((run_id, span, from)) = silence {
             let expected = self.plan.source.slice(span).to_owned();
             self.fail(Failure {
                 span,
@@ -141,6 +148,7 @@ impl Player {
                     after: item.at.saturating_sub(from),
                 },
             });
+            self.give_up(run_id);
         }
         false
     }
@@ -159,7 +167,7 @@ impl Player {
         if busy {
             return false;
         }
-        if matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)) {
+        if matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)) && !self.has_closed(id) {
             let line = nearest.and_then(|(run, mismatch)| {
                 let span = self.runs.get(&run)?.step()?.span;
                 Some((span, mismatch))
@@ -177,12 +185,22 @@ impl Player {
         self.taken(id)
     }
 
+    /// Whether a mock has closed a connection and its client goes on: what was under way then asks for no answer.
+    fn has_closed(&self, id: ConnectionId) -> bool {
+        self.side == Side::Server
+            && self
+                .connections
+                .get(&id)
+                .is_some_and(|connection| connection.close_sent && !connection.close_came)
+    }
+
     /// Under `strict`, a client that sends what the talk does not know is closed.
     fn close_unmatched(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id)
             && !connection.close_sent
         {
             connection.close_sent = true;
+            connection.shut = true;
             self.actions.push_back(Action::Send {
                 to: super::Target::One(id),
                 frame: super::Outgoing::Close {
@@ -213,6 +231,7 @@ impl Player {
                 },
             };
             self.fail(failure);
+            self.give_up(run_id);
         }
     }
 
@@ -288,7 +307,7 @@ impl Player {
         id: ConnectionId,
         item: &Arc<Item>,
     ) -> Result<(), Option<(Span, Mismatch)>> {
-        if matches!(item.what, Incoming::Close { .. } | Incoming::End(_)) {
+        if matches!(item.what, Incoming::Close { .. } | Incoming::End(_)) || self.has_closed(id) {
             return Err(None);
         }
         let none = Bindings::new();

@@ -63,11 +63,17 @@ impl Player {
                 None => {}
             }
         }
-        let plays = self.free_connect(&client);
-        if let Some(http) = plays.and_then(|index| self.http_of(index)) {
+        let matching = self.matching_connects(&client);
+        let plays = self.free_connect(&matching);
+        if let Some(index) = plays
+            && let Some(http) = self.http_of(index)
+        {
             let answer = self.http_answer(&http, &client, &bindings);
             match answer {
-                Ok(answer) if answer.status != 101 => return HandshakeAnswer::Refuse(answer),
+                Ok(answer) if answer.status != 101 => {
+                    self.refused.insert(index);
+                    return HandshakeAnswer::Refuse(answer);
+                }
                 Ok(answer) => headers.extend(answer.headers),
                 Err((span, why)) => {
                     self.problem(span, None, why);
@@ -78,6 +84,9 @@ impl Player {
         self.last_connection = id.0;
         if let Some(plays) = plays {
             *self.played.entry(plays).or_default() += 1;
+            if matching.iter().all(|index| self.is_played(*index)) {
+                self.begin_again(&matching);
+            }
         }
         let mut connection = Connection::new(None, client);
         connection.bindings = bindings;
@@ -213,8 +222,8 @@ impl Player {
         part.map(|part| Arc::clone(&part.steps)).unwrap_or_default()
     }
 
-    /// The first `connect` of the dialogue that no client plays yet and that this one matches.
-    fn free_connect(&self, client: &Client) -> Option<usize> {
+    /// The `connect`s of the dialogue that a client matches.
+    fn matching_connects(&self, client: &Client) -> Vec<usize> {
         let steps = self.steps();
         let connects = steps.iter().enumerate().filter_map(|(index, step)| {
             let StatementKind::Connect(connect) = &step.kind else {
@@ -226,10 +235,31 @@ impl Player {
                 && path_matches(&connect.url, client, &context);
             fits.then_some(index)
         });
-        let matching: Vec<usize> = connects.collect();
-        let taken = |index: &usize| self.played.get(index).is_some_and(|count| *count > 0);
-        let free = matching.iter().find(|index| !taken(index));
-        free.or(matching.first()).copied()
+        connects.collect()
+    }
+
+    /// The first of these `connect`s that is not played yet. If each is, clients share the first that refuses nobody;
+    /// if each has refused, they begin again.
+    fn free_connect(&mut self, matching: &[usize]) -> Option<usize> {
+        let free = matching.iter().find(|index| !self.is_played(**index));
+        let open = || matching.iter().find(|index| !self.refused.contains(index));
+        if let Some(index) = free.or_else(open) {
+            return Some(*index);
+        }
+        self.begin_again(matching);
+        matching.first().copied()
+    }
+
+    /// Whether a client plays a `connect`, or has been refused by it.
+    fn is_played(&self, connect: usize) -> bool {
+        self.refused.contains(&connect) || self.played.get(&connect).is_some_and(|count| *count > 0)
+    }
+
+    /// Lets `connect`s refuse anew.
+    fn begin_again(&mut self, matching: &[usize]) {
+        for index in matching {
+            self.refused.remove(index);
+        }
     }
 
     /// The `HTTP` line that belongs to a `connect`.
@@ -326,6 +356,7 @@ impl Player {
             expected,
             fault: Fault::NotConnected { why },
         });
+        self.give_up(run);
         self.advance();
     }
 
@@ -373,6 +404,7 @@ impl Player {
                         body: response.body.chars().take(MOST_BODY).collect(),
                     },
                 });
+                self.give_up(run_id);
             }
         }
     }

@@ -78,6 +78,8 @@ pub struct Player {
     last_connection: u64,
     /// How many clients play each `connect` of a mock's dialogue, by its place.
     played: BTreeMap<usize, usize>,
+    /// The `connect`s of this round that have refused a client, by their place.
+    refused: BTreeSet<usize>,
     runs: BTreeMap<RunId, Run>,
     /// How many of them belong to no connection.
     own_runs: usize,
@@ -140,6 +142,8 @@ struct Connection {
     clocks: Vec<u64>,
     last_sent: Option<Time>,
     close_sent: bool,
+    /// Whether a strict mock has closed it for a message that no line expects.
+    shut: bool,
     /// Whether the peer has sent its close, or is gone.
     close_came: bool,
 }
@@ -181,6 +185,7 @@ impl Connection {
             clocks: Vec::new(),
             last_sent: None,
             close_sent: false,
+            shut: false,
             close_came: false,
         }
     }
@@ -240,6 +245,7 @@ impl Player {
             open: 0,
             last_connection: 0,
             played: BTreeMap::new(),
+            refused: BTreeSet::new(),
             runs: BTreeMap::new(),
             own_runs: 0,
             dialogue_run: None,
@@ -350,7 +356,8 @@ impl Player {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        let item = Arc::new(Item { at: self.now, what });
+        // A caller who comes late still says when it came.
+        let item = Arc::new(Item { at: now, what });
         match &item.what {
             Incoming::Ping(payload) => {
                 if !answered {

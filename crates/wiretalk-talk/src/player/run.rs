@@ -192,14 +192,16 @@ impl Player {
         let Some(run) = self.runs.remove(&id) else {
             return;
         };
-        let Some(connection) = run.connection else {
+        let Some(whose) = run.connection else {
             self.own_runs = self.own_runs.saturating_sub(1);
             return;
         };
-        if let Some(connection) = self.connections.get_mut(&connection) {
+        if let Some(connection) = self.connections.get_mut(&whose) {
             connection.runs.remove(&id);
             if connection.dialogue == Some(id) {
                 connection.dialogue = None;
+                // What it kept for lines to come is nobody's now.
+                self.dirty.push_back(whose);
             }
         }
     }
@@ -251,6 +253,14 @@ impl Player {
         }
     }
 
+    /// The line at hand failed: that ends a run, but not `finally`, whose other lines have their own to clean up.
+    pub(super) fn give_up(&mut self, id: RunId) {
+        match self.runs.get(&id).map(|run| run.owner) {
+            Some(Owner::Finally) => self.step_on(id),
+            _ => self.drop_run(id),
+        }
+    }
+
     /// Plays lines until the run waits or is over.
     pub(super) fn play(&mut self, id: RunId) {
         while !self.is_over() {
@@ -271,7 +281,7 @@ impl Player {
                 }
                 Played::Waits => return,
                 Played::Failed => {
-                    self.drop_run(id);
+                    self.give_up(id);
                     return;
                 }
             }
@@ -478,12 +488,15 @@ impl Player {
             _ => "an answer to the handshake".to_owned(),
         };
         match self.side {
-            Side::Client => self.fail(Failure {
-                span,
-                connection,
-                expected,
-                fault: Fault::Nothing { waited },
-            }),
+            Side::Client => {
+                self.fail(Failure {
+                    span,
+                    connection,
+                    expected,
+                    fault: Fault::Nothing { waited },
+                });
+                self.give_up(id);
+            }
             Side::Server => {
                 let what = format!("the client did not send it within {waited:?}");
                 self.problem(span, connection, what);

@@ -67,8 +67,10 @@ impl Player {
             },
             Side::Server => {
                 !matches!(frame.who, Some(Who::All | Who::Others))
-                    && connection.close_came
-                    && (connection.close_sent || !matches!(frame.content, Content::Close { .. }))
+                    && (connection.shut
+                        || connection.close_came
+                            && (connection.close_sent
+                                || !matches!(frame.content, Content::Close { .. })))
             }
         }
     }

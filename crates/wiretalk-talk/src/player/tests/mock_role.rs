@@ -666,9 +666,132 @@ fn under_strict_what_is_unknown_is_closed() {
         #1 unmatched, nearest is line 2: `unknown` is not `known`
         #1 <close 1008 no line of the talk expects this message
         * 1 text unknown
-        #1 unmatched, nearest is line 2: `unknown` is not `known`
         * 1 close 1008
         ",
+    );
+    // What was under way when the mock closed asks for no answer, and what was to be sent is no problem.
+    mock(
+        "
+        option strict
+        on > ok
+          < fine
+        on > slow
+          wait 1s
+          < late
+        > hello
+        < welcome
+        ",
+        "
+        * connects /
+        accepted #1
+        * 1 text slow
+        * 1 text bad
+        #1 unmatched, nearest is line 7: `bad` is not `hello`
+        #1 <close 1008 no line of the talk expects this message
+        * 1 text ok
+        * 1 text ok
+        * 1 text bad
+        * 1 text hello
+        * at 1s
+        * 1 close 1008
+        ",
+    );
+}
+
+#[test]
+fn what_came_during_the_last_wait_of_a_dialogue_is_looked_at_when_it_is_over() {
+    mock(
+        "
+        option strict
+        < a
+        wait 300ms
+        < b
+        ",
+        "
+        * connects /
+        accepted #1
+        #1 < a
+        * 1 text zzz
+        * at 300ms
+        #1 < b
+        #1 unmatched
+        #1 <close 1008 no line of the talk expects this message
+        ",
+    );
+    mock(
+        "
+        on > zzz
+          < yes
+        wait 300ms
+        < b
+        ",
+        "
+        * connects /
+        accepted #1
+        * 1 text abc
+        * 1 text zzz
+        * at 300ms
+        #1 < b
+        #1 unmatched, nearest is line 1: `abc` is not `zzz`
+        #1 < yes
+        ",
+    );
+}
+
+#[test]
+fn a_connect_that_refuses_is_played_once_in_a_round() {
+    let refused = "refused 403 [] \"\"";
+    mock(
+        "
+        connect ws://h
+        HTTP 403
+        connect ws://h
+        > a
+        < b
+        ",
+        &format!(
+            "
+            * connects /
+            {refused}
+            * connects /
+            accepted #1
+            * 1 text a
+            #1 < b
+            * connects /
+            {refused}
+            * connects /
+            accepted #2
+            * 2 text a
+            #2 < b
+            * 1 gone
+            * 2 gone
+            * connects /
+            {refused}
+            * connects /
+            accepted #3
+            "
+        ),
+    );
+    // One that refuses everybody goes on doing so, and another path has a round of its own.
+    mock(
+        "
+        connect ws://h/no
+        HTTP 403
+        connect ws://h/yes
+        > a
+        ",
+        &format!(
+            "
+            * connects /no
+            {refused}
+            * connects /yes
+            accepted #1
+            * connects /no
+            {refused}
+            * connects /no
+            {refused}
+            "
+        ),
     );
 }
 

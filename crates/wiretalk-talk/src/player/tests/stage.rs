@@ -299,6 +299,7 @@ impl Stage {
             Fault::Mismatch {
                 came,
                 mismatch: why,
+                ..
             } => {
                 format!("came {}: {}", incoming(came), mismatch(why))
             }

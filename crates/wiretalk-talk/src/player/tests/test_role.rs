@@ -719,6 +719,65 @@ fn finally_comes_after_success_and_after_failure() {
 }
 
 #[test]
+fn each_line_of_finally_is_played_though_others_fail() {
+    test(
+        "
+        connect alice ws://h
+        connect bob ws://h
+        bob > go
+        bob < done
+        finally
+          alice > cleanup-a
+          bob > cleanup-b
+          bob < yes
+          bob < cleaned
+          bob silence 1s
+          alice < never
+          bob >(after 0s) bye
+        ",
+        "
+        connect #1 alice ws://h
+        * 1 opened
+        connect #2 bob ws://h
+        * 2 opened
+        #2 > go
+        * 1 end it broke
+        * 1 gone
+        * 2 text failed
+        #2 > cleanup-b
+        * 2 text no
+        * 2 text cleaned
+        * 2 text noise
+        #2 > bye
+        failed in line 4 on #2: expected `bob < done`, came text failed: `failed` is not `done`
+        ",
+    );
+    // The first that fails there is the one that is told.
+    test(
+        "
+        connect ws://h
+        > a
+        < b
+        finally
+          nobody > cleanup
+          > own
+          < cleaned
+          > last
+        ",
+        "
+        connect #1 ws://h
+        * 1 opened
+        #1 > a
+        * 1 text b
+        #1 > own
+        * at 5s
+        #1 > last
+        failed in line 5: expected `nobody > cleanup`, impossible: there is no connection called `nobody`
+        ",
+    );
+}
+
+#[test]
 fn pings_are_answered_unless_a_line_does() {
     test(
         "
