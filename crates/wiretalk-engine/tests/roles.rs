@@ -261,3 +261,79 @@ async fn one_file_may_have_many_tests_and_fewer_jobs() {
     assert_eq!(titles.len(), 50);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_comes_behind_the_last_line_is_left_over_and_fails_a_strict_test() {
+    let twice = talk("on > {{_}}\n  <echo\n  <echo\non > {{_}}never{{_}}\n");
+    let server = serve(&twice, Options::default()).await;
+    for (option, passes) in [("", true), ("option strict\n", false)] {
+        let plan = talk(&format!(
+            "{option}set url = ws://127.0.0.1:1\nconnect {{{{url}}}}\n> x\n< x\n"
+        ));
+        let results = run(&plan, &server.url).await;
+        assert_eq!(
+            results[0].passed(),
+            passes,
+            "{}",
+            report::failure(&results[0])
+        );
+        let said = report::failure(&results[0]);
+        assert!(said.contains("1 message that no line took"), "{said}");
+    }
+    // A rule takes it: then nothing is left.
+    let plan = talk(
+        "option strict\nset url = ws://127.0.0.1:1\non < x\nconnect {{url}}\n> x\n>close\n<close\n",
+    );
+    all_pass(&run(&plan, &server.url).await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_comes_too_late_is_told_from_one_that_never_comes() {
+    let late = talk("on > late\n  wait 400ms\n  < here\non > never\n");
+    let server = serve(&late, Options::default()).await;
+    for (word, told) in [("late", true), ("never", false)] {
+        let plan = talk(&format!(
+            "set url = ws://127.0.0.1:1\nconnect {{{{url}}}}\n> {word}\n<(within 100ms) here\n"
+        ));
+        let results = run(&plan, &server.url).await;
+        let said = report::failure(&results[0]);
+        assert!(said.contains("came      nothing, for 0.1"), "{said}");
+        assert_eq!(
+            said.contains("too late  < here  (4 B) at 0.4"),
+            told,
+            "{said}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_several_tests_somebody_must_choose_the_one_to_serve() {
+    struct Nobody;
+    impl wiretalk_engine::serve::Observer for Nobody {
+        fn event(&self, _: &wiretalk_engine::serve::Event<'_>) {}
+    }
+    let plan =
+        talk("test one\nconnect ws://127.0.0.1:1\n< a\ntest two\nconnect ws://127.0.0.1:1\n< b\n");
+    let mock = |test| {
+        wiretalk_engine::serve::Mock::new(
+            &plan,
+            test,
+            wiretalk_talk::Bindings::new(),
+            Options::default(),
+            std::sync::Arc::new(Nobody),
+        )
+    };
+    let refused = mock(None).err().expect("nobody has chosen").to_string();
+    assert!(refused.contains("`one`, `two`"), "{refused}");
+    let refused = mock(Some("three"))
+        .err()
+        .expect("there is no third")
+        .to_string();
+    assert!(
+        refused.contains("`three`") && refused.contains("`one`, `two`"),
+        "{refused}"
+    );
+    assert!(mock(Some("two")).is_ok());
+}

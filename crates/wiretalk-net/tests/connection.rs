@@ -393,6 +393,22 @@ async fn a_peer_that_breaks_the_protocol_is_told_before_the_error_is() {
 }
 
 #[tokio::test]
+async fn a_broken_rule_is_told_at_once_and_the_stream_ends_in_good_order_behind_it() {
+    let (mut socket, mut raw) = served(quiet()).await;
+    raw.write_all(&frame(TEXT, b"bare")).await.unwrap();
+    // The peer has not even read the close frame, and does not end the stream.
+    let error = error(&mut socket).await;
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(is_pending(socket.next_event()).await);
+    let (first, payload) = read_frame(&mut raw).await;
+    assert_eq!((first, code(&payload)), (CLOSE, 1002));
+    drop(raw);
+    assert_eq!(event(&mut socket).await, None);
+    let late = socket.send("late").await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test]
 async fn messages_over_the_limit_are_refused() {
     let limits = Limits {
         message_size: 10,

@@ -114,6 +114,8 @@ async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet)
             Err(error) => {
                 let end = Incoming::End(error.to_string());
                 outlet.tell(connection, 0, Signal::Received(end)).await;
+                // A peer that broke the rules is to see our close frame before the stream ends.
+                while let Ok(Some(_)) = receiver.next_event().await {}
                 break;
             }
         };

@@ -11,13 +11,16 @@ use tokio::time::{Instant, sleep_until};
 use wiretalk_net::{CloseCode, Connector, Request, Sender};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{
-    Action, ConnectionId, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
+    Action, ConnectionId, Fault, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
 };
 
 use super::TestResult;
 use super::link::{Outlet, Signal, Told, link, outlet};
 use crate::SystemWorld;
 use crate::record::{Direction, Kind, Log, Record, without_query_values};
+
+/// How long a failed test goes on listening for what it waited for in vain.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How long the close handshakes may take when the test is over.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -54,7 +57,9 @@ impl Test {
         };
         let outcome = session.play().await;
         let duration = began.elapsed();
-        session.close().await;
+        session.await_late(&outcome).await;
+        let left = session.close().await;
+        let outcome = session.player.conclude(outcome, left);
         TestResult {
             plan: self.plan,
             title: self.title,
@@ -231,13 +236,44 @@ impl Session {
         });
     }
 
+    /// After a line that waited in vain: what comes a moment later tells a slow peer from one that does not answer.
+    async fn await_late(&mut self, outcome: &Outcome) {
+        let Outcome::Failed(failure) = outcome else {
+            return;
+        };
+        let (Fault::Nothing { .. }, Some(silent)) = (&failure.fault, failure.connection) else {
+            return;
+        };
+        let deadline = Instant::now() + LATE;
+        while self.links.contains_key(&silent) {
+            tokio::select! {
+                () = sleep_until(deadline) => return,
+                Some(Told { connection, at, signal, .. }) = self.told.recv() => match signal {
+                    Signal::Received(incoming) => {
+                        let message = matches!(incoming, Incoming::Text(_) | Incoming::Binary(_));
+                        self.log.push(received(connection, &incoming, at));
+                        if message && connection == silent {
+                            return;
+                        }
+                    }
+                    Signal::Gone => {
+                        self.links.remove(&connection);
+                    }
+                    Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(_) => {}
+                }
+            }
+        }
+    }
+
     /// Closes what is still open with 1000, and waits for the close handshakes. What comes meanwhile is too late for
-    /// the test, but the log keeps it: it may explain the failure.
-    async fn close(&mut self) {
+    /// the test, but the log keeps it: it may explain the failure. The messages that came before the peer's close are
+    /// given back.
+    async fn close(&mut self) -> Vec<(ConnectionId, Incoming)> {
         let links = std::mem::take(&mut self.links);
+        let mut left = Vec::new();
         if links.is_empty() {
             self.tasks.shutdown().await;
-            return;
+            return left;
         }
         let deadline = Instant::now() + CLOSING;
         // All at once: a peer that does not read must not keep the others from their close.
@@ -252,13 +288,19 @@ impl Session {
             tokio::select! {
                 () = sleep_until(deadline) => break,
                 Some(Told { connection, at, signal, .. }) = self.told.recv() => match signal {
-                    Signal::Received(incoming) => self.log.push(received(connection, &incoming, at)),
+                    Signal::Received(incoming) => {
+                        self.log.push(received(connection, &incoming, at));
+                        if matches!(incoming, Incoming::Text(_) | Incoming::Binary(_)) {
+                            left.push((connection, incoming));
+                        }
+                    }
                     Signal::Gone => open -= usize::from(links.contains_key(&connection)),
                     Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(_) => {}
                 }
             }
         }
         self.tasks.shutdown().await;
+        left
     }
 }
 

@@ -103,6 +103,8 @@ async fn read(mock: &Mock, id: ConnectionId, mut receiver: Receiver, closed: &Cl
                     end.code = error.close_code().map_or(1006, CloseCode::as_u16);
                     end.why = error.to_string();
                 }
+                // A client that broke the rules is to see our close frame before the stream ends.
+                while let Ok(Some(_)) = receiver.next_event().await {}
                 return end;
             }
         }

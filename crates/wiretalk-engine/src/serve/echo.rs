@@ -68,15 +68,19 @@ impl Echo {
             client
         };
         let (code, why) = self.echo(client, &mut socket).await;
-        let mut count = self.count();
-        count.now -= 1;
-        self.observer.event(&Event::Left {
-            client,
-            code,
-            why: &why,
-            after: came.elapsed(),
-            clients: count.now,
-        });
+        {
+            let mut count = self.count();
+            count.now -= 1;
+            self.observer.event(&Event::Left {
+                client,
+                code,
+                why: &why,
+                after: came.elapsed(),
+                clients: count.now,
+            });
+        }
+        // A client that broke the rules is to see our close frame before the stream ends.
+        while let Ok(Some(_)) = socket.next_event().await {}
     }
 
     /// Held while a change is told, so that the counts are told in their order.

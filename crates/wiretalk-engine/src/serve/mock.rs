@@ -22,6 +22,14 @@ use crate::SystemWorld;
 /// Why a talk cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum MockError {
+    /// The talk has several tests and no lines of a server, so somebody must choose.
+    #[error(
+        "this talk has several tests, and no rules beside them: choose the one to serve with `--test TITLE`; it has {known}"
+    )]
+    ChooseTest {
+        /// The titles that there are.
+        known: String,
+    },
     /// There is no test of that title.
     #[error("there is no test called `{title}` in this talk; it has {known}")]
     NoSuchTest {
@@ -62,21 +70,27 @@ impl Mock {
         options: Options,
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, MockError> {
-        let part = match test {
-            None => plan.served_by_default(),
-            Some(title) => Some(plan.test_named(title).ok_or_else(|| {
-                let known: Vec<String> = plan
-                    .tests()
-                    .map(|(_, title, _)| format!("`{title}`"))
-                    .collect();
-                MockError::NoSuchTest {
-                    title: title.to_owned(),
-                    known: match &known[..] {
-                        [] => "none".into(),
-                        known => known.join(", "),
-                    },
-                }
-            })?),
+        let known = || {
+            let titles = plan.tests().map(|(_, title, _)| format!("`{title}`"));
+            match &titles.collect::<Vec<_>>()[..] {
+                [] => "none".to_owned(),
+                titles => titles.join(", "),
+            }
+        };
+        let part = match (test, plan.served_by_default()) {
+            (Some(title), _) => {
+                Some(
+                    plan.test_named(title)
+                        .ok_or_else(|| MockError::NoSuchTest {
+                            title: title.to_owned(),
+                            known: known(),
+                        })?,
+                )
+            }
+            (None, None) if !plan.serves() => {
+                return Err(MockError::ChooseTest { known: known() });
+            }
+            (None, part) => part,
         };
         let setup = Setup {
             world: Arc::new(SystemWorld),

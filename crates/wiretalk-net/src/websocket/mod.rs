@@ -73,6 +73,9 @@ impl WebSocket {
     /// Whatever comes next. `Ok(None)` once the close handshake is done and the stream has ended, and always after an
     /// error. What was [fed](Self::feed) is written whenever this is about to wait.
     ///
+    /// That the peer broke a rule is told as soon as our close frame has left. Asking on, up to the `Ok(None)`, gives
+    /// the peer the time to see that frame before the stream ends.
+    ///
     /// Cancel-safe: nothing is lost if the future is dropped.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::run::{Owner, Run, RunId};
-use super::{Action, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side};
+use super::{Action, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side};
 use crate::scope::Bindings;
 use crate::syntax::Statement;
 
@@ -15,24 +15,45 @@ impl Player {
         match (self.side, owner) {
             (Side::Client, Some(Owner::Dialogue)) => {
                 let unconsumed = self.unconsumed();
-                if self.strict() && !unconsumed.is_empty() {
-                    let part = self.part.and_then(|part| self.plan.parts.get(part));
-                    let span = part.map(|part| part.span).unwrap_or_default();
-                    self.fail(Failure {
-                        span,
-                        connection: None,
-                        expected: "nothing more".into(),
-                        fault: Fault::Unconsumed {
-                            messages: unconsumed,
-                        },
-                    });
-                } else {
-                    self.end(Outcome::Passed { unconsumed });
-                }
+                let outcome = self.passed_with(unconsumed);
+                self.end(outcome);
             }
             (Side::Client, Some(Owner::Finally)) => self.over(),
             _ => {}
         }
+    }
+
+    /// The outcome of a test that is over, once its connections are closed: `left` came behind its last line, before the
+    /// peers' close frames. What no rule takes of it is listed, and fails the test under `strict`.
+    #[must_use]
+    pub fn conclude(&mut self, outcome: Outcome, left: Vec<(ConnectionId, Incoming)>) -> Outcome {
+        let Outcome::Passed { mut unconsumed } = outcome else {
+            return outcome;
+        };
+        for (id, what) in left {
+            let item = Arc::new(Item { at: self.now, what });
+            if self.try_rules(id, &item).is_err() {
+                let name = self.name_of(id).map(str::to_owned);
+                unconsumed.push((name, item.what.clone()));
+            }
+        }
+        self.passed_with(unconsumed)
+    }
+
+    /// The outcome of a test of which every line held.
+    fn passed_with(&self, unconsumed: Vec<(Option<String>, Incoming)>) -> Outcome {
+        if unconsumed.is_empty() || !self.strict() {
+            return Outcome::Passed { unconsumed };
+        }
+        let part = self.part.and_then(|part| self.plan.parts.get(part));
+        Outcome::Failed(Box::new(Failure {
+            span: part.map(|part| part.span).unwrap_or_default(),
+            connection: None,
+            expected: "nothing more".into(),
+            fault: Fault::Unconsumed {
+                messages: unconsumed,
+            },
+        }))
     }
 
     /// Messages that lie in the inboxes.

@@ -302,7 +302,7 @@ impl Player {
     }
 
     /// Offers an item to the rules: the first that matches takes it. Else the one that came nearest, and why it failed.
-    fn try_rules(
+    pub(super) fn try_rules(
         &mut self,
         id: ConnectionId,
         item: &Arc<Item>,

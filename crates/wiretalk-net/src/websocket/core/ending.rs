@@ -38,6 +38,7 @@ impl Core {
             deadline,
             alarm: Alarm::default(),
             error,
+            told: false,
             shut: false,
         };
         self.changes += 1;
@@ -60,8 +61,7 @@ impl Core {
             return Poll::Ready(());
         };
         let Some(stream) = self.stream.as_mut().filter(|_| self.failure.is_none()) else {
-            let error = error.take();
-            self.end(error);
+            self.end_as_told();
             return Poll::Ready(());
         };
         let we_end = self.protocol.role() == Role::Server || error.is_some();
@@ -97,22 +97,47 @@ impl Core {
                 let _ = Pin::new(stream).poll_shutdown(cx);
             }
         }
+        self.end_as_told();
+        Poll::Ready(())
+    }
+
+    /// How the connection failed, once the peer has been told and nobody else has. What is left is to wait for the peer
+    /// to end the stream, and that can take a while.
+    pub(super) fn failed_now(&mut self) -> Option<Error> {
+        match &mut self.phase {
+            Phase::Ending {
+                error: Some(error),
+                told,
+                shut: true,
+                ..
+            } if !*told => {
+                *told = true;
+                Some(error.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The end of [`Phase::Ending`].
+    fn end_as_told(&mut self) {
+        let Phase::Ending { error, told, .. } = &mut self.phase else {
+            return;
+        };
+        let told = *told;
         let error = error.take();
         self.end(error);
-        Poll::Ready(())
+        if told {
+            self.phase = Phase::Ended(None);
+        }
     }
 
     fn poll_ending_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Phase::Ending {
-            deadline,
-            alarm,
-            error,
-            ..
+            deadline, alarm, ..
         } = &mut self.phase
         {
             ready!(alarm.poll_until(*deadline, cx));
-            let error = error.take();
-            self.end(error);
+            self.end_as_told();
         }
         Poll::Ready(())
     }

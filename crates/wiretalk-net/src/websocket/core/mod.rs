@@ -64,6 +64,9 @@ enum Phase {
         deadline: Instant,
         alarm: Alarm,
         error: Option<Error>,
+        /// Whether the error has been told already.
+        told: bool,
+        /// Whether our side of the stream has ended.
         shut: bool,
     },
     /// The stream is gone. The error is told once.
@@ -129,7 +132,13 @@ impl Core {
                 Phase::Ended(error) => {
                     return Poll::Ready(error.take().map_or(Ok(None), Err));
                 }
-                Phase::Ending { .. } => ready!(self.poll_ending(cx)),
+                Phase::Ending { .. } => {
+                    let ended = self.poll_ending(cx);
+                    if let Some(error) = self.failed_now() {
+                        return Poll::Ready(Err(error));
+                    }
+                    ready!(ended);
+                }
                 Phase::Open => {
                     if self.protocol.state() == State::Closed {
                         self.finish(None);
