@@ -4,12 +4,15 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, S
 use wiretalk_engine::load::Loaded;
 use wiretalk_talk::{Diagnostic, Source};
 
-use crate::terminal;
+use crate::terminal::{self, QUIET};
+
+/// Findings of one talk that are shown; of more, the number is told.
+const MOST_SHOWN: usize = 100;
 
 #[derive(Debug)]
 struct Finding<'a> {
     diagnostic: &'a Diagnostic,
-    source: NamedSource<String>,
+    source: &'a NamedSource<String>,
 }
 
 impl std::fmt::Display for Finding<'_> {
@@ -34,7 +37,7 @@ impl miette::Diagnostic for Finding<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        Some(&self.source)
+        Some(self.source)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -54,12 +57,22 @@ pub(crate) fn show_all(source: &Source, diagnostics: &[Diagnostic]) -> (usize, u
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode())
         .with_width(120)
         .without_cause_chain();
-    let mut errors = 0;
-    for diagnostic in diagnostics {
-        errors += usize::from(diagnostic.is_error());
+    let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+    if diagnostics.is_empty() {
+        return (0, 0);
+    }
+    let text = NamedSource::new(source.name(), source.text().to_owned());
+    // If not all are shown, the errors are.
+    let (grave, light): (Vec<_>, Vec<_>) = diagnostics.iter().partition(|found| found.is_error());
+    let shown: Vec<&Diagnostic> = if diagnostics.len() > MOST_SHOWN {
+        grave.into_iter().chain(light).take(MOST_SHOWN).collect()
+    } else {
+        diagnostics.iter().collect()
+    };
+    for diagnostic in &shown {
         let finding = Finding {
             diagnostic,
-            source: NamedSource::new(source.name(), source.text().to_owned()),
+            source: &text,
         };
         let mut text = String::new();
         if handler.render_report(&mut text, &finding).is_err() {
@@ -68,6 +81,10 @@ pub(crate) fn show_all(source: &Source, diagnostics: &[Diagnostic]) -> (usize, u
             text = format!("{}:{line}:{column}: {diagnostic:?}", source.name());
         }
         terminal::err(&format!("{}\n", text.trim_end_matches('\n')));
+    }
+    if shown.len() < diagnostics.len() {
+        let more = diagnostics.len() - shown.len();
+        terminal::err(&format!("{QUIET}and {more} more{QUIET:#}\n"));
     }
     (errors, diagnostics.len() - errors)
 }

@@ -42,8 +42,9 @@ pub(crate) fn err(line: &str) {
     let _ = writeln!(stderr, "{line}");
 }
 
-/// Writes what went wrong to standard error.
+/// Writes what went wrong to standard error. Further lines stand under the first.
 pub(crate) fn error(what: &str) {
+    let what = what.replace('\n', "\n       ");
     err(&format!("{BAD}error{BAD:#}: {what}"));
 }
 

@@ -1,5 +1,6 @@
 //! Talks from files.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,13 +29,13 @@ impl Loaded {
     /// Looks it over for a role; `given` are the names that come from outside.
     #[must_use]
     pub fn check(mut self, role: Role, given: &[String]) -> Self {
-        let found = wiretalk_talk::check(&self.talk, role, given);
-        let new: Vec<Diagnostic> = found
-            .into_iter()
-            .filter(|diagnostic| !self.diagnostics.contains(diagnostic))
-            .collect();
-        self.diagnostics.extend(new);
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+        self.diagnostics
+            .extend(wiretalk_talk::check(&self.talk, role, given));
+        // What is said of both roles, or by the parser already, stands side by side then.
+        self.diagnostics.sort_by(|a, b| {
+            (a.span, b.severity, &a.what, &a.mend).cmp(&(b.span, a.severity, &b.what, &b.mend))
+        });
+        self.diagnostics.dedup();
         self
     }
 
@@ -63,12 +64,10 @@ pub enum LoadError {
         reason: String,
     },
     /// It is larger than [`MOST_BYTES`].
-    #[error("`{path}` has {bytes} bytes; a talk has {MOST_BYTES} at the most")]
+    #[error("`{path}` is too large: a talk has {MOST_BYTES} bytes at the most")]
     TooLarge {
         /// The path, as it was given.
         path: String,
-        /// Its size.
-        bytes: u64,
     },
     /// It is not UTF-8.
     #[error("`{path}` is not UTF-8: {place}")]
@@ -80,32 +79,49 @@ pub enum LoadError {
     },
 }
 
-/// Reads the text of a talk.
+/// Reads the text of a talk from a file.
 ///
 /// # Errors
 /// See [`LoadError`].
 pub fn read(path: &Path) -> Result<String, LoadError> {
     let shown = path.display().to_string();
-    let unreadable = |error: &std::io::Error| LoadError::Unreadable {
-        path: shown.clone(),
+    match std::fs::File::open(path) {
+        Ok(file) => read_from(&shown, file),
+        Err(error) => Err(unreadable(&shown, &error)),
+    }
+}
+
+/// Reads the text of a talk; `name` is what it is called in errors. No more than [`MOST_BYTES`] are taken, whatever
+/// the system says of its size: a device or a pipe has none.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn read_from(name: &str, from: impl Read) -> Result<String, LoadError> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(name, &error))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(LoadError::TooLarge { path: name.into() });
+    }
+    match wiretalk_talk::decode(&bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(place) => Err(LoadError::NotUtf8 {
+            path: name.into(),
+            place,
+        }),
+    }
+}
+
+fn unreadable(name: &str, error: &std::io::Error) -> LoadError {
+    LoadError::Unreadable {
+        path: name.into(),
         reason: match error.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
             std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
             _ => error.to_string(),
         },
-    };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if size.len() > MOST_BYTES {
-        return Err(LoadError::TooLarge {
-            path: shown,
-            bytes: size.len(),
-        });
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
-    match wiretalk_talk::decode(&bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(place) => Err(LoadError::NotUtf8 { path: shown, place }),
     }
 }
 

@@ -22,7 +22,7 @@ mod types;
 mod value;
 mod world;
 
-pub use check::{Role, check};
+pub use check::{Role, check, check_served};
 pub use diagnostic::{Diagnostic, Severity};
 pub use format::format;
 pub use pattern::{Difference, JsonDifference, Mismatch};
@@ -31,3 +31,16 @@ pub use source::{Source, Span};
 pub use syntax::{NotUtf8, Parsed, Talk, decode, parse};
 pub use value::Value;
 pub use world::World;
+
+/// Whether a variable of this name may be given from outside: the rule of `set NAME = …`.
+///
+/// # Errors
+/// Why not, as a sentence without a full stop.
+pub fn may_be_bound(name: &str) -> Result<(), String> {
+    if !pattern::is_name(name) {
+        return Err(format!(
+            "`{name}` is not a name: a letter or underscore, then letters, digits and underscores"
+        ));
+    }
+    pattern::bind_name(name).map_err(|(what, mend)| format!("{what}: {mend}"))
+}

@@ -1,6 +1,7 @@
 //! `wiretalk connect`
 
 mod input;
+mod kept;
 mod output;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::time::{Instant, sleep_until};
+use wiretalk_engine::record::show;
 use wiretalk_net::{
     CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Sender,
 };
@@ -15,7 +17,7 @@ use wiretalk_net::{
 use crate::exit::Exit;
 use crate::signals::Interrupts;
 use crate::terminal;
-use input::Input;
+use input::{Input, Item};
 use output::Output;
 
 #[derive(Debug, Args)]
@@ -63,7 +65,7 @@ pub(crate) struct Connect {
     #[arg(short = 'w', long, value_name = "SECONDS", default_value = "1", value_parser = super::serve::seconds)]
     wait: Duration,
     /// Close after so many messages have come
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_messages: Option<u64>,
     /// Send lines as binary messages
     #[arg(short = 'b', long)]
@@ -113,7 +115,10 @@ impl Connect {
         };
         let output = Output::new(&input, self.quiet);
         output.note(&match socket.subprotocol() {
-            Some(name) => format!("connected to {} (subprotocol {name})", self.url),
+            Some(name) => {
+                let name = show(name.as_bytes(), false, 200);
+                format!("connected to {} (subprotocol {name})", self.url)
+            }
             None => format!("connected to {}", self.url),
         });
         let (sender, receiver) = socket.split();
@@ -151,20 +156,26 @@ impl Connect {
         let interactive = input.is_interactive();
         let binary = self.binary;
         let writing = async {
-            while let Some(line) = input.next().await {
-                let line = line?;
+            while let Some(item) = input.next().await {
+                let line = match item {
+                    Item::Line(line) => line,
+                    Item::Interrupted => return Ok(Written::Interrupted),
+                    Item::Failed(why) => return Err(why),
+                };
                 output.sent(&line);
                 let sent = if binary {
-                    sender.send(line.into_bytes()).await
-                } else {
                     sender.send(line).await
+                } else {
+                    let text = String::from_utf8(line)
+                        .map_err(|_| "a text message must be UTF-8".to_owned())?;
+                    sender.send(text).await
                 };
                 // How the connection ended is told by the reading half.
                 if sent.is_err() {
                     break;
                 }
             }
-            Ok::<(), String>(())
+            Ok::<Written, String>(Written::All)
         };
         let mut writing = std::pin::pin!(writing);
         let mut still_writing = true;
@@ -221,14 +232,22 @@ impl Connect {
                 },
                 written = &mut writing, if still_writing => {
                     still_writing = false;
-                    if let Err(why) = written {
-                        terminal::error(&why);
-                        asked_to_stop = Some(Exit::USAGE);
-                        let _ = sender.close(CloseCode::NORMAL, "").await;
-                    } else if interactive || self.wait.is_zero() {
-                        let _ = sender.close(CloseCode::NORMAL, "").await;
-                    } else {
-                        quiet_until = Some(Instant::now() + self.wait);
+                    match written {
+                        Err(why) => {
+                            output.end_editing();
+                            terminal::error(&why);
+                            asked_to_stop = Some(Exit::USAGE);
+                            let _ = sender.close(CloseCode::NORMAL, "").await;
+                        }
+                        Ok(Written::Interrupted) => {
+                            output.end_editing();
+                            asked_to_stop = Some(Exit::INTERRUPTED);
+                            let _ = sender.close(CloseCode::NORMAL, "").await;
+                        }
+                        Ok(Written::All) if interactive || self.wait.is_zero() => {
+                            let _ = sender.close(CloseCode::NORMAL, "").await;
+                        }
+                        Ok(Written::All) => quiet_until = Some(Instant::now() + self.wait),
                     }
                 }
                 () = sleep_until(quiet_until.unwrap_or_else(Instant::now)), if quiet_until.is_some() => {
@@ -240,17 +259,23 @@ impl Connect {
     }
 }
 
+/// How the input ended.
+enum Written {
+    /// All of it is sent, or nothing can be sent any more.
+    All,
+    /// By Ctrl-C.
+    Interrupted,
+}
+
 /// The end after a close handshake.
 fn closed(close: Option<(u16, String)>, output: &Output) -> Exit {
+    output.end_editing();
     let (code, reason) = close.unwrap_or((1006, String::new()));
     let name = CloseCode::new(code).name();
     let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     let reason = match reason.as_str() {
         "" => String::new(),
-        reason => format!(
-            ": {}",
-            wiretalk_engine::record::show(reason.as_bytes(), false, 200)
-        ),
+        reason => format!(": {}", show(reason.as_bytes(), false, 200)),
     };
     let said = format!("closed with {code}{name}{reason}");
     if matches!(code, 1000 | 1001 | 1005) {
@@ -267,26 +292,32 @@ fn ended(error: &Error, close: Option<(u16, String)>, output: &Output) -> Exit {
     if close.is_some() {
         return closed(close, output);
     }
-    terminal::error(&error.to_string());
+    output.end_editing();
+    tell(error);
     match error.kind() {
         ErrorKind::Protocol => Exit::PROTOCOL,
         _ => Exit::ABNORMAL,
     }
 }
 
+/// Says an error, in which the peer may be quoted.
+fn tell(error: &Error) {
+    terminal::error(&show(error.to_string().as_bytes(), false, 2000));
+}
+
 /// A connection that did not come about.
 fn refused(error: &Error) -> Exit {
-    terminal::error(&error.to_string());
+    tell(error);
     if let Some(refusal) = error.refusal() {
         for (name, value) in refusal.response.headers.iter() {
-            let value = wiretalk_engine::record::show(value, false, 200);
+            let value = show(value, false, 200);
             terminal::err(&format!("  {name}: {value}"));
         }
         if !refusal.body.is_empty() {
             let body = String::from_utf8_lossy(&refusal.body);
             terminal::err("");
             for line in body.lines().take(40) {
-                let line = wiretalk_engine::record::show(line.as_bytes(), false, 400);
+                let line = show(line.as_bytes(), false, 400);
                 terminal::err(&format!("  {line}"));
             }
         }

@@ -1,6 +1,6 @@
 //! `wiretalk fmt`
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -39,14 +39,19 @@ impl Fmt {
         let mut exit = Exit::SUCCESS;
         for file in &self.files {
             let done = if file == Path::new("-") {
-                standard_input()
+                self.standard_input()
             } else {
                 self.file(file)
             };
             match done {
                 Done::Same => {}
                 Done::Changed if self.check => {
-                    terminal::out(&format!("{} is not laid out", file.display()));
+                    let name = if file == Path::new("-") {
+                        STANDARD_INPUT.to_owned()
+                    } else {
+                        file.display().to_string()
+                    };
+                    terminal::out(&format!("{name} is not laid out"));
                     if exit == Exit::SUCCESS {
                         exit = Exit::FAILED;
                     }
@@ -83,38 +88,39 @@ impl Fmt {
         }
         Done::Changed
     }
+
+    fn standard_input(&self) -> Done {
+        let text = match load::read_from(STANDARD_INPUT, std::io::stdin().lock()) {
+            Ok(text) => text,
+            Err(error) => return failed(&error.to_string()),
+        };
+        let laid_out = match wiretalk_talk::format("-", &text) {
+            Ok(laid_out) => laid_out,
+            Err(findings) => {
+                diagnostics::show_all(&Source::new("-", &text), &findings);
+                return Done::Failed(Exit::USAGE);
+            }
+        };
+        if self.check {
+            return if laid_out == text {
+                Done::Same
+            } else {
+                Done::Changed
+            };
+        }
+        let mut stdout = std::io::stdout().lock();
+        match stdout
+            .write_all(laid_out.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            Ok(()) => Done::Same,
+            Err(error) => failed(&format!("cannot write: {error}")),
+        }
+    }
 }
 
-fn standard_input() -> Done {
-    let mut bytes = Vec::new();
-    if let Err(error) = std::io::stdin()
-        .lock()
-        .take(load::MOST_BYTES)
-        .read_to_end(&mut bytes)
-    {
-        return failed(&format!("cannot read standard input: {error}"));
-    }
-    let text = match wiretalk_talk::decode(&bytes) {
-        Ok(text) => text,
-        Err(place) => return failed(&format!("standard input is not UTF-8: {place}")),
-    };
-    match wiretalk_talk::format("-", text) {
-        Ok(laid_out) => {
-            let mut stdout = std::io::stdout().lock();
-            match stdout
-                .write_all(laid_out.as_bytes())
-                .and_then(|()| stdout.flush())
-            {
-                Ok(()) => Done::Same,
-                Err(error) => failed(&format!("cannot write: {error}")),
-            }
-        }
-        Err(findings) => {
-            diagnostics::show_all(&Source::new("-", text), &findings);
-            Done::Failed(Exit::USAGE)
-        }
-    }
-}
+/// What `-` is called.
+const STANDARD_INPUT: &str = "standard input";
 
 fn failed(what: &str) -> Done {
     terminal::error(what);
@@ -127,8 +133,16 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = file.with_file_name(name);
-    let written = std::fs::write(&new, text)
-        .and_then(|()| std::fs::set_permissions(&new, std::fs::metadata(&file)?.permissions()))
+    let permissions = std::fs::metadata(&file)?.permissions();
+    // Nobody else may read it before it has the rights of the old one.
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut opened = options.open(&new)?;
+    let written = opened
+        .set_permissions(permissions)
+        .and_then(|()| opened.write_all(text.as_bytes()))
         .and_then(|()| std::fs::rename(&new, &file));
     if written.is_err() {
         let _ = std::fs::remove_file(&new);

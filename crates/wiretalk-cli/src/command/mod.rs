@@ -6,11 +6,14 @@ mod fmt;
 mod serve;
 mod test;
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
+use wiretalk_engine::record::show;
 use wiretalk_talk::{Bindings, Value};
 
 use crate::exit::Exit;
-use crate::terminal;
+use crate::terminal::{self, WARNING};
 
 /// The workbench for WebSocket: one binary, and one plain-text file, the talk.
 #[derive(Debug, Parser)]
@@ -100,24 +103,37 @@ fn variable(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or("write NAME=VALUE: `--set url=ws://127.0.0.1:4000`")?;
-    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty()
-        || !name.chars().all(letters)
-        || name.starts_with(|c: char| c.is_ascii_digit())
-    {
-        return Err(format!(
-            "`{name}` is not a name: letters, digits and underscores"
-        ));
-    }
+    wiretalk_talk::may_be_bound(name)?;
     Ok((name.to_owned(), Value::read(value)))
 }
 
 /// The variables of `WIRETALK_SET_NAME` and of `--set`, which wins.
 fn variables(set: &[(String, Value)]) -> Bindings {
-    const PREFIX: &str = "WIRETALK_SET_";
     let environment = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?.strip_prefix(PREFIX)?.to_owned();
-        Some((name, Value::read(&value.into_string().ok()?)))
+        let name = name.to_string_lossy();
+        let bare = name.strip_prefix(PREFIX)?;
+        match from_environment(bare, value) {
+            Ok(value) => Some((bare.to_owned(), value)),
+            Err(why) => {
+                let name = show(name.as_bytes(), false, 100);
+                let why = show(why.as_bytes(), false, 300);
+                terminal::err(&format!(
+                    "{WARNING}warning{WARNING:#}: the environment variable `{name}` is ignored: {why}"
+                ));
+                None
+            }
+        }
     });
     environment.chain(set.iter().cloned()).collect()
+}
+
+/// What variables of a talk begin with in the environment.
+const PREFIX: &str = "WIRETALK_SET_";
+
+fn from_environment(name: &str, value: OsString) -> Result<Value, String> {
+    wiretalk_talk::may_be_bound(name)?;
+    match value.into_string() {
+        Ok(value) => Ok(Value::read(&value)),
+        Err(_) => Err("its value is not UTF-8".to_owned()),
+    }
 }

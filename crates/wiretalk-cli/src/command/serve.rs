@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use wiretalk_engine::load;
+use wiretalk_engine::{SystemWorld, load};
 use wiretalk_engine::serve::{Echo, Mock, Options, Server};
 use wiretalk_net::server::TlsConfig;
+use wiretalk_talk::player::Setup;
 use wiretalk_talk::{Role, Value};
 
 use crate::exit::Exit;
@@ -62,12 +63,21 @@ pub(crate) struct Serve {
     key: Option<PathBuf>,
 }
 
+/// The most seconds that an option takes: a year, so that no sum of times overflows.
+const MOST_SECONDS: f64 = 365.0 * 24.0 * 3600.0;
+
 /// Seconds, with a fraction.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse::<f64>()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "write a number of seconds, such as 20 or 0.5".to_owned())
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "write a number of seconds, such as 20 or 0.5")?;
+    if seconds > MOST_SECONDS {
+        return Err(format!(
+            "that is over a year: at most {MOST_SECONDS} seconds"
+        ));
+    }
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| "write a number of seconds, such as 20 or 0.5".to_owned())
 }
 
 /// Where servers listen if nothing else is said.
@@ -91,8 +101,9 @@ impl Serve {
             None => {
                 let log = Log::start(None, self.verbose);
                 let address = self.listen.as_deref().unwrap_or(DEFAULT_ADDRESS);
-                let Some(server) = listen(address, "", "echo", tls, &log).await else {
-                    return Exit::NO_CONNECTION;
+                let server = match listen(address, "", "echo", tls, &log).await {
+                    Ok(server) => server,
+                    Err(exit) => return exit,
                 };
                 Echo::new(options, log, self.verbose)
                     .serve(server, stopped)
@@ -112,22 +123,38 @@ impl Serve {
     ) -> Exit {
         let variables = super::variables(&self.set);
         let given: Vec<String> = variables.keys().cloned().collect();
-        let loaded = match load::load(file) {
-            Ok(loaded) => loaded.check(Role::Mock, &given),
+        let mut loaded = match load::load(file) {
+            Ok(loaded) => loaded,
             Err(error) => return usage(&error.to_string()),
         };
+        if let Some(title) = &self.test {
+            let part = loaded.plan().test_named(title);
+            let found = wiretalk_talk::check_served(&loaded.talk, part, &given);
+            loaded.diagnostics.extend(found);
+        }
+        let loaded = loaded.check(Role::Mock, &given);
         diagnostics::show(&loaded);
         if loaded.has_errors() {
             return Exit::USAGE;
         }
         let plan = loaded.plan();
-        let (address, path) = match (&self.listen, plan.address()) {
-            (Some(address), url) => (address.clone(), url.map(path_of).unwrap_or_default()),
-            (None, None) => (DEFAULT_ADDRESS.to_owned(), ""),
-            (None, Some(url)) => match host_and_port(url, tls.is_some()) {
-                Ok(address) => (address, path_of(url)),
+        let setup = Setup {
+            world: Arc::new(SystemWorld),
+            variables: variables.clone(),
+        };
+        let url = plan.address(setup);
+        let address = match (&self.listen, &url) {
+            (Some(address), _) => address.clone(),
+            (None, Ok(None)) => DEFAULT_ADDRESS.to_owned(),
+            (None, Ok(Some(url))) => match host_and_port(url, tls.is_some()) {
+                Ok(address) => address,
                 Err(why) => return usage(&why),
             },
+            (None, Err(why)) => return usage(why),
+        };
+        let path = match &url {
+            Ok(Some(url)) => path_of(url),
+            _ => "",
         };
         let name = file.display().to_string();
         let log = Log::start(Some(loaded.source().clone()), self.verbose);
@@ -142,8 +169,9 @@ impl Serve {
             Ok(mock) => mock,
             Err(error) => return usage(&error.to_string()),
         };
-        let Some(server) = listen(&address, path, &name, tls, &log).await else {
-            return Exit::NO_CONNECTION;
+        let server = match listen(&address, path, &name, tls, &log).await {
+            Ok(server) => server,
+            Err(exit) => return exit,
         };
         mock.serve(server, stopped).await;
         Exit::SUCCESS
@@ -175,7 +203,7 @@ async fn listen(
     what: &str,
     tls: Option<TlsConfig>,
     log: &Log,
-) -> Option<Server> {
+) -> Result<Server, Exit> {
     // A bare port is taken on the loopback address, where nobody else can reach it.
     let address = match address.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
@@ -191,10 +219,23 @@ async fn listen(
         Ok(server) => server,
         Err(error) => {
             terminal::error(&error.to_string());
-            terminal::err(
-                "another port is taken with `--listen 127.0.0.1:PORT`; port 0 is a free one",
-            );
-            return None;
+            let reason = std::error::Error::source(&error)
+                .and_then(|source| source.downcast_ref::<std::io::Error>())
+                .map(std::io::Error::kind);
+            return Err(match reason {
+                // It is no address at all.
+                Some(std::io::ErrorKind::InvalidInput) => {
+                    terminal::err("an address is HOST:PORT, or a port alone: `127.0.0.1:4000`");
+                    Exit::USAGE
+                }
+                Some(std::io::ErrorKind::AddrInUse) => {
+                    terminal::err(
+                        "another port is taken with `--listen 127.0.0.1:PORT`; port 0 is a free one",
+                    );
+                    Exit::NO_CONNECTION
+                }
+                _ => Exit::NO_CONNECTION,
+            });
         }
     };
     let at = server.local_addr().map_or(address, |at| at.to_string());
@@ -203,7 +244,7 @@ async fn listen(
         "  join it with: wiretalk connect {ws}://{at}{path}"
     ));
     log.line(&format!("  or in a browser: {http}://{at}{path}"));
-    Some(server)
+    Ok(server)
 }
 
 /// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`.

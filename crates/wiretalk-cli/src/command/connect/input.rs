@@ -8,22 +8,32 @@ use rustyline::error::ReadlineError;
 use rustyline::{DefaultEditor, ExternalPrinter};
 use tokio::sync::mpsc;
 
+use super::kept::KeptTerminal;
+
 /// Lines that may wait to be sent; a pipe waits when there are more.
 const WAITING: usize = 64;
 /// The longest line: 64 MiB, the longest message that servers are likely to take.
 const LONGEST: usize = 64 * 1024 * 1024;
 
-/// A line, or why there is none.
-type Line = Result<String, String>;
+/// What comes from an input.
+pub(super) enum Item {
+    /// A line, without its end. Only if it is sent as text it must be UTF-8.
+    Line(Vec<u8>),
+    /// Ctrl-C at the prompt: the terminal is in raw mode then, so that no signal tells it.
+    Interrupted,
+    /// The input cannot be read, and why.
+    Failed(String),
+}
 
 /// Prints above the line being edited.
 pub(super) type Printer = Box<dyn ExternalPrinter + Send>;
 
 /// A source of lines.
 pub(super) struct Input {
-    lines: mpsc::Receiver<Line>,
+    lines: mpsc::Receiver<Item>,
     interactive: bool,
     printer: Mutex<Option<Printer>>,
+    kept: Mutex<Option<KeptTerminal>>,
 }
 
 impl Input {
@@ -32,7 +42,9 @@ impl Input {
         let (send, lines) = mpsc::channel(WAITING);
         let interactive = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let mut printer = None;
+        let mut kept = None;
         if interactive {
+            kept = Some(KeptTerminal::now());
             if let Ok(mut editor) = DefaultEditor::new() {
                 printer = editor
                     .create_external_printer()
@@ -47,6 +59,7 @@ impl Input {
             lines,
             interactive,
             printer: Mutex::new(printer),
+            kept: Mutex::new(kept),
         }
     }
 
@@ -55,12 +68,13 @@ impl Input {
         let (send, lines) = mpsc::channel(given.len().max(1));
         for line in given {
             // There is a place for each.
-            let _ = send.try_send(Ok(line));
+            let _ = send.try_send(Item::Line(line.into_bytes()));
         }
         Self {
             lines,
             interactive: false,
             printer: Mutex::new(None),
+            kept: Mutex::new(None),
         }
     }
 
@@ -77,14 +91,22 @@ impl Input {
             .take()
     }
 
+    /// The terminal as it was before somebody typed.
+    pub(super) fn take_kept(&self) -> Option<KeptTerminal> {
+        self.kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
+    }
+
     /// The next line; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Line> {
+    pub(super) async fn next(&mut self) -> Option<Item> {
         self.lines.recv().await
     }
 }
 
 /// Reads lines from a pipe or a file.
-fn read(mut from: impl BufRead, to: &mpsc::Sender<Line>, binary: bool) {
+fn read(mut from: impl BufRead, to: &mpsc::Sender<Item>, binary: bool) {
     let mut number = 0_u64;
     loop {
         number += 1;
@@ -100,25 +122,20 @@ fn read(mut from: impl BufRead, to: &mpsc::Sender<Line>, binary: bool) {
                     }
                 }
                 if line.len() > LONGEST {
-                    Err(format!(
+                    Item::Failed(format!(
                         "line {number} of the input is longer than {LONGEST} bytes; nothing of it was sent"
                     ))
+                } else if !binary && std::str::from_utf8(&line).is_err() {
+                    Item::Failed(format!(
+                        "line {number} of the input is not UTF-8; a text message must be; nothing of it was sent"
+                    ))
                 } else {
-                    String::from_utf8(line).map_err(|_| {
-                        let hint = if binary {
-                            ""
-                        } else {
-                            "; a text message must be"
-                        };
-                        format!(
-                            "line {number} of the input is not UTF-8{hint}; nothing of it was sent"
-                        )
-                    })
+                    Item::Line(line)
                 }
             }
-            Err(error) => Err(format!("cannot read the input: {error}")),
+            Err(error) => Item::Failed(format!("cannot read the input: {error}")),
         };
-        let failed = line.is_err();
+        let failed = matches!(line, Item::Failed(_));
         if to.blocking_send(line).is_err() || failed {
             return;
         }
@@ -126,33 +143,41 @@ fn read(mut from: impl BufRead, to: &mpsc::Sender<Line>, binary: bool) {
 }
 
 /// Lets somebody type lines, with the history of earlier times.
-fn edit(mut editor: DefaultEditor, to: &mpsc::Sender<Line>) {
+fn edit(mut editor: DefaultEditor, to: &mpsc::Sender<Item>) {
     let history = history_file();
     if let Some(history) = &history {
         // There is none at the first time.
         let _ = editor.load_history(history);
-    }
-    loop {
-        match editor.readline("> ") {
-            Ok(line) => {
-                let _ = editor.add_history_entry(&line);
-                if to.blocking_send(Ok(line)).is_err() {
-                    break;
-                }
-            }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => break,
-            Err(error) => {
-                let _ = to.blocking_send(Err(format!("cannot read from the terminal: {error}")));
-                break;
-            }
-        }
-    }
-    if let Some(history) = history {
         if let Some(folder) = history.parent() {
             let _ = std::fs::create_dir_all(folder);
         }
-        // A history that cannot be kept is no reason to stop.
-        let _ = editor.save_history(&history);
+    }
+    // Once nobody takes lines any more, the terminal is somebody else's.
+    while !to.is_closed() {
+        match editor.readline("> ") {
+            Ok(line) => {
+                let _ = editor.add_history_entry(&line);
+                // At once, for the server may end the program while the next line is typed. A history that cannot be
+                // kept is no reason to stop.
+                if let Some(history) = &history {
+                    let _ = editor.append_history(history);
+                }
+                if to.blocking_send(Item::Line(line.into_bytes())).is_err() {
+                    break;
+                }
+            }
+            Err(ReadlineError::Eof) => break,
+            Err(ReadlineError::Interrupted) => {
+                let _ = to.blocking_send(Item::Interrupted);
+                break;
+            }
+            Err(error) => {
+                let _ = to.blocking_send(Item::Failed(format!(
+                    "cannot read from the terminal: {error}"
+                )));
+                break;
+            }
+        }
     }
 }
 

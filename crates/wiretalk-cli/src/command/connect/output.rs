@@ -1,17 +1,21 @@
 //! What is shown of a connection.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use anstyle::Style;
 use wiretalk_engine::record::show;
 use wiretalk_net::Event;
 
 use super::input::{Input, Printer};
+use super::kept::KeptTerminal;
 use crate::terminal::{self, QUIET, RECEIVED, SENT};
 
 /// Characters of a message that a terminal is given.
 const MOST_SHOWN: usize = 100_000;
+/// How long the editor may take to print what waits.
+const PRINTED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Shows messages: with time, direction and size on a terminal, bare off it.
 pub(super) struct Output {
@@ -19,6 +23,8 @@ pub(super) struct Output {
     quiet: bool,
     interactive: bool,
     printer: Mutex<Option<Printer>>,
+    // Put back in order when this is dropped, if not before.
+    kept: Mutex<Option<KeptTerminal>>,
 }
 
 impl Output {
@@ -28,6 +34,7 @@ impl Output {
             quiet,
             interactive: input.is_interactive(),
             printer: Mutex::new(input.take_printer()),
+            kept: Mutex::new(input.take_kept()),
         }
     }
 
@@ -44,14 +51,9 @@ impl Output {
     }
 
     /// What was sent. Who typed it sees it already; a pipe's lines are shown on a terminal.
-    pub(super) fn sent(&self, line: &str) {
+    pub(super) fn sent(&self, line: &[u8]) {
         if self.terminal && !self.interactive {
-            self.print(&row(
-                SENT,
-                '>',
-                &show(line.as_bytes(), false, MOST_SHOWN),
-                line.len(),
-            ));
+            self.print(&row(SENT, '>', &show(line, false, MOST_SHOWN), line.len()));
         }
     }
 
@@ -75,11 +77,33 @@ impl Output {
         }
     }
 
+    /// Ends the editing of lines: what waits is printed, and the terminal is as it was before.
+    pub(super) fn end_editing(&self) {
+        let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mut printer) = printer.take() {
+            // The printer hands one text after another to the editor's thread, and holds the second until the first
+            // is taken: behind two more, each a step up and down again, all is printed.
+            let (done, printed) = mpsc::channel::<()>();
+            std::thread::spawn(move || {
+                for _ in 0..2 {
+                    if printer.print("\x1b[A\n".to_owned()).is_err() {
+                        break;
+                    }
+                }
+                drop(done);
+            });
+            let _ = printed.recv_timeout(PRINTED_WITHIN);
+        }
+        drop(
+            self.kept
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+    }
+
     fn print(&self, line: &str) -> bool {
-        let mut printer = self
-            .printer
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut printer = self.printer.lock().unwrap_or_else(PoisonError::into_inner);
         match printer.as_mut() {
             Some(printer) => {
                 let plain = anstream::stdout().current_choice() == anstream::ColorChoice::Never;

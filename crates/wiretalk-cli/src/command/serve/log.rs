@@ -1,12 +1,12 @@
 //! The log of a server: who comes, who goes, and with `-v` every message.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anstyle::Style;
-use wiretalk_engine::record::show;
+use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_engine::report::describe_mismatch;
 use wiretalk_engine::serve::{Event, Observer, Recipient};
 use wiretalk_talk::Source;
@@ -18,6 +18,8 @@ use crate::terminal::{self, BAD, GOOD, QUIET, RECEIVED, SENT, WARNING};
 const WAITING: usize = 10_000;
 /// Characters of a payload in a line.
 const MOST_SHOWN: usize = 500;
+/// How long the end of the program waits until all lines are written.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Writes lines from a thread of its own.
 pub(super) struct Log {
@@ -25,7 +27,8 @@ pub(super) struct Log {
     verbose: bool,
     lines: Option<SyncSender<String>>,
     left_out: Arc<AtomicUsize>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// Ends when the writer does.
+    done: Mutex<Receiver<()>>,
 }
 
 impl Log {
@@ -34,13 +37,17 @@ impl Log {
         let (lines, waiting) = sync_channel(WAITING);
         let left_out = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&left_out);
-        let writer = std::thread::spawn(move || write(&waiting, &counted));
+        let (writing, done) = channel();
+        std::thread::spawn(move || {
+            write(&waiting, &counted);
+            drop(writing);
+        });
         Arc::new(Self {
             source,
             verbose,
             lines: Some(lines),
             left_out,
-            writer: Mutex::new(Some(writer)),
+            done: Mutex::new(done),
         })
     }
 
@@ -70,17 +77,11 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// What waits is written before the program ends.
+    /// What waits is written before the program ends; but not if nobody reads it, for that would never end.
     fn drop(&mut self) {
         self.lines = None;
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(writer) = writer {
-            let _ = writer.join();
-        }
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = done.recv_timeout(WRITTEN_WITHIN);
     }
 }
 
@@ -116,10 +117,11 @@ impl Observer for Log {
                 subprotocol,
                 clients: count,
             } => {
-                let subprotocol = subprotocol.map(|name| format!(", subprotocol {name}"));
+                let subprotocol = subprotocol.map(|name| format!(", subprotocol {}", shown(name)));
                 self.timed(&format!(
-                    "{client} {} from {peer} to {target}{} ({})",
+                    "{client} {} from {peer} to {}{} ({})",
                     styled(GOOD, "connected"),
+                    shown_target(target),
                     subprotocol.unwrap_or_default(),
                     clients(*count)
                 ));
@@ -138,7 +140,7 @@ impl Observer for Log {
                 };
                 let why = match *why {
                     "" => String::new(),
-                    why => format!(": {}", show(why.as_bytes(), false, MOST_SHOWN)),
+                    why => format!(": {}", shown(why)),
                 };
                 self.timed(&format!(
                     "{client} {} with {code}{why} after {:.3}s ({})",
@@ -153,15 +155,21 @@ impl Observer for Log {
                 status,
                 why,
             } => self.timed(&format!(
-                "{} {peer} to {target} with HTTP {status}: {why}",
-                styled(WARNING, "refused")
+                "{} {peer} to {} with HTTP {status}: {}",
+                styled(WARNING, "refused"),
+                shown_target(target),
+                shown(why)
             )),
             Event::Http {
                 peer,
                 method,
                 target,
                 status,
-            } => self.timed(&format!("{peer} {method} {target}: HTTP {status}")),
+            } => self.timed(&format!(
+                "{peer} {} {}: HTTP {status}",
+                shown(method),
+                shown_target(target)
+            )),
             Event::Received { client, what } if self.verbose => {
                 if let Some(line) = came(what) {
                     self.timed(&format!("{client} {}", styled(RECEIVED, &line)));
@@ -184,7 +192,7 @@ impl Observer for Log {
                         format!(
                             "; nearest is {}: {}",
                             self.place(*span),
-                            describe_mismatch(why)
+                            shown(&describe_mismatch(why))
                         )
                     }
                     None => String::new(),
@@ -199,9 +207,10 @@ impl Observer for Log {
                     .map(|client| format!("{client} "))
                     .unwrap_or_default();
                 self.timed(&format!(
-                    "{client}{}: {}: {what}",
+                    "{client}{}: {}: {}",
                     styled(BAD, "problem"),
-                    self.place(*span)
+                    self.place(*span),
+                    shown(what)
                 ));
             }
             Event::TooSlow { client } => self.timed(&format!(
@@ -209,13 +218,27 @@ impl Observer for Log {
                 styled(WARNING, "reads too slowly")
             )),
             Event::ConnectionFailed { peer, why } => {
-                self.timed(&format!("{peer} {}: {why}", styled(WARNING, "failed")));
+                self.timed(&format!(
+                    "{peer} {}: {}",
+                    styled(WARNING, "failed"),
+                    shown(why)
+                ));
             }
             Event::AcceptFailed { why } => {
                 self.timed(&format!("{}: {why}", styled(BAD, "cannot accept")));
             }
         }
     }
+}
+
+/// What may quote a peer, so that it can neither end its line nor command the terminal.
+fn shown(text: &str) -> String {
+    show(text.as_bytes(), false, MOST_SHOWN)
+}
+
+/// What a client asked for, without the values of its query: they may be secrets.
+fn shown_target(target: &str) -> String {
+    shown(&without_query_values(target))
 }
 
 /// What came, as the talk writes it; `None` for an end, which has a line of its own.
@@ -225,7 +248,9 @@ fn came(what: &Incoming) -> Option<String> {
         Incoming::Binary(bytes) => frame('>', "hex", bytes, true),
         Incoming::Ping(bytes) => frame('>', "ping", bytes, false),
         Incoming::Pong(bytes) => frame('>', "pong", bytes, false),
-        Incoming::Close { code, reason } => format!(">close {code} {reason}").trim_end().to_owned(),
+        Incoming::Close { code, reason } => format!(">close {code} {}", shown(reason))
+            .trim_end()
+            .to_owned(),
         Incoming::End(_) => return None,
     })
 }
@@ -238,7 +263,9 @@ fn goes(what: &Outgoing) -> String {
         Outgoing::Pong(bytes) => frame('<', "pong", bytes, false),
         Outgoing::Close { code, reason } => {
             let code = code.map(|code| format!(" {code}")).unwrap_or_default();
-            format!("<close{code} {reason}").trim_end().to_owned()
+            format!("<close{code} {}", shown(reason))
+                .trim_end()
+                .to_owned()
         }
     }
 }
