@@ -29,14 +29,6 @@ pub struct Client {
 impl Client {
     fn to_expression(&self) -> minijinja::Value {
         use minijinja::Value as V;
-        let first = |pairs: &[(String, String)], name: fn(&str) -> String| {
-            let mut map = BTreeMap::new();
-            for (key, value) in pairs {
-                map.entry(name(key))
-                    .or_insert_with(|| V::from(value.as_str()));
-            }
-            V::from_pairs(map)
-        };
         let mut members: BTreeMap<String, V> = self
             .values
             .iter()
@@ -45,19 +37,31 @@ impl Client {
         members.insert("id".into(), V::from(self.id));
         members.insert("ip".into(), V::from(self.ip.as_str()));
         members.insert("path".into(), V::from(self.path.as_str()));
-        members.insert("query".into(), first(&self.query, str::to_owned));
-        // `client.header.user_agent` and `client.header["user-agent"]` both find `User-Agent`.
-        let mut headers = BTreeMap::new();
-        for (name, value) in &self.headers {
-            let name = name.to_ascii_lowercase();
-            for key in [name.replace('-', "_"), name] {
-                headers
-                    .entry(key)
-                    .or_insert_with(|| V::from(value.as_str()));
-            }
+        let mut query = BTreeMap::new();
+        for (name, value) in &self.query {
+            query
+                .entry(name.clone())
+                .or_insert_with(|| V::from(value.as_str()));
         }
-        members.insert("header".into(), V::from_pairs(headers));
+        members.insert("query".into(), V::from_pairs(query));
+        let headers = V::from_object(Headers(self.headers.clone()));
+        members.insert("header".into(), headers);
         V::from_pairs(members)
+    }
+}
+
+/// `client.header`: names in any case, and `_` for the `-` that an expression would take for a minus.
+#[derive(Debug)]
+struct Headers(Vec<(String, String)>);
+
+impl minijinja::value::Object for Headers {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let asked = key.as_str()?;
+        let dashed = asked.replace('_', "-");
+        let named =
+            |name: &str| name.eq_ignore_ascii_case(asked) || name.eq_ignore_ascii_case(&dashed);
+        let (_, value) = self.0.iter().find(|(name, _)| named(name))?;
+        Some(minijinja::Value::from(value.as_str()))
     }
 }
 
@@ -116,5 +120,24 @@ impl Context<'_> {
             _ => {}
         }
         self.value(name).map(|value| value.to_expression())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_found_in_any_case_and_with_underscores() {
+        let client = Client {
+            headers: vec![("user-agent".into(), "me".into())],
+            ..Client::default()
+        };
+        let headers = client.to_expression().get_attr("header").expect("headers");
+        for name in ["user_agent", "User_Agent", "user-agent", "USER-AGENT"] {
+            let found = headers.get_attr(name).expect("a look-up");
+            assert_eq!(found.as_str(), Some("me"), "{name}");
+        }
+        assert!(headers.get_attr("agent").expect("a look-up").is_undefined());
     }
 }
