@@ -177,3 +177,51 @@ fn servers_that_break_the_protocol() {
         server.process.expect(answer);
     }
 }
+
+#[test]
+fn numbers_that_mean_nothing_are_refused() {
+    for (arguments, said) in [
+        (&["connect", "127.0.0.1:1", "-w", "1e19"][..], "over a year"),
+        (&["connect", "127.0.0.1:1", "-n", "0"], "0"),
+        (
+            &["serve", "--echo", "--ping-interval", "1e19"],
+            "over a year",
+        ),
+        (&["serve", "--echo", "--listen", "nonsense"], "HOST:PORT"),
+    ] {
+        let refused = Program::wiretalk().args(arguments).finish("").with_code(2);
+        let refused = refused.saying(&[said]);
+        assert!(!refused.err().contains("another port"), "{}", refused.err());
+    }
+}
+
+#[test]
+fn names_with_a_meaning_cannot_be_given_from_outside() {
+    for name in ["message", "client", "1st", "_"] {
+        let talk = "examples/modes.talk";
+        let set = format!("{name}=oops");
+        let _ = wiretalk(["check", talk, "--set", &set]).with_code(2);
+        let ignored = Program::wiretalk()
+            .args(["check", talk])
+            .env(&format!("WIRETALK_SET_{name}"), "oops")
+            .finish("");
+        let _ = ignored.with_code(0).saying(&["warning", name, "ignored"]);
+    }
+}
+
+#[test]
+fn of_a_thousand_mistakes_a_hundred_are_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let talk = folder.path().join("mistakes.talk");
+    fs::write(&talk, "frobnicate 5\n".repeat(1000)).expect("it is written");
+    let talk = talk.to_str().expect("its name is UTF-8");
+    let found = wiretalk(["check", talk]).with_code(1);
+    assert_eq!(found.err().matches("help: ").count(), 100);
+    let all = found.out();
+    let errors = all
+        .split(' ')
+        .filter_map(|word| word.parse::<usize>().ok())
+        .find(|number| *number >= 1000);
+    let errors = errors.expect("the number of all errors is told");
+    let _ = found.saying(&[&format!("and {} more", errors - 100)]);
+}

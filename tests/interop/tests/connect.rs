@@ -155,7 +155,7 @@ fn tls() {
     // Plain text to a port that speaks TLS, and TLS to one that does not.
     let plain = server.url().replacen("wss", "ws", 1);
     let finished = Program::wiretalk().args(["connect", &plain]).finish("");
-    let _ = finished.with_code(5).saying(&["not an HTTP/1 head"]);
+    let _ = finished.with_code(5).saying(&["answered in TLS, not in HTTP"]);
     let other = Server::echo(&[]);
     let secure = other.url().replacen("ws", "wss", 1);
     let _ = Program::wiretalk()
@@ -308,4 +308,13 @@ fn no_colours_off_a_terminal() {
     let always = always.with_code(0);
     assert_eq!(always.out(), "hi\n", "a message stays what it is");
     assert!(always.err().contains('\x1b'), "{}", always.err());
+}
+
+#[test]
+fn binary_lines_need_not_be_utf8() {
+    let server = Server::echo(&[]);
+    let came = connect(&server, &["-b", "-n", "1"], &b"\xff\x00\xfe\n"[..]).with_code(0);
+    assert_eq!(came.stdout, b"\xff\x00\xfe\n");
+    let refused = connect(&server, &[], &b"\xff\n"[..]).with_code(2);
+    let _ = refused.saying(&["line 1 of the input is not UTF-8"]);
 }

@@ -1,6 +1,7 @@
 //! `wiretalk fmt`: what it lays out, and what it leaves alone.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use wiretalk_interop::{Finished, Program};
 
@@ -90,4 +91,27 @@ fn what_cannot_be_read_as_a_talk_is_left_alone() {
     let _ = refused.saying(&["wrong.talk:7:"]);
     assert_eq!(fs::read_to_string(&path).expect("it is there"), MESSY);
     assert_eq!(fmt(&["-"], MESSY).with_code(2).out(), "");
+}
+
+#[test]
+fn standard_input_is_checked_as_a_file_is() {
+    let messy = MESSY.replace(MISTAKE, "");
+    let check = fmt(&["--check", "-"], &messy).with_code(1);
+    assert_eq!(check.out(), "standard input is not laid out\n");
+    let laid_out = fmt(&["-"], &messy).with_code(0).out();
+    assert_eq!(fmt(&["--check", "-"], &laid_out).with_code(0).out(), "");
+}
+
+#[test]
+fn a_file_keeps_its_permissions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("secret.talk");
+    fs::write(&path, MESSY.replace(MISTAKE, "")).expect("it is written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it is ours");
+    let _ = fmt(&[path.to_str().expect("its name is UTF-8")], "").with_code(0);
+    let mode = fs::metadata(&path)
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o640);
 }

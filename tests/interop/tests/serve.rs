@@ -110,3 +110,18 @@ fn a_message_over_the_limit_is_refused_with_1009() {
         }
     }
 }
+
+#[test]
+fn the_log_keeps_secrets_and_is_not_commanded_by_peers() {
+    let mut server = Server::echo(&["-v"]);
+    let url = format!("{}/?token=hunter2", server.origin);
+    let _ = Program::wiretalk()
+        .args(["connect", &url, "-x", "\u{1b}[31mRED", "-n", "1"])
+        .finish("")
+        .with_code(0);
+    assert!(server.process.expect("/?token=").starts_with('…'));
+    server.process.expect("\\u{1b}[31mRED");
+    server.process.expect("left with ");
+    let log = server.process.output(Stream::Out);
+    assert!(!log.contains("hunter2") && !log.contains('\u{1b}'), "{log}");
+}
