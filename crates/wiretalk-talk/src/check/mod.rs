@@ -2,6 +2,7 @@
 //! played in its role, a test that could not fail.
 
 mod names;
+mod speech;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use crate::syntax::{
     Arrow, Content, Frame, Header, Http, On, SetScope, Statement, StatementKind, Talk, Trigger, Who,
 };
 use names::Names;
+use speech::Speech;
 
 /// The role that a talk is to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,27 @@ pub enum Role {
 /// Of a talk with lines that were not understood it tells what is wrong whatever those lines were meant to say.
 #[must_use]
 pub fn check(talk: &Talk, role: Role, given: &[String]) -> Vec<Diagnostic> {
+    let plan = Plan::new(talk);
+    let parts: Vec<usize> = match role {
+        Role::Test => plan.tests().map(|(index, ..)| index).collect(),
+        Role::Mock => plan.served_by_default().into_iter().collect(),
+    };
+    check_parts(talk, &plan, role, &parts, given)
+}
+
+/// Looks a talk over for a mock that plays the dialogue of `part`, an index that [`Plan::test_named`] gave.
+#[must_use]
+pub fn check_served(talk: &Talk, part: Option<usize>, given: &[String]) -> Vec<Diagnostic> {
+    check_parts(talk, &Plan::new(talk), Role::Mock, part.as_slice(), given)
+}
+
+fn check_parts(
+    talk: &Talk,
+    plan: &Plan,
+    role: Role,
+    parts: &[usize],
+    given: &[String],
+) -> Vec<Diagnostic> {
     let mut checker = Checker {
         role,
         names: Names::new(given),
@@ -40,7 +63,7 @@ pub fn check(talk: &Talk, role: Role, given: &[String]) -> Vec<Diagnostic> {
             .collect(),
         diagnostics: Vec::new(),
     };
-    checker.talk(talk);
+    checker.talk(talk, plan, parts);
     let mut diagnostics = checker.diagnostics;
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     diagnostics.dedup();
@@ -91,7 +114,7 @@ impl Checker {
         (arrow == Arrow::ToServer) == (self.role == Role::Test)
     }
 
-    fn talk(&mut self, talk: &Talk) {
+    fn talk(&mut self, talk: &Talk, plan: &Plan, parts: &[usize]) {
         self.clients = talk
             .statements
             .iter()
@@ -107,16 +130,10 @@ impl Checker {
         if whole {
             self.unused();
         }
-        let plan = Plan::new(talk);
-        let parts: Vec<usize> = match self.role {
-            Role::Test => plan.tests().map(|(index, ..)| index).collect(),
-            Role::Mock => plan.served_by_default().into_iter().collect(),
-        };
         if parts.is_empty() {
             self.dialogue(talk, &plan.settings, plan.settings.len());
         }
-        for index in parts {
-            let part = &plan.parts[index];
+        for part in parts.iter().filter_map(|index| plan.parts.get(*index)) {
             self.dialogue(talk, &part.steps, plan.settings.len());
             if self.role == Role::Test && whole {
                 let span = if part.named {
@@ -542,28 +559,6 @@ impl Checker {
                 format!("the test `{title}` expects nothing, so it could never fail"),
                 "add what must arrive (`< …`), or `silence 500ms` if nothing may",
             );
-        }
-    }
-}
-
-/// Who is there, and has spoken, as a dialogue goes on.
-#[derive(Default)]
-struct Speech<'a> {
-    connected: bool,
-    names: BTreeSet<&'a str>,
-    /// Whether a connection has no name.
-    nameless: bool,
-    spoke: bool,
-}
-
-impl<'a> Speech<'a> {
-    fn connect(&mut self, name: Option<&'a str>) {
-        self.connected = true;
-        match name {
-            Some(name) => {
-                self.names.insert(name);
-            }
-            None => self.nameless = true,
         }
     }
 }

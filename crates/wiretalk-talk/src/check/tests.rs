@@ -271,3 +271,21 @@ bob < hi
     // Nobody can bind `nme`; the line with the wrong type was meant to bind `id`, and the first line to open something.
     assert_eq!(said, ["`nme` is not bound here"]);
 }
+
+#[test]
+fn the_part_that_is_served_is_looked_over() {
+    let talk =
+        "test one\nconnect ws://h\n> a\n< b\ntest two\nconnect ws://h\n> a\n< {{_:/[a-z]+x/}}\n";
+    let parsed = crate::parse("chat.talk", talk);
+    let places = |part: Option<usize>| {
+        let found = check_served(&parsed.talk, part, &[]);
+        let lines = found.iter().filter(|d| d.is_error());
+        lines
+            .map(|d| parsed.talk.source().position(d.span.start).0)
+            .collect::<Vec<_>>()
+    };
+    let plan = Plan::new(&parsed.talk);
+    assert_eq!(places(plan.test_named("two")), [8]);
+    assert!(places(plan.test_named("one")).is_empty());
+    assert!(places(None).is_empty());
+}

@@ -116,17 +116,27 @@ impl Player {
         answer.or_else(|| Some(plain(200, "")))
     }
 
+    /// The URL of `listen`, or why its holes cannot be filled.
+    pub(super) fn listens_at(mut self) -> Result<Option<String>, String> {
+        self.advance();
+        let url = self.listen_url().transpose();
+        url.map_err(|why| format!("the address of `listen` cannot be filled: {why}"))
+    }
+
+    fn listen_url(&self) -> Option<Result<String, String>> {
+        let listen = self.plan.listen.as_ref()?;
+        let none = Bindings::new();
+        let url = listen.render(&self.context_of(&none, None, None));
+        Some(url.map(|url| url.text))
+    }
+
     /// Whether a path is the one of `listen`: any, if `listen` names none.
     fn is_our_path(&self, path: &str) -> bool {
-        let Some(listen) = &self.plan.listen else {
-            return true;
-        };
-        let none = Bindings::new();
         // An address that cannot be filled names no path that could be compared.
-        let Ok(url) = listen.render(&self.context_of(&none, None, None)) else {
+        let Some(Ok(url)) = self.listen_url() else {
             return true;
         };
-        let rest = url.text.split_once("://").map_or(&*url.text, |(_, r)| r);
+        let rest = url.split_once("://").map_or(&*url, |(_, r)| r);
         match rest.find('/') {
             Some(at) => rest[at..].split(['?', '#']).next() == Some(path),
             None => true,

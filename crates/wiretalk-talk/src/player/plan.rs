@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Player, Setup};
 use crate::pattern::Pattern;
 use crate::query::Check;
 use crate::source::{Source, Span};
@@ -240,12 +241,14 @@ impl Plan {
             || self.parts.iter().any(|part| rules(&part.common))
     }
 
-    /// Where the talk says that a mock listens, if it says so to the letter: `listen`, else the first `connect` to a
-    /// loopback address.
-    #[must_use]
-    pub fn address(&self) -> Option<&str> {
-        if let Some(listen) = &self.listen {
-            return listen.holes.is_empty().then_some(listen.raw.as_str());
+    /// Where the talk says that a mock listens: `listen` with the variables and the `set` lines before the dialogue, else
+    /// the first `connect` to a loopback address that says so to the letter.
+    ///
+    /// # Errors
+    /// A sentence: why the holes of `listen` cannot be filled.
+    pub fn address(self: &Arc<Self>, setup: Setup) -> Result<Option<String>, String> {
+        if self.listen.is_some() {
+            return Player::mock(Arc::clone(self), None, setup).listens_at();
         }
         let first = self.parts.iter().flat_map(|part| part.steps.iter());
         let mut urls = first.filter_map(|step| match &step.kind {
@@ -254,12 +257,13 @@ impl Plan {
             }
             _ => None,
         });
-        urls.find(|url| {
+        let url = urls.find(|url| {
             let host = url.split_once("://").map_or(*url, |(_, rest)| rest);
             ["127.", "localhost:", "localhost/", "[::1]"]
                 .iter()
                 .any(|start| host.starts_with(start))
-        })
+        });
+        Ok(url.map(str::to_owned))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The player as the server.
 
-use super::stage::{Stage, mock};
+use super::stage::{self, Stage, mock};
 
 const MODES: &str = "
     listen ws://127.0.0.1:4000
@@ -536,6 +536,45 @@ fn the_path_of_listen_is_served() {
             ),
         );
     }
+}
+
+#[test]
+fn listen_may_have_holes() {
+    let talk = "
+        set port = 42015
+        set name = room
+        listen ws://127.0.0.1:{{port}}/{{ name|upper }}
+        on > {{_}}
+          < hi
+        ";
+    let address =
+        |talk: &str, variables: &[(&str, &str)]| stage::plan(talk).address(stage::setup(variables));
+    assert_eq!(
+        address(talk, &[]),
+        Ok(Some("ws://127.0.0.1:42015/ROOM".into()))
+    );
+    assert_eq!(
+        address(talk, &[("port", "1")]),
+        Ok(Some("ws://127.0.0.1:1/ROOM".into()))
+    );
+    assert_eq!(
+        address("listen ws://127.0.0.1:{{port}}/", &[]),
+        Err("the address of `listen` cannot be filled: `port` is not bound here".into())
+    );
+    assert_eq!(
+        address("connect ws://127.0.0.1:7/x", &[]),
+        Ok(Some("ws://127.0.0.1:7/x".into()))
+    );
+    assert_eq!(address("connect ws://h/x", &[]), Ok(None));
+    mock(
+        talk,
+        "
+        * connects /ROOM
+        accepted #1
+        * connects /room
+        refused 404 [(\"Content-Type\", \"text/plain; charset=utf-8\")] \"nothing is served at this path\\n\"
+        ",
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(super) struct Stage {
     now: Time,
 }
 
-fn setup(variables: &[(&str, &str)]) -> Setup {
+pub(super) fn setup(variables: &[(&str, &str)]) -> Setup {
     let variables = variables
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Value::read(value)));
