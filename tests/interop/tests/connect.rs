@@ -155,7 +155,9 @@ fn tls() {
     // Plain text to a port that speaks TLS, and TLS to one that does not.
     let plain = server.url().replacen("wss", "ws", 1);
     let finished = Program::wiretalk().args(["connect", &plain]).finish("");
-    let _ = finished.with_code(5).saying(&["answered in TLS, not in HTTP"]);
+    let _ = finished
+        .with_code(5)
+        .saying(&["answered in TLS, not in HTTP"]);
     let other = Server::echo(&[]);
     let secure = other.url().replacen("ws", "wss", 1);
     let _ = Program::wiretalk()

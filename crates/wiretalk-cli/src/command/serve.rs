@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use wiretalk_engine::{SystemWorld, load};
 use wiretalk_engine::serve::{Echo, Mock, Options, Server};
+use wiretalk_engine::{SystemWorld, load};
 use wiretalk_net::server::TlsConfig;
 use wiretalk_talk::player::Setup;
 use wiretalk_talk::{Role, Value};
