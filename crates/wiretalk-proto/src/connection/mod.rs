@@ -285,6 +285,24 @@ impl Connection {
         self.sender.message(MessageKind::Binary, payload, keys, out)
     }
 
+    /// Appends only the header of a message of one frame to `out`; the caller writes `length` bytes of payload behind
+    /// it itself, masked with the key that this gives, if it gives one. So a long payload need not be copied.
+    ///
+    /// Whoever sends text answers for its being UTF-8.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MidMessage`].
+    pub fn send_header(
+        &mut self,
+        kind: MessageKind,
+        length: u64,
+        keys: &mut dyn MaskKeys,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<[u8; 4]>, SendError> {
+        self.may_send()?;
+        self.sender.header_of_message(kind, length, keys, out)
+    }
+
     /// Appends a message that was framed before to `out`: a server copies it as it is, a client masks it.
     ///
     /// # Errors

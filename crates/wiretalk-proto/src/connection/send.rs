@@ -56,6 +56,20 @@ impl Sender {
         Ok(())
     }
 
+    /// The header of a message in one frame, and the key to mask its payload with.
+    pub(super) fn header_of_message(
+        &mut self,
+        kind: MessageKind,
+        length: u64,
+        keys: &mut dyn MaskKeys,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<[u8; 4]>, SendError> {
+        if self.is_mid_message() {
+            return Err(SendError::MidMessage);
+        }
+        Ok(self.header(kind.opcode(), true, length, keys, out))
+    }
+
     pub(super) fn prepared(
         &mut self,
         message: &Prepared,
@@ -162,6 +176,23 @@ impl Sender {
         keys: &mut dyn MaskKeys,
         out: &mut Vec<u8>,
     ) {
+        let mask = self.header(opcode, fin, payload.len() as u64, keys, out);
+        let start = out.len();
+        out.extend_from_slice(payload);
+        if let Some(key) = mask {
+            mask::apply(&mut out[start..], key, 0);
+        }
+    }
+
+    /// A frame's header, with a fresh masking key if we are a client.
+    fn header(
+        &self,
+        opcode: OpCode,
+        fin: bool,
+        length: u64,
+        keys: &mut dyn MaskKeys,
+        out: &mut Vec<u8>,
+    ) -> Option<[u8; 4]> {
         let mask = match self.role {
             Role::Client => Some(keys.next_key()),
             Role::Server => None,
@@ -171,13 +202,9 @@ impl Sender {
             rsv: 0,
             opcode,
             mask,
-            length: payload.len() as u64,
+            length,
         }
         .encode(out);
-        let start = out.len();
-        out.extend_from_slice(payload);
-        if let Some(key) = mask {
-            mask::apply(&mut out[start..], key, 0);
-        }
+        mask
     }
 }
