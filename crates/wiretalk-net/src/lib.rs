@@ -33,5 +33,5 @@ pub use crate::{
     dial::{Connector, Request, connect},
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
-    websocket::{Receiver, Sender, WebSocket},
+    websocket::{Exchange, MessageRef, Receiver, Replies, Sender, WebSocket},
 };

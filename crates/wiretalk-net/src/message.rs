@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use wiretalk_proto::CloseCode;
+use wiretalk_proto::{CloseCode, MessageKind};
 
 /// The payload of a text message: bytes that are known to be UTF-8. A clone shares them.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,6 +104,15 @@ pub enum Message {
 }
 
 impl Message {
+    /// Text or binary.
+    #[must_use]
+    pub fn kind(&self) -> MessageKind {
+        match self {
+            Self::Text(_) => MessageKind::Text,
+            Self::Binary(_) => MessageKind::Binary,
+        }
+    }
+
     /// The payload, whichever opcode it has.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -189,6 +198,19 @@ impl From<Message> for Event {
         match message {
             Message::Text(text) => Self::Text(text),
             Message::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
+}
+
+/// The message that came; otherwise the event as it was.
+impl TryFrom<Event> for Message {
+    type Error = Event;
+
+    fn try_from(event: Event) -> Result<Self, Event> {
+        match event {
+            Event::Text(text) => Ok(Self::Text(text)),
+            Event::Binary(bytes) => Ok(Self::Binary(bytes)),
+            control => Err(control),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod core;
+mod exchange;
 mod keys;
 mod split;
 mod timers;
@@ -11,12 +12,15 @@ use std::{future::poll_fn, net::SocketAddr, sync::Arc};
 use tokio::time::timeout;
 use wiretalk_proto::{CloseCode, MessageKind, Prepared, Role, State};
 
-use self::core::{Core, Outgoing};
-pub use self::split::{Receiver, Sender};
+use self::core::{Came, Core, Outgoing};
+pub use self::{
+    exchange::{Exchange, MessageRef, Replies},
+    split::{Receiver, Sender},
+};
 use crate::{
     config::Config,
     error::Error,
-    message::{Event, Message},
+    message::{CloseFrame, Event, Message},
     transport::Transport,
 };
 
@@ -85,6 +89,48 @@ impl WebSocket {
         poll_fn(|cx| self.core.poll_event(cx)).await
     }
 
+    /// The next message, lent from the buffer into which it was read, together with the way to answer it: nothing is
+    /// allocated for it, and the answers to all that came together leave in one write. Control frames are passed over
+    /// (and answered, if [`Config`](crate::Config) says so); [`close_frame`](Self::close_frame) tells of the last.
+    ///
+    /// `Ok(None)` once the connection has ended. While the queue is at
+    /// [`Config::max_queued`](crate::Config::max_queued), no message is taken from the peer. Cancel-safe.
+    ///
+    /// ```no_run
+    /// # async fn example(mut socket: wiretalk_net::WebSocket) -> Result<(), wiretalk_net::Error> {
+    /// while let Some(mut exchange) = socket.next_exchange().await? {
+    ///     exchange.replies.send_back(exchange.message)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub async fn next_exchange(&mut self) -> Result<Option<Exchange<'_>>, Error> {
+        loop {
+            match poll_fn(|cx| self.core.poll_came(true, cx)).await? {
+                Some(Came::Lent { kind, length }) => {
+                    let (payload, answering) = self.core.lend(length);
+                    return Ok(Some(Exchange::lent(kind, payload, answering)));
+                }
+                Some(Came::Owned(event)) => {
+                    if let Ok(message) = Message::try_from(event) {
+                        let (_, answering) = self.core.lend(0);
+                        return Ok(Some(Exchange::owned(message, answering)));
+                    }
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// What the peer's close frame said, once it has come; code 1005 if it carried none (RFC 6455 7.1.5).
+    #[must_use]
+    pub fn close_frame(&self) -> Option<&CloseFrame> {
+        self.core.close_frame()
+    }
+
     /// Sends a message, and waits until it and all before it is handed to the kernel.
     ///
     /// While this waits, nothing is received. If the peer does the same, both wait for ever: [`split`](Self::split)
@@ -95,7 +141,7 @@ impl WebSocket {
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.deliver(&Outgoing::Message(&message.into())).await
+        self.deliver(Outgoing::Message(message.into())).await
     }
 
     /// Sends a message that was framed before.
@@ -103,7 +149,7 @@ impl WebSocket {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.deliver(&Outgoing::Prepared(message)).await
+        self.deliver(Outgoing::Prepared(message)).await
     }
 
     /// Sends one fragment of a message: the first call begins it, the one with `fin` ends it.
@@ -117,7 +163,7 @@ impl WebSocket {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
-        self.deliver(&Outgoing::Fragment { kind, payload, fin })
+        self.deliver(Outgoing::Fragment { kind, payload, fin })
             .await
     }
 
@@ -126,7 +172,7 @@ impl WebSocket {
     /// # Errors
     /// As [`send`](Self::send); `InvalidInput` if the payload is too long.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.deliver(&Outgoing::Ping(payload)).await
+        self.deliver(Outgoing::Ping(payload)).await
     }
 
     /// Sends a pong with up to 125 bytes of payload.
@@ -134,7 +180,7 @@ impl WebSocket {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.deliver(&Outgoing::Pong(payload)).await
+        self.deliver(Outgoing::Pong(payload)).await
     }
 
     /// Queues a message without writing it, so that several leave in one write; waits only while the queue is at
@@ -143,7 +189,7 @@ impl WebSocket {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.enqueue(&Outgoing::Message(&message.into()))
+        self.enqueue(Outgoing::Message(message.into()))
             .await
             .map(|_| ())
     }
@@ -153,7 +199,7 @@ impl WebSocket {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
-        self.enqueue(&Outgoing::Prepared(message)).await.map(|_| ())
+        self.enqueue(Outgoing::Prepared(message)).await.map(|_| ())
     }
 
     /// Waits until all that is queued is handed to the kernel.
@@ -231,11 +277,11 @@ impl WebSocket {
         self.info.subprotocol.as_deref()
     }
 
-    async fn enqueue(&mut self, outgoing: &Outgoing<'_>) -> Result<u64, Error> {
-        poll_fn(|cx| self.core.poll_queue(outgoing, cx)).await
+    async fn enqueue(&mut self, mut outgoing: Outgoing<'_>) -> Result<u64, Error> {
+        poll_fn(|cx| self.core.poll_queue(&mut outgoing, cx)).await
     }
 
-    async fn deliver(&mut self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+    async fn deliver(&mut self, outgoing: Outgoing<'_>) -> Result<(), Error> {
         let position = self.enqueue(outgoing).await?;
         poll_fn(|cx| self.core.poll_flush(position, cx)).await
     }
@@ -253,9 +299,9 @@ impl std::fmt::Debug for WebSocket {
 /// What [`WebSocket::recv`] makes of an event; `None` if it is to be passed over.
 fn message(event: Result<Option<Event>, Error>) -> Option<Option<Result<Message, Error>>> {
     match event {
-        Ok(Some(Event::Text(text))) => Some(Some(Ok(Message::Text(text)))),
-        Ok(Some(Event::Binary(payload))) => Some(Some(Ok(Message::Binary(payload)))),
-        Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => None,
+        Ok(Some(event)) => Message::try_from(event)
+            .ok()
+            .map(|message| Some(Ok(message))),
         Ok(None) => Some(None),
         Err(error) => Some(Some(Err(error))),
     }

@@ -82,7 +82,7 @@ impl Sender {
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.deliver(&Outgoing::Message(&message.into())).await
+        self.deliver(Outgoing::Message(message.into())).await
     }
 
     /// Sends a message that was framed before.
@@ -90,7 +90,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.deliver(&Outgoing::Prepared(message)).await
+        self.deliver(Outgoing::Prepared(message)).await
     }
 
     /// Sends one fragment of a message: the first call begins it, the one with `fin` ends it.
@@ -104,7 +104,7 @@ impl Sender {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
-        self.deliver(&Outgoing::Fragment { kind, payload, fin })
+        self.deliver(Outgoing::Fragment { kind, payload, fin })
             .await
     }
 
@@ -113,7 +113,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send); `InvalidInput` if the payload is too long.
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.deliver(&Outgoing::Ping(payload)).await
+        self.deliver(Outgoing::Ping(payload)).await
     }
 
     /// Sends a pong with up to 125 bytes of payload.
@@ -121,7 +121,7 @@ impl Sender {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.deliver(&Outgoing::Pong(payload)).await
+        self.deliver(Outgoing::Pong(payload)).await
     }
 
     /// Queues a message without writing it, so that several leave in one write; waits only while the queue is at
@@ -130,7 +130,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.enqueue(&Outgoing::Message(&message.into()))
+        self.enqueue(Outgoing::Message(message.into()))
             .await
             .map(|_| ())
     }
@@ -140,7 +140,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.enqueue(&Outgoing::Prepared(message)).await.map(|_| ())
+        self.enqueue(Outgoing::Prepared(message)).await.map(|_| ())
     }
 
     /// Waits until all that is queued is handed to the kernel.
@@ -159,7 +159,7 @@ impl Sender {
     /// `TooSlow` if the queue is at [`Config::max_queued`](crate::Config::max_queued), so that nothing was queued;
     /// otherwise as [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.shared.try_send(&Outgoing::Message(&message.into()))
+        self.shared.try_send(Outgoing::Message(message.into()))
     }
 
     /// Sends a message that was framed before, as [`try_send`](Self::try_send) does.
@@ -167,7 +167,7 @@ impl Sender {
     /// # Errors
     /// As [`try_send`](Self::try_send).
     pub fn try_send_prepared(&self, message: &Prepared) -> Result<(), Error> {
-        self.shared.try_send(&Outgoing::Prepared(message))
+        self.shared.try_send(Outgoing::Prepared(message))
     }
 
     /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
@@ -234,15 +234,15 @@ impl Sender {
         self.shared.info.subprotocol.as_deref()
     }
 
-    async fn enqueue(&self, outgoing: &Outgoing<'_>) -> Result<u64, Error> {
+    async fn enqueue(&self, mut outgoing: Outgoing<'_>) -> Result<u64, Error> {
         poll_fn(|cx| {
             self.shared
-                .poll_as_sender(cx, |core, cx| core.poll_queue(outgoing, cx))
+                .poll_as_sender(cx, |core, cx| core.poll_queue(&mut outgoing, cx))
         })
         .await
     }
 
-    async fn deliver(&self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+    async fn deliver(&self, outgoing: Outgoing<'_>) -> Result<(), Error> {
         let position = self.enqueue(outgoing).await?;
         self.flush_to(position).await
     }
@@ -339,12 +339,12 @@ impl Shared {
         result
     }
 
-    fn try_send(&self, outgoing: &Outgoing<'_>) -> Result<(), Error> {
+    fn try_send(&self, mut outgoing: Outgoing<'_>) -> Result<(), Error> {
         self.act(|core, cx| {
             let mut result = Ok(());
             // That the task has used up its share of the thread must not look like a stream that takes no more.
             let send = coop::unconstrained(poll_fn(|cx| {
-                result = core.try_send(outgoing, cx);
+                result = core.try_send(&mut outgoing, cx);
                 Poll::Ready(())
             }));
             let _ = pin!(send).poll(cx);

@@ -4,25 +4,25 @@
 //! stop; the receiving side also runs the clocks and writes what is due on its own, such as pongs.
 
 mod ending;
+mod output;
+mod receive;
 mod send;
 
 use std::{
     io,
-    pin::pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use bytes::Bytes;
-use tokio::{io::AsyncReadExt, task::coop, time::Instant};
-use wiretalk_proto::{
-    self as proto, Assembled, CloseCode, Connection, ProtocolErrorKind, Role, State,
-};
+use tokio::{task::coop, time::Instant};
+use wiretalk_proto::{CloseCode, Connection, Role, State};
 
-pub(super) use self::send::Outgoing;
-use self::send::Output;
+use self::output::Output;
+pub(super) use self::{
+    receive::Came,
+    send::{Answering, Outgoing},
+};
 use super::{
-    buffers,
     keys::SystemKeys,
     timers::{Alarm, Due, Timers},
 };
@@ -50,6 +50,8 @@ pub(super) struct Core {
     stall: Alarm,
     /// Something was read when the deadline of the close handshake was past.
     read_late: bool,
+    /// What the peer's close frame said.
+    close_frame: Option<Box<CloseFrame>>,
     /// Why nothing can be sent any more, for senders.
     failure: Option<Error>,
     /// Counts up when the connection fails or ends, so that whoever waits should look again.
@@ -90,6 +92,7 @@ impl Core {
                 .map(|interval| interval.saturating_add(config.ping_timeout)),
             stall: Alarm::default(),
             read_late: false,
+            close_frame: None,
             failure: None,
             changes: 0,
         }
@@ -101,6 +104,10 @@ impl Core {
 
     pub(super) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    pub(super) fn close_frame(&self) -> Option<&CloseFrame> {
+        self.close_frame.as_deref()
     }
 
     /// Bytes that wait to be sent.
@@ -117,16 +124,33 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
+        self.poll_came(false, cx).map_ok(|came| match came {
+            Some(Came::Owned(event)) => Some(event),
+            // Never: nothing was to be lent.
+            Some(Came::Lent { .. }) | None => None,
+        })
+    }
+
+    /// As [`poll_event`](Self::poll_event), but a message is left where it lies.
+    pub(super) fn poll_came(
+        &mut self,
+        lend: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Came>, Error>> {
         // A buffer full of small messages must not keep the thread from everybody else.
         let budget = ready!(coop::poll_proceed(cx));
-        let result = self.poll_progress(cx);
+        let result = self.poll_progress(lend, cx);
         if result.is_ready() {
             budget.made_progress();
         }
         result
     }
 
-    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+    fn poll_progress(
+        &mut self,
+        lend: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Came>, Error>> {
         loop {
             match &mut self.phase {
                 Phase::Ended(error) => {
@@ -144,12 +168,19 @@ impl Core {
                         self.finish(None);
                         continue;
                     }
-                    if let Some(event) = self.decode() {
-                        if matches!(event, Event::Close(_)) {
+                    if lend {
+                        // Whoever answers on the spot cannot wait for room.
+                        ready!(self.poll_batch(cx));
+                        if !matches!(self.phase, Phase::Open) {
+                            continue;
+                        }
+                    }
+                    if let Some(came) = self.decode(lend) {
+                        if matches!(came, Came::Owned(Event::Close(_))) {
                             // Whoever gets the event may never ask for more, so the answer leaves now if it can.
                             let _ = self.poll_send_due(cx);
                         }
-                        return Poll::Ready(Ok(Some(event)));
+                        return Poll::Ready(Ok(Some(came)));
                     }
                     if matches!(self.phase, Phase::Open) {
                         ready!(self.poll_open(cx));
@@ -212,82 +243,6 @@ impl Core {
         }
     }
 
-    /// Decodes up to the next event. `None`: more bytes are needed, or the peer broke the protocol and the phase has
-    /// changed.
-    fn decode(&mut self) -> Option<Event> {
-        while self.consumed < self.input.len() {
-            let step = match self.protocol.handle_input(&mut self.input[self.consumed..]) {
-                Ok(step) => step,
-                Err(error) if matches!(error.kind(), ProtocolErrorKind::DataAfterClose) => {
-                    // Section 5.5.1: nothing is expected there, and nobody has to look at it.
-                    self.consumed = self.input.len();
-                    break;
-                }
-                Err(error) => {
-                    self.release_input();
-                    self.reply();
-                    self.finish(Some(error.into()));
-                    return None;
-                }
-            };
-            self.consumed += step.consumed;
-            let Some(event) = step.event else {
-                break;
-            };
-            let event = match event {
-                proto::Event::Text(_) | proto::Event::Binary(_) if step.assembled => {
-                    match self.protocol.take_assembled() {
-                        Some(Assembled::Text(text)) => Event::Text(text.into()),
-                        Some(Assembled::Binary(payload)) => Event::Binary(payload.into()),
-                        None => continue,
-                    }
-                }
-                proto::Event::Text(text) => Event::Text(text.into()),
-                proto::Event::Binary(payload) => Event::Binary(Bytes::copy_from_slice(payload)),
-                proto::Event::Ping(payload) => Event::Ping(Bytes::copy_from_slice(payload)),
-                proto::Event::Pong(payload) => {
-                    if self.timers.on_pong(payload) {
-                        continue;
-                    }
-                    Event::Pong(Bytes::copy_from_slice(payload))
-                }
-                proto::Event::Close(frame) => Event::Close(frame.map(|frame| CloseFrame {
-                    code: frame.code,
-                    reason: frame.reason.to_owned(),
-                })),
-            };
-            return Some(event);
-        }
-        self.release_input();
-        None
-    }
-
-    /// Reads once. The buffer is the thread's own; it is kept only if something came.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(stream) = &mut self.stream else {
-            return Poll::Ready(Ok(0));
-        };
-        let mut buffer = buffers::take_read();
-        buffer.extend_from_slice(&self.input[self.consumed..]);
-        let result = pin!(stream.read_buf(&mut buffer)).poll(cx);
-        if matches!(result, Poll::Ready(Ok(read)) if read > 0) {
-            self.input = buffer;
-            self.consumed = 0;
-        } else {
-            buffers::give_read(buffer);
-        }
-        result
-    }
-
-    /// Gives the read buffer back, but for what could not be decoded yet.
-    fn release_input(&mut self) {
-        if self.consumed > 0 || self.input.capacity() >= buffers::READ_SIZE {
-            let rest = self.input[self.consumed..].to_vec();
-            buffers::give_read(std::mem::replace(&mut self.input, rest));
-            self.consumed = 0;
-        }
-    }
-
     fn on_due(&mut self, due: Due, cx: &mut Context<'_>) {
         match due {
             Due::Ping => {
@@ -300,7 +255,7 @@ impl Core {
                 } = self;
                 // It fails only once a close frame came or went; then there is nothing left to keep alive.
                 let _ = output.append(|out| protocol.send_ping(&payload, &mut SystemKeys, out));
-                timers.on_ping(payload, output.queued_total);
+                timers.on_ping(payload, output.end());
             }
             Due::PingTimeout => {
                 let error = silent(self.timers.ping_timeout());

@@ -6,24 +6,33 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use tokio::{io::AsyncWrite, time::Instant};
-use wiretalk_proto::{CloseCode, MessageKind, Prepared, SendError, State};
+use wiretalk_proto::{CloseCode, Connection, MessageKind, Prepared, SendError, State, mask};
 
 use super::{
-    super::{buffers, keys::SystemKeys, timers::later},
-    Core, silent,
+    super::{keys::SystemKeys, timers::later},
+    Core,
+    output::{BY_REFERENCE, Output},
+    silent,
 };
 use crate::{
     error::{Blame, Error, ErrorKind},
     message::Message,
 };
 
-/// What was written is cut off the front of the queue when it is this long.
-const COMPACT: usize = 64 * 1024;
+/// Answers are written when so many bytes wait, though there may be more to answer.
+const BATCH: usize = 128 * 1024;
 
 /// What is to be sent, before it is framed.
 pub(in crate::websocket) enum Outgoing<'a> {
-    Message(&'a Message),
+    /// Taken when it is queued.
+    Message(Message),
+    /// A message that the caller keeps.
+    Lent {
+        kind: MessageKind,
+        payload: &'a [u8],
+    },
     Prepared(&'a Prepared),
     Fragment {
         kind: MessageKind,
@@ -39,98 +48,66 @@ impl Outgoing<'_> {
         match self {
             Self::Message(message) => message.as_bytes().len(),
             Self::Prepared(prepared) => prepared.wire().len(),
-            Self::Fragment { payload, .. } | Self::Ping(payload) | Self::Pong(payload) => {
-                payload.len()
-            }
+            Self::Lent { payload, .. }
+            | Self::Fragment { payload, .. }
+            | Self::Ping(payload)
+            | Self::Pong(payload) => payload.len(),
         }
     }
 }
 
-/// The outgoing queue: framed bytes, in one buffer, so that many messages leave in one write.
-#[derive(Default)]
-pub(super) struct Output {
-    bytes: Vec<u8>,
-    /// Bytes at the front of `bytes` that the stream has taken.
-    sent: usize,
-    /// Bytes that were queued, that the stream took, and that it handed to the kernel, since the beginning.
-    pub(super) queued_total: u64,
-    sent_total: u64,
-    flushed_total: u64,
-    stalled_since: Option<Instant>,
+/// What of a connection is needed to send, while a message is lent from the rest of it.
+pub(in crate::websocket) struct Answering<'a> {
+    pub(super) protocol: &'a mut Connection,
+    pub(super) output: &'a mut Output,
+    pub(super) failure: &'a Option<Error>,
 }
 
-impl Output {
-    pub(super) fn waiting(&self) -> usize {
-        self.bytes.len() - self.sent
-    }
-
-    /// Lets `write` append to the queue.
-    pub(super) fn append<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        if self.bytes.capacity() == 0 {
-            self.bytes = buffers::take_write();
-        } else if self.sent >= COMPACT {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
+impl Answering<'_> {
+    /// Frames something and puts it into the queue, however long that is.
+    pub(in crate::websocket) fn send(&mut self, mut outgoing: Outgoing<'_>) -> Result<(), Error> {
+        match self.failure {
+            Some(error) => Err(error.clone()),
+            None => Ok(frame(self.protocol, self.output, &mut outgoing)?),
         }
-        let before = self.bytes.len();
-        let result = write(&mut self.bytes);
-        self.queued_total += (self.bytes.len() - before) as u64;
-        if self.bytes.is_empty() {
-            self.release();
-        }
-        result
     }
 
-    /// Gives the buffer back, once all in it is sent.
-    fn release(&mut self) {
-        self.sent = 0;
-        buffers::give_write(std::mem::take(&mut self.bytes));
-    }
-
-    /// Forgets what could not be sent.
-    pub(super) fn discard(&mut self) {
-        self.bytes = Vec::new();
-        self.sent = 0;
+    pub(in crate::websocket) fn queued(&self) -> usize {
+        self.output.waiting()
     }
 }
 
 impl Core {
     /// Frames something and puts it into the queue.
-    fn queue(&mut self, outgoing: &Outgoing<'_>) -> Result<u64, Error> {
+    fn queue(&mut self, outgoing: &mut Outgoing<'_>) -> Result<u64, Error> {
         if let Some(error) = &self.failure {
             return Err(error.clone());
         }
-        let Self {
-            protocol, output, ..
-        } = self;
-        output.append(|out| -> Result<(), SendError> {
-            let keys = &mut SystemKeys;
-            match outgoing {
-                Outgoing::Message(Message::Text(text)) => protocol.send_text(text, keys, out),
-                Outgoing::Message(Message::Binary(payload)) => {
-                    protocol.send_binary(payload, keys, out)
-                }
-                Outgoing::Prepared(prepared) => protocol.send_prepared(prepared, keys, out),
-                Outgoing::Fragment { kind, payload, fin } => {
-                    protocol.send_fragment(*kind, payload, *fin, keys, out)
-                }
-                Outgoing::Ping(payload) => protocol.send_ping(payload, keys, out),
-                Outgoing::Pong(payload) => protocol.send_pong(payload, keys, out),
+        frame(&mut self.protocol, &mut self.output, outgoing)?;
+        Ok(self.output.end())
+    }
+
+    /// Writes when a batch is full; waits only while the queue is.
+    pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.output.waiting() >= BATCH.min(self.max_queued) {
+            let full = self.poll_write(cx).is_pending() && self.output.waiting() >= self.max_queued;
+            if full {
+                return Poll::Pending;
             }
-        })?;
-        Ok(output.queued_total)
+        }
+        Poll::Ready(())
     }
 
     /// Waits until there is room for something in the queue, then puts it there; gives the position to flush to.
     pub(in crate::websocket) fn poll_queue(
         &mut self,
-        outgoing: &Outgoing<'_>,
+        outgoing: &mut Outgoing<'_>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<u64, Error>> {
         // An error is told by the queueing.
         while self.failure.is_none() && !self.has_room(outgoing) {
-            let before = self.output.sent_total;
-            if self.poll_write(cx).is_pending() && self.output.sent_total == before {
+            let before = self.output.sent();
+            if self.poll_write(cx).is_pending() && self.output.sent() == before {
                 return Poll::Pending;
             }
         }
@@ -140,7 +117,7 @@ impl Core {
     /// Puts something into the queue and writes as much as goes without waiting.
     pub(in crate::websocket) fn try_send(
         &mut self,
-        outgoing: &Outgoing<'_>,
+        outgoing: &mut Outgoing<'_>,
         cx: &mut Context<'_>,
     ) -> Result<(), Error> {
         if !self.has_room(outgoing) {
@@ -166,7 +143,7 @@ impl Core {
 
     /// Where the queue ends.
     pub(in crate::websocket) fn position(&self) -> u64 {
-        self.output.queued_total
+        self.output.end()
     }
 
     /// Waits until all before `position` is handed to the kernel.
@@ -175,14 +152,14 @@ impl Core {
         position: u64,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        if self.output.flushed_total >= position {
+        if self.output.flushed() >= position {
             return Poll::Ready(Ok(()));
         }
         if let Some(error) = &self.failure {
             return Poll::Ready(Err(error.clone()));
         }
         let result = self.poll_write(cx);
-        if self.output.flushed_total >= position {
+        if self.output.flushed() >= position {
             return Poll::Ready(Ok(()));
         }
         result
@@ -210,7 +187,7 @@ impl Core {
         }
         self.timers
             .close_by(later(Instant::now(), self.close_timeout));
-        Ok(Some(self.output.queued_total))
+        Ok(Some(self.output.end()))
     }
 
     /// Our close frame could not even be handed to the kernel in time.
@@ -278,7 +255,7 @@ impl Core {
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let output = &mut self.output;
-        if output.flushed_total == output.queued_total {
+        if output.flushed() == output.end() {
             return Poll::Ready(Ok(()));
         }
         let Some(stream) = &mut self.stream else {
@@ -286,19 +263,84 @@ impl Core {
         };
         let failed = |error| Error::io("sending failed", error);
         while output.waiting() > 0 {
-            let taken = ready!(Pin::new(&mut *stream).poll_write(cx, &output.bytes[output.sent..]))
-                .map_err(failed)?;
+            let taken = ready!(output.poll_write_once(stream, cx)).map_err(failed)?;
             if taken == 0 {
                 return Poll::Ready(Err(failed(io::ErrorKind::WriteZero.into())));
             }
-            output.sent += taken;
-            output.sent_total += taken as u64;
             output.stalled_since = None;
-            self.timers.on_write(output.sent_total);
+            self.timers.on_write(output.sent());
         }
-        output.release();
         ready!(Pin::new(stream).poll_flush(cx)).map_err(failed)?;
-        output.flushed_total = output.sent_total;
+        output.on_flushed();
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Frames something at the end of the queue. A long payload is not copied if it need not be masked or is nobody else's.
+pub(super) fn frame(
+    protocol: &mut Connection,
+    output: &mut Output,
+    outgoing: &mut Outgoing<'_>,
+) -> Result<(), SendError> {
+    let keys = &mut SystemKeys;
+    match outgoing {
+        Outgoing::Message(message) if message.as_bytes().len() >= BY_REFERENCE => {
+            let kind = message.kind();
+            let message = std::mem::replace(message, Message::Binary(Bytes::new()));
+            frame_shared(protocol, output, kind, message.into_bytes())
+        }
+        Outgoing::Prepared(prepared) if prepared.wire().len() >= BY_REFERENCE => {
+            frame_shared(protocol, output, prepared.kind(), prepared.payload())
+        }
+        Outgoing::Message(Message::Text(text)) => {
+            output.append(|out| protocol.send_text(text, keys, out))
+        }
+        Outgoing::Message(Message::Binary(payload)) => {
+            output.append(|out| protocol.send_binary(payload, keys, out))
+        }
+        Outgoing::Lent { kind, payload } => output.append(|out| {
+            let mask = protocol.send_header(*kind, payload.len() as u64, keys, out)?;
+            copy_masked(payload, mask, out);
+            Ok(())
+        }),
+        Outgoing::Prepared(prepared) => {
+            output.append(|out| protocol.send_prepared(prepared, keys, out))
+        }
+        Outgoing::Fragment { kind, payload, fin } => {
+            output.append(|out| protocol.send_fragment(*kind, payload, *fin, keys, out))
+        }
+        Outgoing::Ping(payload) => output.append(|out| protocol.send_ping(payload, keys, out)),
+        Outgoing::Pong(payload) => output.append(|out| protocol.send_pong(payload, keys, out)),
+    }
+}
+
+/// Frames a long payload without a copy, if it need not be masked or is nobody else's.
+fn frame_shared(
+    protocol: &mut Connection,
+    output: &mut Output,
+    kind: MessageKind,
+    payload: Bytes,
+) -> Result<(), SendError> {
+    let length = payload.len() as u64;
+    let mask = output.append(|out| protocol.send_header(kind, length, &mut SystemKeys, out))?;
+    let Some(key) = mask else {
+        output.append_shared(payload);
+        return Ok(());
+    };
+    match payload.try_into_mut() {
+        Ok(mut payload) => {
+            mask::apply(&mut payload, key, 0);
+            output.append_shared(payload.freeze());
+        }
+        Err(payload) => output.append(|out| copy_masked(&payload, mask, out)),
+    }
+    Ok(())
+}
+
+fn copy_masked(payload: &[u8], mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = mask {
+        mask::apply(&mut out[start..], key, 0);
     }
 }
