@@ -7,7 +7,8 @@ pub struct Limits {
     pub message_size: usize,
     /// The longest frame, in bytes of payload. Default: 64 MiB.
     pub frame_size: u64,
-    /// The most frames that one message may consist of. Default: 65,536.
+    /// The most frames that one message may consist of. They cost time, not memory. Default: 1,048,576, so that 64 MiB
+    /// may come in fragments of 64 bytes.
     pub fragments: u32,
 }
 
@@ -16,7 +17,7 @@ impl Default for Limits {
         Self {
             message_size: 64 << 20,
             frame_size: 64 << 20,
-            fragments: 65_536,
+            fragments: 1 << 20,
         }
     }
 }

@@ -1,0 +1,72 @@
+//! That nothing is missing: every case of the suite has its counterpart here.
+
+use std::collections::BTreeSet;
+
+use crate::cases;
+
+/// The chapters of the suite in this folder, and how many cases each has.
+const CHAPTERS: [(&str, u32); 45] = [
+    ("1.1", 8),
+    ("1.2", 8),
+    ("2", 11),
+    ("3", 7),
+    ("4.1", 5),
+    ("4.2", 5),
+    ("5", 20),
+    ("6.1", 3),
+    ("6.2", 4),
+    ("6.3", 2),
+    ("6.4", 4),
+    ("6.5", 5),
+    ("6.6", 11),
+    ("6.7", 4),
+    ("6.8", 2),
+    ("6.9", 4),
+    ("6.10", 3),
+    ("6.11", 5),
+    ("6.12", 8),
+    ("6.13", 5),
+    ("6.14", 10),
+    ("6.15", 1),
+    ("6.16", 3),
+    ("6.17", 5),
+    ("6.18", 5),
+    ("6.19", 5),
+    ("6.20", 7),
+    ("6.21", 8),
+    ("6.22", 34),
+    ("6.23", 7),
+    ("7.1", 6),
+    ("7.3", 6),
+    ("7.5", 1),
+    ("7.7", 13),
+    ("7.9", 9),
+    ("7.13", 2),
+    ("9.1", 6),
+    ("9.2", 6),
+    ("9.3", 9),
+    ("9.4", 9),
+    ("9.5", 6),
+    ("9.6", 6),
+    ("9.7", 6),
+    ("9.8", 6),
+    ("10.1", 1),
+];
+
+#[test]
+fn every_case_of_the_suite_has_its_counterpart() {
+    let of_the_suite: BTreeSet<String> = CHAPTERS
+        .into_iter()
+        .flat_map(|(chapter, count)| (1..=count).map(move |number| format!("{chapter}.{number}")))
+        .collect();
+    let mut ours = BTreeSet::new();
+    for case in (1..=10).flat_map(cases::chapter) {
+        assert!(
+            case.suite.is_empty() || ours.insert(case.suite.clone()),
+            "{} twice",
+            case.suite
+        );
+        assert!(!case.section.is_empty(), "{}", case.name);
+    }
+    assert_eq!(of_the_suite, ours);
+}
