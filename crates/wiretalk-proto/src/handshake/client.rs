@@ -48,10 +48,7 @@ impl Request {
     /// # Errors
     /// [`RequestError::InvalidHost`], [`RequestError::InvalidTarget`].
     pub fn new(host: &str, target: &str, key: [u8; 16]) -> Result<Self, RequestError> {
-        let in_host = |byte: u8| {
-            byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\')
-        };
-        if host.is_empty() || !host.bytes().all(in_host) {
+        if !head::is_host(host.as_bytes()) {
             return Err(RequestError::InvalidHost(host.to_owned()));
         }
         // Section 3: a fragment is not part of a request.
@@ -135,21 +132,34 @@ impl Request {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Parses and judges the response in `input`, which starts with its first byte.
+    /// Parses and judges the response in `input`, which starts with its first byte. Informational responses before it
+    /// are passed over (RFC 9110 section 15.2). What is behind it belongs to the connection, whatever the head says of
+    /// a body: a 101 has none (RFC 9112 section 6.3).
     ///
     /// # Errors
     /// Whatever section 4.1 refuses. The error keeps the response if it was one, and says where its body begins.
     pub fn parse_response(&self, input: &[u8]) -> Result<Progress<Response>, ResponseError> {
         let input = head::bounded(input);
         let mut lines = [httparse::EMPTY_HEADER; head::HEADER_COUNT_LIMIT];
-        let mut parsed = httparse::Response::new(&mut lines);
-        let verdict = head::verdict(parsed.parse(input), input).map_err(|error| ResponseError {
-            kind: ResponseErrorKind::Head(error),
-            response: None,
-            consumed: 0,
-        })?;
-        let Some(consumed) = verdict else {
-            return Ok(Progress::Partial);
+        let mut start = 0;
+        let (parsed, consumed) = loop {
+            let mut parsed = httparse::Response::new(&mut lines);
+            let mut parser = httparse::ParserConfig::default();
+            // RFC 9112 section 5.2: a server refuses folded lines, a client must read them.
+            parser.allow_obsolete_multiline_headers_in_responses(true);
+            let result = parser.parse_response(&mut parsed, &input[start..]);
+            let verdict = head::verdict(result, input).map_err(|error| ResponseError {
+                kind: ResponseErrorKind::Head(error),
+                response: None,
+                consumed: 0,
+            })?;
+            let Some(length) = verdict else {
+                return Ok(Progress::Partial);
+            };
+            start += length;
+            if !matches!(parsed.code, Some(100 | 102..=199)) {
+                break (parsed, start);
+            }
         };
         let response = Response {
             status: parsed.code.unwrap_or_default(),

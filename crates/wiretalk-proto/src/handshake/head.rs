@@ -98,7 +98,7 @@ impl Headers {
         Self {
             lines: lines
                 .iter()
-                .map(|line| (line.name.to_owned(), line.value.to_owned()))
+                .map(|line| (line.name.to_owned(), unfolded(line.value)))
                 .collect(),
         }
     }
@@ -113,6 +113,19 @@ impl fmt::Debug for Headers {
             )
             .finish()
     }
+}
+
+/// RFC 9112 section 5.2: the line breaks of a folded value mean one space each.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    if !value.contains(&b'\n') {
+        return value.to_owned();
+    }
+    let lines: Vec<_> = value
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join(&b' ')
 }
 
 /// As much of `input` as is looked at: no byte beyond the limit, so that the verdict does not hang on how much came at
@@ -237,6 +250,15 @@ pub(super) fn check_line(name: &str, value: &[u8]) -> Result<(), HeaderError> {
         });
     }
     Ok(())
+}
+
+/// Whether `bytes` can stand in `Host` (RFC 9110 section 7.2): a name or an address, perhaps with a port. Which of them
+/// is for whoever resolves it to find out.
+pub(super) fn is_host(bytes: &[u8]) -> bool {
+    let in_host = |byte: &u8| {
+        byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'\\' | b',')
+    };
+    !bytes.is_empty() && bytes.iter().all(in_host)
 }
 
 /// Whether `bytes` hold no control character but the tab.

@@ -50,11 +50,20 @@ fn judge(method: &str, version: HttpVersion, lines: &Lines<'_>) -> Result<Offer,
     if version != HttpVersion(1, 1) {
         return Err(Kind::HttpVersion(version));
     }
+    // What is behind the head must be frames and nothing else: where a body ends, others may see otherwise.
+    if lines.contains("Transfer-Encoding")
+        || lines.values("Content-Length").any(|length| length != b"0")
+    {
+        return Err(Kind::Body);
+    }
     // Step 2.
-    lines
+    let host = lines
         .single("Host")
         .map_err(repeated)?
         .ok_or(Kind::HostMissing)?;
+    if !head::is_host(host) {
+        return Err(Kind::Host(String::from_utf8_lossy(host).into_owned()));
+    }
     // Step 4; step 3, the upgrade, came first.
     if !lines.has_token("Connection", "upgrade") {
         return Err(Kind::Connection(lines.shown("Connection")));
@@ -175,7 +184,9 @@ impl Refusal {
             | RefusalKind::Version(_) => 426,
             RefusalKind::Method(_) => 405,
             RefusalKind::HttpVersion(_) => 505,
-            RefusalKind::HostMissing
+            RefusalKind::Body
+            | RefusalKind::HostMissing
+            | RefusalKind::Host(_)
             | RefusalKind::Connection(_)
             | RefusalKind::KeyMissing
             | RefusalKind::Key(_)
@@ -197,6 +208,8 @@ impl Refusal {
                 ("Sec-WebSocket-Version", VERSION),
             ],
             405 => &[("Allow", "GET")],
+            // Nothing behind the body is to be taken for a request.
+            _ if matches!(self.kind, RefusalKind::Body) => &[("Connection", "close")],
             _ => &[],
         }
     }
@@ -208,7 +221,8 @@ impl Refusal {
             RefusalKind::Version(_) | RefusalKind::VersionMissing => "RFC 6455 4.4",
             RefusalKind::RepeatedHeader("Sec-WebSocket-Key") => "RFC 6455 11.3.1",
             RefusalKind::RepeatedHeader("Sec-WebSocket-Version") => "RFC 6455 11.3.5",
-            RefusalKind::RepeatedHeader(_) => "RFC 9112 3.2",
+            RefusalKind::Body => "RFC 9110 9.3.1",
+            RefusalKind::RepeatedHeader(_) | RefusalKind::Host(_) => "RFC 9112 3.2",
             RefusalKind::Subprotocol(_) => "RFC 6455 11.3.4",
             RefusalKind::Extensions(_) => "RFC 6455 9.1",
             _ => "RFC 6455 4.2.1",
@@ -237,6 +251,12 @@ pub enum RefusalKind {
     /// No `Host`.
     #[error("the request has no `Host`")]
     HostMissing,
+    /// A `Host` that is empty, or has a character that no host and port have.
+    #[error("`Host: {0}` is not a host")]
+    Host(String),
+    /// A `Transfer-Encoding`, or a `Content-Length` other than 0.
+    #[error("the request has a body, and a request for a WebSocket has none")]
+    Body,
     /// No `Connection`, or one without `Upgrade` in its list.
     #[error("the request has `Connection: {0}`, without `Upgrade`")]
     Connection(String),

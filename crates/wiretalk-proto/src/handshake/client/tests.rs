@@ -182,6 +182,73 @@ fn upgrade_is_taken_in_any_case_and_connection_as_a_list() {
     assert_eq!(judge(&wire).unwrap().1.subprotocol, None);
 }
 
+/// RFC 9110 section 15.2: any number of 1xx may come before the answer, bounded as its head is.
+#[test]
+fn informational_responses_are_passed_over() {
+    let switching = response(&[
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        ACCEPT,
+    ]);
+    let hints = [
+        response(&["HTTP/1.1 100 Continue"]),
+        response(&[
+            "HTTP/1.1 103 Early Hints",
+            "Link: </style.css>",
+            "Upgrade: h2c",
+        ]),
+    ]
+    .concat();
+    let wire = [&hints[..], &switching, b"\x81\x05Hello"].concat();
+    let (consumed, head) = judge(&wire).unwrap();
+    assert_eq!(consumed, hints.len() + switching.len());
+    assert_eq!((head.status, head.headers.len()), (101, 3));
+
+    let refused = [&hints[..], &response(&["HTTP/1.1 401 Unauthorized"])].concat();
+    assert_eq!(judge(&refused).unwrap_err(), Kind::Status(401));
+
+    let endless = response(&["HTTP/1.1 100 Continue"]).repeat(HEAD_LIMIT / 25 + 1);
+    let error = request().parse_response(&endless).unwrap_err();
+    assert_eq!(error.kind(), &Kind::Head(HeadError::TooLarge));
+}
+
+/// RFC 9112 section 5.2.
+#[test]
+fn folded_lines_are_read_as_one() {
+    let wire = response(&[
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade:",
+        " websocket",
+        "Connection: keep-alive,",
+        "\t \tUpgrade",
+        ACCEPT,
+        "X-Note: a",
+        "  b",
+        "\tc",
+    ]);
+    let (_, head) = judge(&wire).unwrap();
+    assert_eq!(head.headers.get("X-Note"), Some(&b"a b c"[..]));
+    assert_eq!(head.headers.get("Upgrade"), Some(&b"websocket"[..]));
+}
+
+/// RFC 9112 section 6.3: a 101 has no body, whatever it says.
+#[test]
+fn a_101_has_no_body() {
+    for line in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let mut wire = response(&[
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            ACCEPT,
+            line,
+        ]);
+        let length = wire.len();
+        wire.extend_from_slice(b"\x81\x05Hello");
+        assert_eq!(judge(&wire).unwrap().0, length, "{line}");
+    }
+}
+
 /// Responses that section 4.1 refuses: what the test is named, the lines after those that are right, and the fault.
 #[test]
 fn responses_that_section_4_1_refuses() {
@@ -331,6 +398,10 @@ fn what_is_not_http_is_told_at_once() {
         "HTTP/1.1 abc",
         "HTTP/2 101",
         "HTTP/1.1 101 Fine\r\nno colon\r\n",
+        "HTTP/1.1 101 Fine\r\na : b\r\n",
+        "HTTP/1.1 101 Fine\r\na: b\rc\r\n",
+        "HTTP/1.1 101 Fine\r\na: b\0c\r\n",
+        "HTTP/1.1 101 Fine\r\n a: b\r\n\r\n",
         "\x15\x03",
     ] {
         let error = request().parse_response(wire.as_bytes()).unwrap_err();
@@ -359,7 +430,8 @@ fn a_head_without_end_is_refused_at_the_limit() {
 #[test]
 fn a_head_of_too_many_lines_is_refused() {
     let wire = "HTTP/1.1 101 Switching Protocols\r\n".to_owned()
-        + &"X: y\r\n".repeat(HEADER_COUNT_LIMIT + 1);
+        + &"X: y\r\n".repeat(HEADER_COUNT_LIMIT + 1)
+        + "\r\n";
     let error = request().parse_response(wire.as_bytes()).unwrap_err();
     assert_eq!(error.kind(), &Kind::Head(HeadError::TooLarge));
 }

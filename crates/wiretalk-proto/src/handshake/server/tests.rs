@@ -82,6 +82,11 @@ fn names_and_tokens_are_taken_in_any_case_and_lists_over_many_lines() {
 }
 
 #[test]
+fn a_body_of_no_bytes_is_none() {
+    assert!(judge("GET / HTTP/1.1", &but("-", &["Content-Length: 0"])).is_ok());
+}
+
+#[test]
 fn a_key_with_bits_left_over_is_taken() {
     assert!(
         judge(
@@ -143,6 +148,27 @@ fn requests_that_section_4_2_1_refuses() {
             get,
             but("Host", &["Host: a", "Host: b"]),
             Kind::RepeatedHeader("Host"),
+            400,
+        ),
+        (get, but("Host", &["Host:"]), Kind::Host(String::new()), 400),
+        (
+            get,
+            but("Host", &["Host: a, b"]),
+            Kind::Host("a, b".to_owned()),
+            400,
+        ),
+        // A body.
+        (get, but("-", &["Content-Length: 5"]), Kind::Body, 400),
+        (
+            get,
+            but("-", &["Content-Length: 0", "Content-Length: 00"]),
+            Kind::Body,
+            400,
+        ),
+        (
+            get,
+            but("-", &["Transfer-Encoding: chunked"]),
+            Kind::Body,
             400,
         ),
         // Step 4: `Connection`.
@@ -313,6 +339,12 @@ fn what_is_not_a_request_is_refused() {
         "GET / HTTP/3\r\n",
         "GET  / HTTP/1.1\r\n",
         "GET / HTTP/1.1\r\na b: c\r\n",
+        "GET / HTTP/1.1\r\na : c\r\n",
+        "GET / HTTP/1.1\r\na: b\rc\r\n",
+        "GET / HTTP/1.1\r\na: b\0c\r\n",
+        // RFC 9112 section 5.2: a server refuses a folded line.
+        "GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\n a: b\r\n\r\n",
     ] {
         assert!(
             matches!(
