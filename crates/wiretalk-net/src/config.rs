@@ -1,6 +1,9 @@
 //! The settings of one connection, dialed or accepted.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use wiretalk_proto::Limits;
 
@@ -23,6 +26,8 @@ pub struct Config {
     /// How long the peer may be silent (no byte comes, pongs included), before the connection is dropped.
     /// `None`: for ever. Default: `None`.
     pub idle_timeout: Option<Duration>,
+    /// How long a message may take from its first byte to its last. `None`: for ever. Default: 2 min.
+    pub message_timeout: Option<Duration>,
     /// How long a close handshake may take, from our close frame to the end of the stream. Default: 5 s.
     pub close_timeout: Duration,
     /// How many bytes may wait to be sent before a sender has to wait. One message may exceed it, if it has the
@@ -42,6 +47,7 @@ impl Default for Config {
             ping_interval: Some(Duration::from_secs(20)),
             ping_timeout: Duration::from_secs(20),
             idle_timeout: None,
+            message_timeout: Some(Duration::from_secs(120)),
             close_timeout: Duration::from_secs(5),
             max_queued: 1 << 20,
             handshake_timeout: Duration::from_secs(10),
@@ -49,7 +55,19 @@ impl Default for Config {
     }
 }
 
+/// The default settings, one copy for all connections that have them.
+pub(crate) fn shared_default() -> Arc<Config> {
+    static DEFAULT: LazyLock<Arc<Config>> = LazyLock::new(Arc::default);
+    Arc::clone(&DEFAULT)
+}
+
 impl Config {
+    /// How long nothing may leave a queue that is not empty; only with keepalive.
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        self.ping_interval
+            .map(|interval| interval.saturating_add(self.ping_timeout))
+    }
+
     pub(crate) fn protocol(&self) -> wiretalk_proto::Config {
         wiretalk_proto::Config {
             limits: self.limits,

@@ -65,7 +65,7 @@ fn site(mut request: server::Request) -> Reply {
         .map(str::to_owned);
     let mut options = AcceptOptions {
         subprotocol,
-        config: quiet(),
+        config: quiet().into(),
         ..AcceptOptions::default()
     };
     options.headers.insert("x-mood", "good".parse().unwrap());

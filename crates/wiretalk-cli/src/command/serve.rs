@@ -105,7 +105,7 @@ impl Serve {
                     Ok(server) => server,
                     Err(exit) => return exit,
                 };
-                Echo::new(options, log, self.verbose)
+                Echo::new(&options, log, self.verbose)
                     .serve(server, stopped)
                     .await;
                 Exit::SUCCESS

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{CloseCode, Error, Message, WebSocket};
+use wiretalk_net::{CloseCode, Config, Error, ErrorKind, Exchange, MessageRef, WebSocket};
 use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
 
 use super::{Event, Host, Life, Observer, Options, Recipient, Server};
@@ -19,7 +19,7 @@ struct Count {
 
 /// An echo server.
 pub struct Echo {
-    options: Options,
+    config: Arc<Config>,
     observer: Arc<dyn Observer>,
     clients: Mutex<Count>,
     stopped: watch::Sender<bool>,
@@ -30,9 +30,9 @@ pub struct Echo {
 impl Echo {
     /// An echo server. With `tell_messages`, the observer is told of every message.
     #[must_use]
-    pub fn new(options: Options, observer: Arc<dyn Observer>, tell_messages: bool) -> Arc<Self> {
+    pub fn new(options: &Options, observer: Arc<dyn Observer>, tell_messages: bool) -> Arc<Self> {
         Arc::new(Self {
-            options,
+            config: options.config(true),
             observer,
             clients: Mutex::default(),
             stopped: watch::Sender::new(false),
@@ -92,58 +92,51 @@ impl Echo {
     async fn echo(&self, client: ConnectionId, socket: &mut WebSocket) -> (u16, String) {
         let mut stopped = self.stopped.subscribe();
         let mut told = false;
-        let mut closed = None;
-        loop {
-            // What is ready is answered before anything is written, so that a batch leaves in one go.
-            let event = tokio::select! {
+        let result = loop {
+            let exchange = tokio::select! {
                 biased;
-                event = socket.next_event() => event,
-                () = std::future::ready(()) => {
-                    if let Err(error) = socket.flush().await {
-                        return closed.unwrap_or_else(|| end(&error));
-                    }
-                    tokio::select! {
-                        event = socket.next_event() => event,
-                        () = over(&mut stopped), if !told => {
-                            told = true;
-                            let _ = socket.close(CloseCode::GOING_AWAY, "the server stops").await;
-                            socket.next_event().await
-                        }
-                    }
-                }
-            };
-            let message = match event {
-                Ok(Some(wiretalk_net::Event::Text(text))) => Message::Text(text),
-                Ok(Some(wiretalk_net::Event::Binary(bytes))) => Message::Binary(bytes),
-                Ok(Some(wiretalk_net::Event::Close(frame))) => {
-                    closed = Some(match frame {
-                        Some(frame) => (frame.code.as_u16(), frame.reason),
-                        None => (1005, String::new()),
-                    });
+                exchange = socket.next_exchange() => exchange,
+                () = over(&mut stopped), if !told => {
+                    told = true;
+                    let _ = socket.close(CloseCode::GOING_AWAY, "the server stops").await;
                     continue;
                 }
-                Ok(Some(_)) => continue,
-                Ok(None) => return closed.unwrap_or((1006, String::new())),
-                Err(error) => return closed.unwrap_or_else(|| end(&error)),
+            };
+            let Exchange {
+                message,
+                mut replies,
+                ..
+            } = match exchange {
+                Ok(Some(exchange)) => exchange,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             };
             if self.tell_messages {
                 self.tell(client, &message);
             }
-            if let Err(error) = socket.feed(message).await {
-                return closed.unwrap_or_else(|| end(&error));
+            // Once a close frame came or went, what else comes is not answered.
+            if let Err(error) = replies.send_back(message)
+                && error.kind() != ErrorKind::Closed
+            {
+                break Err(error);
             }
+        };
+        match (socket.close_frame(), result) {
+            (Some(frame), _) => (frame.code.as_u16(), frame.reason.clone()),
+            (None, Ok(())) => (1006, String::new()),
+            (None, Err(error)) => end(&error),
         }
     }
 
-    fn tell(&self, client: ConnectionId, message: &Message) {
-        let (came, goes) = match message {
-            Message::Text(text) => (
-                Incoming::Text(text.as_str().to_owned()),
-                Outgoing::Text(text.as_str().to_owned()),
+    fn tell(&self, client: ConnectionId, message: &MessageRef<'_>) {
+        let (came, goes) = match message.as_text() {
+            Some(text) => (
+                Incoming::Text(text.to_owned()),
+                Outgoing::Text(text.to_owned()),
             ),
-            Message::Binary(bytes) => (
-                Incoming::Binary(bytes.to_vec()),
-                Outgoing::Binary(bytes.to_vec()),
+            None => (
+                Incoming::Binary(message.as_bytes().to_vec()),
+                Outgoing::Binary(message.as_bytes().to_vec()),
             ),
         };
         self.observer.event(&Event::Received {
@@ -175,7 +168,7 @@ impl Host for Echo {
         upgrade: Upgrade,
     ) -> (Reply, Result<Life, String>) {
         let accepted = upgrade.accept(AcceptOptions {
-            config: self.options.config(true),
+            config: Arc::clone(&self.config),
             ..AcceptOptions::default()
         });
         match accepted {

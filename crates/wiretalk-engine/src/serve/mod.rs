@@ -52,7 +52,7 @@ impl Default for Options {
 }
 
 impl Options {
-    fn config(&self, automatic: bool) -> Config {
+    fn config(&self, automatic: bool) -> Arc<Config> {
         let mut config = Config {
             auto_pong: automatic,
             auto_close: automatic,
@@ -62,7 +62,7 @@ impl Options {
         };
         config.limits.message_size = self.message_size;
         config.limits.frame_size = self.message_size as u64;
-        config
+        Arc::new(config)
     }
 }
 

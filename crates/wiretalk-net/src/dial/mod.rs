@@ -84,7 +84,7 @@ pub async fn connect(request: impl Into<Request>) -> Result<(WebSocket, Response
 /// `wss:`, once.
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
-    config: Config,
+    config: Arc<Config>,
     trust: Trust,
     tls: OnceCell<Arc<ClientConfig>>,
 }
@@ -98,8 +98,8 @@ impl Connector {
 
     /// The settings of the connections.
     #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+    pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
+        self.config = config.into();
         self
     }
 
@@ -161,10 +161,16 @@ impl Connector {
         let info = Info {
             peer_addr,
             local_addr,
-            subprotocol: response.subprotocol.clone(),
+            subprotocol: response.subprotocol.as_deref().map(Into::into),
         };
         Ok((
-            WebSocket::new(stream, Role::Client, &self.config, &read_ahead, info),
+            WebSocket::new(
+                stream,
+                Role::Client,
+                Arc::clone(&self.config),
+                &read_ahead,
+                info,
+            ),
             response,
         ))
     }

@@ -20,21 +20,31 @@ use wiretalk_proto::{
 
 use super::{Reply, Request};
 use crate::{
-    config::Config,
+    config::{Config, shared_default},
     error::{Blame, Error, ErrorKind},
     transport::Transport,
     websocket::{Info, WebSocket},
 };
 
 /// How to accept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AcceptOptions {
     /// One of those that the client offered.
     pub subprotocol: Option<String>,
     /// Headers beside those of the handshake.
     pub headers: HeaderMap,
-    /// The settings of the connection.
-    pub config: Config,
+    /// The settings of the connection, which many connections can share.
+    pub config: Arc<Config>,
+}
+
+impl Default for AcceptOptions {
+    fn default() -> Self {
+        Self {
+            subprotocol: None,
+            headers: HeaderMap::new(),
+            config: shared_default(),
+        }
+    }
 }
 
 /// A request for a WebSocket that can be accepted.
@@ -113,9 +123,10 @@ impl Upgrade {
         let info = Info {
             peer_addr: self.peer_addr,
             local_addr: self.local_addr,
-            subprotocol,
+            subprotocol: subprotocol.map(Into::into),
         };
-        Ok((reply, take_over(self.stream, given, config, info)))
+        // Boxed, so that the task in which it is awaited does not hold its memory for as long as the connection lives.
+        Ok((reply, Box::pin(take_over(self.stream, given, config, info))))
     }
 }
 
@@ -139,7 +150,7 @@ fn add(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) -> Resul
 async fn take_over(
     stream: OnUpgrade,
     given: Arc<AtomicBool>,
-    config: Config,
+    config: Arc<Config>,
     info: Info,
 ) -> Result<WebSocket, Error> {
     let limit = config.handshake_timeout;
@@ -174,7 +185,7 @@ async fn take_over(
         Ok(parts) => Ok(WebSocket::new(
             parts.io.into_inner(),
             Role::Server,
-            &config,
+            config,
             &parts.read_buf,
             info,
         )),

@@ -33,15 +33,14 @@ use crate::{
 /// Dropping it ends the stream without a close frame; the peer sees 1006.
 pub struct WebSocket {
     core: Box<Core>,
-    info: Arc<Info>,
 }
 
 /// What is known of a connection from its handshake.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Info {
     pub(crate) peer_addr: SocketAddr,
     pub(crate) local_addr: SocketAddr,
-    pub(crate) subprotocol: Option<String>,
+    pub(crate) subprotocol: Option<Box<str>>,
 }
 
 impl WebSocket {
@@ -49,13 +48,12 @@ impl WebSocket {
     pub(crate) fn new(
         stream: Transport,
         role: Role,
-        config: &Config,
+        config: Arc<Config>,
         read_ahead: &[u8],
         info: Info,
     ) -> Self {
         Self {
-            core: Box::new(Core::new(stream, role, config, read_ahead)),
-            info: Arc::new(info),
+            core: Box::new(Core::new(stream, role, config, read_ahead, info)),
         }
     }
 
@@ -244,7 +242,7 @@ impl WebSocket {
     /// leaves the other as it is; the stream is dropped with the last.
     #[must_use]
     pub fn split(self) -> (Sender, Receiver) {
-        split::split(self.core, self.info)
+        split::split(self.core)
     }
 
     /// How far the connection is: open, closing, closed.
@@ -262,19 +260,19 @@ impl WebSocket {
     /// The other end's address.
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
-        self.info.peer_addr
+        self.core.info.peer_addr
     }
 
     /// Our end's address.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.info.local_addr
+        self.core.info.local_addr
     }
 
     /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
-        self.info.subprotocol.as_deref()
+        self.core.info.subprotocol.as_deref()
     }
 
     async fn enqueue(&mut self, mut outgoing: Outgoing<'_>) -> Result<u64, Error> {
@@ -291,7 +289,7 @@ impl std::fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WebSocket")
             .field("state", &self.state())
-            .field("info", &self.info)
+            .field("info", &self.core.info)
             .finish_non_exhaustive()
     }
 }

@@ -42,7 +42,7 @@ struct Shared {
     /// Wakes all `waiters`. The stream remembers only one task for each direction, so it is given this one, which
     /// stands for all of them.
     waker: Waker,
-    info: Arc<Info>,
+    info: Info,
 }
 
 /// The tasks that wait for the connection to change.
@@ -57,9 +57,10 @@ struct Parked {
     senders: Vec<Waker>,
 }
 
-pub(super) fn split(core: Box<Core>, info: Arc<Info>) -> (Sender, Receiver) {
+pub(super) fn split(core: Box<Core>) -> (Sender, Receiver) {
     let waiters = Arc::new(Waiters::default());
     let waker = Waker::from(Arc::clone(&waiters));
+    let info = core.info.clone();
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         waiters,

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,6 +21,8 @@ pub(super) enum Due {
     PingTimeout,
     /// The peer was silent.
     IdleTimeout,
+    /// The peer began a message and did not end it.
+    MessageTimeout,
     /// The peer did not answer our close frame.
     CloseTimeout,
 }
@@ -61,14 +64,12 @@ impl Alarm {
 /// The clocks while the connection is open.
 pub(super) struct Timers {
     alarm: Alarm,
-    ping_interval: Option<Duration>,
-    ping_timeout: Duration,
-    idle_timeout: Option<Duration>,
-    /// Whether any of the clocks below runs, so that without them nobody asks for the time.
-    running: bool,
+    config: Arc<Config>,
     last_ping: Instant,
     last_read: Instant,
-    outstanding: Option<Outstanding>,
+    /// Since when a message has begun and is not whole.
+    message_since: Option<Instant>,
+    outstanding: Option<Box<Outstanding>>,
     close_deadline: Option<Instant>,
     count: u64,
 }
@@ -85,28 +86,22 @@ struct Outstanding {
 }
 
 impl Timers {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: Arc<Config>) -> Self {
         let now = Instant::now();
         Self {
             alarm: Alarm::default(),
-            ping_interval: config.ping_interval,
-            ping_timeout: config.ping_timeout,
-            idle_timeout: config.idle_timeout,
-            running: config.ping_interval.is_some() || config.idle_timeout.is_some(),
+            config,
             last_ping: now,
             last_read: now,
+            message_since: None,
             outstanding: None,
             close_deadline: None,
             count: 0,
         }
     }
 
-    pub(super) fn ping_timeout(&self) -> Duration {
-        self.ping_timeout
-    }
-
-    pub(super) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout.unwrap_or_default()
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Our close frame is on its way: from now on only the deadline counts.
@@ -120,11 +115,29 @@ impl Timers {
 
     /// Bytes came.
     pub(super) fn on_read(&mut self) {
-        if self.running {
+        // Without these clocks nobody asks for the time.
+        if self.config.ping_interval.is_some()
+            || self.config.idle_timeout.is_some()
+            || self.config.message_timeout.is_some()
+        {
             self.last_read = Instant::now();
             if let Some(ping) = &mut self.outstanding {
                 ping.since = self.last_read;
             }
+        }
+    }
+
+    /// A message is whole.
+    pub(super) fn on_message(&mut self) {
+        self.message_since = None;
+    }
+
+    /// All that came was looked at, and ends within a message or a frame, or not.
+    pub(super) fn on_decoded(&mut self, partial: bool) {
+        if !partial {
+            self.message_since = None;
+        } else if self.message_since.is_none() {
+            self.message_since = Some(self.last_read);
         }
     }
 
@@ -147,12 +160,12 @@ impl Timers {
     /// The ping was put into the queue, and ends at `end`.
     pub(super) fn on_ping(&mut self, payload: [u8; 8], end: u64) {
         self.last_ping = Instant::now();
-        self.outstanding = Some(Outstanding {
+        self.outstanding = Some(Box::new(Outstanding {
             payload,
             end,
             sent: false,
             since: self.last_ping,
-        });
+        }));
     }
 
     /// A pong came; says whether it answers our ping.
@@ -180,18 +193,23 @@ impl Timers {
         if let Some(deadline) = self.close_deadline {
             return Some((deadline, Due::CloseTimeout));
         }
-        let ping = self.ping_interval.map(|interval| match &self.outstanding {
-            Some(ping) => (later(ping.since, self.ping_timeout), Due::PingTimeout),
-            None => (later(self.last_ping, interval), Due::Ping),
-        });
-        let idle = self
+        let config = &*self.config;
+        let ping = config
+            .ping_interval
+            .map(|interval| match &self.outstanding {
+                Some(ping) => (later(ping.since, config.ping_timeout), Due::PingTimeout),
+                None => (later(self.last_ping, interval), Due::Ping),
+            });
+        let idle = config
             .idle_timeout
             .map(|timeout| (later(self.last_read, timeout), Due::IdleTimeout));
-        // Of two at the same moment the graver one counts.
-        match (ping, idle) {
-            (Some(ping), Some(idle)) if ping.0 < idle.0 => Some(ping),
-            (ping, idle) => idle.or(ping),
-        }
+        let message = self.message_since.zip(config.message_timeout);
+        let message = message.map(|(since, timeout)| (later(since, timeout), Due::MessageTimeout));
+        // Of several at the same moment the graver one counts: the first.
+        [idle, message, ping]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline)
     }
 }
 

@@ -207,7 +207,7 @@ fn accept_upgrade(
     give: mpsc::UnboundedSender<WebSocket>,
 ) -> Reply {
     let options = AcceptOptions {
-        config,
+        config: config.into(),
         ..AcceptOptions::default()
     };
     let (reply, socket) = request.upgrade().unwrap().accept(options).unwrap();

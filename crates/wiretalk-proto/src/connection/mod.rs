@@ -240,6 +240,12 @@ impl Connection {
         self.receiver.release();
     }
 
+    /// Whether a message has begun to come and is not whole.
+    #[must_use]
+    pub fn is_mid_message(&self) -> bool {
+        self.receiver.is_mid_message()
+    }
+
     /// The stream ended. Nothing can be sent any more.
     pub fn handle_end(&mut self) -> End {
         self.ended = true;

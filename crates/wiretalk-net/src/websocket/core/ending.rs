@@ -18,7 +18,7 @@ use super::{
         keys::SystemKeys,
         timers::{Alarm, later},
     },
-    Core, Phase,
+    Core, Ending, Phase,
 };
 use crate::error::{Blame, Error, ErrorKind};
 
@@ -33,14 +33,14 @@ impl Core {
         let deadline = self
             .timers
             .close_deadline()
-            .unwrap_or_else(|| later(Instant::now(), self.close_timeout));
-        self.phase = Phase::Ending {
+            .unwrap_or_else(|| later(Instant::now(), self.config().close_timeout));
+        self.phase = Phase::Ending(Box::new(Ending {
             deadline,
             alarm: Alarm::default(),
             error,
             told: false,
             shut: false,
-        };
+        }));
         self.changes += 1;
     }
 
@@ -50,16 +50,16 @@ impl Core {
         if self.failure.is_none() && self.poll_write(cx).is_pending() {
             return self.poll_ending_deadline(cx);
         }
-        let Phase::Ending {
+        let Phase::Ending(ending) = &mut self.phase else {
+            // The write ended the connection.
+            return Poll::Ready(());
+        };
+        let Ending {
             deadline,
             error,
             shut,
             ..
-        } = &mut self.phase
-        else {
-            // The write ended the connection.
-            return Poll::Ready(());
-        };
+        } = &mut **ending;
         let Some(stream) = self.stream.as_mut().filter(|_| self.failure.is_none()) else {
             self.end_as_told();
             return Poll::Ready(());
@@ -105,14 +105,9 @@ impl Core {
     /// to end the stream, and that can take a while.
     pub(super) fn failed_now(&mut self) -> Option<Error> {
         match &mut self.phase {
-            Phase::Ending {
-                error: Some(error),
-                told,
-                shut: true,
-                ..
-            } if !*told => {
-                *told = true;
-                Some(error.clone())
+            Phase::Ending(ending) if ending.shut && !ending.told => {
+                ending.told = ending.error.is_some();
+                ending.error.clone()
             }
             _ => None,
         }
@@ -120,11 +115,11 @@ impl Core {
 
     /// The end of [`Phase::Ending`].
     fn end_as_told(&mut self) {
-        let Phase::Ending { error, told, .. } = &mut self.phase else {
+        let Phase::Ending(ending) = &mut self.phase else {
             return;
         };
-        let told = *told;
-        let error = error.take();
+        let told = ending.told;
+        let error = ending.error.take();
         self.end(error);
         if told {
             self.phase = Phase::Ended(None);
@@ -132,11 +127,8 @@ impl Core {
     }
 
     fn poll_ending_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Phase::Ending {
-            deadline, alarm, ..
-        } = &mut self.phase
-        {
-            ready!(alarm.poll_until(*deadline, cx));
+        if let Phase::Ending(ending) = &mut self.phase {
+            ready!(ending.alarm.poll_until(ending.deadline, cx));
             self.end_as_told();
         }
         Poll::Ready(())

@@ -10,6 +10,7 @@ mod send;
 
 use std::{
     io,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -23,6 +24,7 @@ pub(super) use self::{
     send::{Answering, Outgoing},
 };
 use super::{
+    Info,
     keys::SystemKeys,
     timers::{Alarm, Due, Timers},
 };
@@ -34,19 +36,16 @@ use crate::{
 };
 
 pub(super) struct Core {
+    pub(super) info: Info,
     stream: Option<Transport>,
     protocol: Connection,
     phase: Phase,
     timers: Timers,
-    close_timeout: Duration,
-    max_queued: usize,
     /// Bytes that came; those before `consumed` are done with. A buffer of the thread's while there is something to
     /// decode, else just the few bytes of an incomplete header.
     input: Vec<u8>,
     consumed: usize,
     output: Output,
-    /// How long nothing may leave a queue that is not empty; only with keepalive.
-    stall_limit: Option<Duration>,
     stall: Alarm,
     /// Something was read when the deadline of the close handshake was past.
     read_late: bool,
@@ -62,40 +61,48 @@ enum Phase {
     /// Messages may come.
     Open,
     /// All is said. What waits is written, then the stream is ended in good order.
-    Ending {
-        deadline: Instant,
-        alarm: Alarm,
-        error: Option<Error>,
-        /// Whether the error has been told already.
-        told: bool,
-        /// Whether our side of the stream has ended.
-        shut: bool,
-    },
+    Ending(Box<Ending>),
     /// The stream is gone. The error is told once.
     Ended(Option<Error>),
 }
 
+struct Ending {
+    deadline: Instant,
+    alarm: Alarm,
+    error: Option<Error>,
+    /// Whether the error has been told already.
+    told: bool,
+    /// Whether our side of the stream has ended.
+    shut: bool,
+}
+
 impl Core {
-    pub(super) fn new(stream: Transport, role: Role, config: &Config, read_ahead: &[u8]) -> Self {
+    pub(super) fn new(
+        stream: Transport,
+        role: Role,
+        config: Arc<Config>,
+        read_ahead: &[u8],
+        info: Info,
+    ) -> Self {
         Self {
+            info,
             stream: Some(stream),
             protocol: Connection::new(role, config.protocol()),
             phase: Phase::Open,
             timers: Timers::new(config),
-            close_timeout: config.close_timeout,
-            max_queued: config.max_queued,
             input: read_ahead.to_vec(),
             consumed: 0,
             output: Output::default(),
-            stall_limit: config
-                .ping_interval
-                .map(|interval| interval.saturating_add(config.ping_timeout)),
             stall: Alarm::default(),
             read_late: false,
             close_frame: None,
             failure: None,
             changes: 0,
         }
+    }
+
+    fn config(&self) -> &Config {
+        self.timers.config()
     }
 
     pub(super) fn state(&self) -> State {
@@ -116,7 +123,7 @@ impl Core {
     }
 
     pub(super) fn close_timeout(&self) -> Duration {
-        self.close_timeout
+        self.config().close_timeout
     }
 
     /// Goes on until something came, and does whatever else is due meanwhile.
@@ -156,7 +163,7 @@ impl Core {
                 Phase::Ended(error) => {
                     return Poll::Ready(error.take().map_or(Ok(None), Err));
                 }
-                Phase::Ending { .. } => {
+                Phase::Ending(_) => {
                     let ended = self.poll_ending(cx);
                     if let Some(error) = self.failed_now() {
                         return Poll::Ready(Err(error));
@@ -258,19 +265,25 @@ impl Core {
                 timers.on_ping(payload, output.end());
             }
             Due::PingTimeout => {
-                let error = silent(self.timers.ping_timeout());
+                let error = silent(self.config().ping_timeout);
                 self.give_up(CloseCode::INTERNAL, "ping timeout", error, cx);
             }
             Due::IdleTimeout => {
-                let timeout = self.timers.idle_timeout();
+                let timeout = self.config().idle_timeout.unwrap_or_default();
                 let sentence = format!("nothing came from the peer for {timeout:?}");
                 let error = Error::new(ErrorKind::IdleTimeout, Blame::Peer, sentence);
                 self.give_up(CloseCode::GOING_AWAY, "idle timeout", error, cx);
             }
+            Due::MessageTimeout => {
+                let timeout = self.config().message_timeout.unwrap_or_default();
+                let what = "the peer did not finish a message that it had begun";
+                let error = Error::timeout(Blame::Peer, what, timeout);
+                self.give_up(CloseCode::POLICY, "message timeout", error, cx);
+            }
             Due::CloseTimeout => {
                 let error = self.failure.clone().unwrap_or_else(|| {
                     let what = "the peer did not answer our close frame";
-                    Error::timeout(Blame::Peer, what, self.close_timeout)
+                    Error::timeout(Blame::Peer, what, self.config().close_timeout)
                 });
                 self.end(Some(error));
             }

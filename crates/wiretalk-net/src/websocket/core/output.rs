@@ -31,8 +31,8 @@ pub(super) struct Output {
     bytes: Vec<u8>,
     /// Bytes at the front of `bytes` that the stream has taken.
     sent: usize,
-    /// Long payloads, each with its place: behind that many of `bytes`.
-    payloads: VecDeque<(usize, Bytes)>,
+    /// Long payloads, each with its place: behind that many of `bytes`. Boxed, since few connections ever have any.
+    payloads: Option<Box<VecDeque<(usize, Bytes)>>>,
     /// Bytes that were queued, that the stream took, and that it handed to the kernel, since the beginning.
     queued_total: u64,
     sent_total: u64,
@@ -81,14 +81,16 @@ impl Output {
     /// Puts a payload behind all that is queued, without a copy.
     pub(super) fn append_shared(&mut self, payload: Bytes) {
         self.queued_total += payload.len() as u64;
-        self.payloads.push_back((self.bytes.len(), payload));
+        self.payloads
+            .get_or_insert_default()
+            .push_back((self.bytes.len(), payload));
     }
 
     /// Forgets what could not be sent.
     pub(super) fn discard(&mut self) {
         self.bytes = Vec::new();
         self.sent = 0;
-        self.payloads = VecDeque::new();
+        self.payloads = None;
         self.queued_total = self.sent_total;
     }
 
@@ -99,7 +101,7 @@ impl Output {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let stream = Pin::new(stream);
-        let written = if self.payloads.is_empty() {
+        let written = if self.payloads.is_none() {
             stream.poll_write(cx, &self.bytes[self.sent..])
         } else {
             let mut pieces = [io::IoSlice::new(&[]); PIECES];
@@ -127,7 +129,12 @@ impl Output {
                 count += 1;
             }
         };
-        for (at, payload) in self.payloads.iter().take(PIECES) {
+        for (at, payload) in self
+            .payloads
+            .iter()
+            .flat_map(|payloads| payloads.iter())
+            .take(PIECES)
+        {
             put(&self.bytes[from..*at]);
             put(payload);
             from = *at;
@@ -140,26 +147,33 @@ impl Output {
     fn advance(&mut self, taken: usize) {
         self.sent_total += taken as u64;
         let mut left = taken;
-        while let Some((at, payload)) = self.payloads.front_mut() {
-            let before = left.min(*at - self.sent);
-            self.sent += before;
-            left -= before;
-            if left < payload.len() {
-                payload.advance(left);
-                return;
+        if let Some(payloads) = &mut self.payloads {
+            while let Some((at, payload)) = payloads.front_mut() {
+                let before = left.min(*at - self.sent);
+                self.sent += before;
+                left -= before;
+                if left < payload.len() {
+                    payload.advance(left);
+                    return;
+                }
+                left -= payload.len();
+                payloads.pop_front();
             }
-            left -= payload.len();
-            self.payloads.pop_front();
+            self.payloads = None;
         }
         self.sent += left;
-        if self.sent == self.bytes.len() && self.payloads.is_empty() {
+        if self.sent == self.bytes.len() {
             self.release();
         }
     }
 
     fn compact(&mut self) {
         self.bytes.drain(..self.sent);
-        for (at, _) in &mut self.payloads {
+        for (at, _) in self
+            .payloads
+            .iter_mut()
+            .flat_map(|payloads| payloads.iter_mut())
+        {
             *at -= self.sent;
         }
         self.sent = 0;
@@ -169,9 +183,6 @@ impl Output {
     fn release(&mut self) {
         self.sent = 0;
         buffers::give_write(std::mem::take(&mut self.bytes));
-        if self.payloads.is_empty() && self.payloads.capacity() > PIECES {
-            self.payloads = VecDeque::new();
-        }
     }
 }
 

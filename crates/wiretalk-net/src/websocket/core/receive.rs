@@ -46,6 +46,9 @@ impl Core {
             let Some(event) = step.event else {
                 break;
             };
+            if matches!(event, proto::Event::Text(_) | proto::Event::Binary(_)) {
+                self.timers.on_message();
+            }
             return Some(Came::Owned(match event {
                 proto::Event::Text(_) | proto::Event::Binary(_) if step.assembled => {
                     match self.protocol.take_assembled() {
@@ -84,6 +87,8 @@ impl Core {
                 }
             }));
         }
+        let partial = self.protocol.is_mid_message() || self.consumed < self.input.len();
+        self.timers.on_decoded(partial);
         self.release_input();
         None
     }

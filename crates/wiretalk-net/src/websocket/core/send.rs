@@ -89,8 +89,9 @@ impl Core {
 
     /// Writes when a batch is full; waits only while the queue is.
     pub(super) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.output.waiting() >= BATCH.min(self.max_queued) {
-            let full = self.poll_write(cx).is_pending() && self.output.waiting() >= self.max_queued;
+        if self.output.waiting() >= BATCH.min(self.config().max_queued) {
+            let full = self.poll_write(cx).is_pending()
+                && self.output.waiting() >= self.config().max_queued;
             if full {
                 return Poll::Pending;
             }
@@ -138,7 +139,7 @@ impl Core {
 
     fn has_room(&self, outgoing: &Outgoing<'_>) -> bool {
         let waiting = self.output.waiting();
-        waiting == 0 || waiting + outgoing.len() <= self.max_queued
+        waiting == 0 || waiting + outgoing.len() <= self.config().max_queued
     }
 
     /// Where the queue ends.
@@ -186,7 +187,7 @@ impl Core {
             Err(error) => return Err(error.into()),
         }
         self.timers
-            .close_by(later(Instant::now(), self.close_timeout));
+            .close_by(later(Instant::now(), self.config().close_timeout));
         Ok(Some(self.output.end()))
     }
 
@@ -195,7 +196,7 @@ impl Core {
         let error = Error::timeout(
             Blame::Peer,
             "the peer did not take our close frame",
-            self.close_timeout,
+            self.config().close_timeout,
         );
         self.end(Some(error.clone()));
         error
@@ -213,7 +214,8 @@ impl Core {
     /// the end of that tells more.
     pub(super) fn poll_send_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // While the peer does not take what waits, no more pongs are piled on it.
-        if self.output.waiting() < self.max_queued || self.protocol.state() != State::Open {
+        if self.output.waiting() < self.config().max_queued || self.protocol.state() != State::Open
+        {
             self.reply();
         }
         if self.failure.is_some() {
@@ -236,12 +238,12 @@ impl Core {
                 // What came before is still to be read, but the end of it is not waited for without a bound.
                 if self.timers.close_deadline().is_none() {
                     self.timers
-                        .close_by(later(Instant::now(), self.close_timeout));
+                        .close_by(later(Instant::now(), self.config().close_timeout));
                 }
                 self.changes += 1;
             }
             Poll::Pending => {
-                if let Some(limit) = self.stall_limit {
+                if let Some(limit) = self.config().stall_limit() {
                     let since = *self.output.stalled_since.get_or_insert_with(Instant::now);
                     ready!(self.stall.poll_until(later(since, limit), cx));
                     let error = silent(limit);

@@ -1,5 +1,6 @@
 use std::{
     future::poll_fn,
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,12 +15,13 @@ const fn ms(count: u64) -> Duration {
 }
 
 fn timers(ping: Option<u64>, idle: Option<u64>) -> Timers {
-    Timers::new(&Config {
+    Timers::new(Arc::new(Config {
         ping_interval: ping.map(ms),
         ping_timeout: ms(300),
         idle_timeout: idle.map(ms),
+        message_timeout: Some(ms(700)),
         ..Config::default()
-    })
+    }))
 }
 
 /// What is due next, and after how many milliseconds.
@@ -139,11 +141,47 @@ async fn an_alarm_can_be_brought_forward() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endless_timeout_does_not_overflow() {
-    let mut timers = Timers::new(&Config {
+    let mut timers = Timers::new(Arc::new(Config {
         ping_interval: Some(Duration::MAX),
         idle_timeout: Some(Duration::MAX),
         ..Config::default()
-    });
+    }));
     let due = timers.poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(due, Poll::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_has_so_long_from_its_first_byte() {
+    let mut timers = timers(None, None);
+    timers.on_read();
+    timers.on_decoded(true);
+    advance(ms(600)).await;
+    // More of it comes, which changes nothing.
+    timers.on_read();
+    timers.on_decoded(true);
+    assert_eq!(next(&mut timers).await, (Due::MessageTimeout, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_begins_behind_another_has_its_own_time() {
+    let mut timers = timers(None, None);
+    timers.on_read();
+    timers.on_decoded(true);
+    advance(ms(600)).await;
+    timers.on_read();
+    timers.on_message();
+    timers.on_decoded(true);
+    assert_eq!(next(&mut timers).await, (Due::MessageTimeout, 700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_whole_has_no_deadline() {
+    let mut timers = timers(Some(5_000), None);
+    timers.on_read();
+    timers.on_decoded(true);
+    advance(ms(600)).await;
+    timers.on_read();
+    timers.on_message();
+    timers.on_decoded(false);
+    assert_eq!(next(&mut timers).await, (Due::Ping, 4_400));
 }
