@@ -46,6 +46,8 @@ pub(super) struct Core {
     input: Vec<u8>,
     consumed: usize,
     output: Output,
+    /// A ping was told of, and its pong is to be queued before the next event is decoded.
+    pinged: bool,
     stall: Alarm,
     /// Something was read when the deadline of the close handshake was past.
     read_late: bool,
@@ -93,6 +95,7 @@ impl Core {
             input: read_ahead.to_vec(),
             consumed: 0,
             output: Output::default(),
+            pinged: false,
             stall: Alarm::default(),
             read_late: false,
             close_frame: None,

@@ -27,6 +27,10 @@ impl Core {
     /// Decodes up to the next event. `None`: more bytes are needed, or the peer broke the protocol and the phase has
     /// changed. With `lend`, a message that lies in the read buffer stays there.
     pub(super) fn decode(&mut self, lend: bool) -> Option<Came> {
+        if std::mem::take(&mut self.pinged) {
+            // Pings that came together have a pong each, in their place among the answers to messages.
+            self.reply_in_bounds();
+        }
         while self.consumed < self.input.len() {
             let step = match self.protocol.handle_input(&mut self.input[self.consumed..]) {
                 Ok(step) => step,
@@ -67,7 +71,10 @@ impl Core {
                 }
                 proto::Event::Text(text) => Event::Text(text.into()),
                 proto::Event::Binary(payload) => Event::Binary(Bytes::copy_from_slice(payload)),
-                proto::Event::Ping(payload) => Event::Ping(Bytes::copy_from_slice(payload)),
+                proto::Event::Ping(payload) => {
+                    self.pinged = true;
+                    Event::Ping(Bytes::copy_from_slice(payload))
+                }
                 proto::Event::Pong(payload) => {
                     if self.timers.on_pong(payload) {
                         continue;

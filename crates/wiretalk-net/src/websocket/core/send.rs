@@ -210,14 +210,19 @@ impl Core {
         output.append(|out| protocol.poll_reply(&mut SystemKeys, out));
     }
 
-    /// Writes what is queued and what is due. Errors wait: what the peer sent before it went is still to be read, and
-    /// the end of that tells more.
-    pub(super) fn poll_send_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // While the peer does not take what waits, no more pongs are piled on it.
+    /// Queues what is due, but piles no more pongs on a peer that does not take what waits: it has one for the newest of
+    /// its pings (section 5.5.3).
+    pub(super) fn reply_in_bounds(&mut self) {
         if self.output.waiting() < self.config().max_queued || self.protocol.state() != State::Open
         {
             self.reply();
         }
+    }
+
+    /// Writes what is queued and what is due. Errors wait: what the peer sent before it went is still to be read, and
+    /// the end of that tells more.
+    pub(super) fn poll_send_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reply_in_bounds();
         if self.failure.is_some() {
             return Poll::Ready(());
         }
