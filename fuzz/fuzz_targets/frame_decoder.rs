@@ -8,7 +8,7 @@
 use libfuzzer_sys::fuzz_target;
 use wiretalk_proto::frame::{CONTROL_PAYLOAD_LIMIT, HEADER_LIMIT};
 use wiretalk_proto::{
-    Assembled, CloseCode, Config, Connection, End, Event, Limits, ProtocolError, Role, State,
+    Assembled, CloseCode, Codecs, Config, Connection, End, Event, Limits, ProtocolError, Role, State,
 };
 
 #[derive(Debug, PartialEq)]
@@ -73,12 +73,13 @@ fn receive(role: Role, config: Config, stream: &[u8], packet: usize) -> Outcome 
         key += 1;
         key.to_le_bytes()
     };
+    let mut codecs = Codecs::new();
     let mut unread = Vec::new();
     'stream: for packet in stream.chunks(packet) {
         unread.extend_from_slice(packet);
         let mut start = 0;
         loop {
-            let (consumed, assembled, event) = match connection.handle_input(&mut unread[start..]) {
+            let (consumed, assembled, event) = match connection.handle_input(&mut unread[start..], &mut codecs) {
                 Ok(step) => (step.consumed, step.assembled, step.event.map(keep)),
                 Err(error) => {
                     heard.push(Heard::Broken(error));

@@ -59,7 +59,7 @@ fn request(wire: &[u8]) {
         .map(|name| Some(name.as_str()))
         .chain([None])
     {
-        let headers = offer.accept(subprotocol).expect("it was offered");
+        let headers = offer.accept(subprotocol, None).expect("it was offered").headers;
         let headers = headers
             .iter()
             .map(|(name, value)| (*name, value.as_bytes()));

@@ -73,6 +73,7 @@ impl Config {
             limits: self.limits,
             auto_pong: self.auto_pong,
             auto_close: self.auto_close,
+            deflate: None,
         }
     }
 }

@@ -24,12 +24,14 @@ impl ProtocolError {
     pub const fn code(&self) -> CloseCode {
         use ProtocolErrorKind as Kind;
         match self.kind {
-            Kind::InvalidUtf8 { .. } | Kind::InvalidUtf8InCloseReason { .. } => {
-                CloseCode::INVALID_PAYLOAD
-            }
+            Kind::InvalidUtf8 { .. }
+            | Kind::InvalidUtf8InCloseReason { .. }
+            | Kind::InvalidDeflate
+            | Kind::UnfinishedDeflate => CloseCode::INVALID_PAYLOAD,
             Kind::FrameTooBig { .. } | Kind::MessageTooBig { .. } => CloseCode::TOO_BIG,
             Kind::TooManyFragments { .. } => CloseCode::POLICY,
             Kind::ReservedBits(_)
+            | Kind::CompressedBit(_)
             | Kind::ReservedOpCode(_)
             | Kind::FragmentedControl(_)
             | Kind::ControlTooLong { .. }
@@ -65,6 +67,8 @@ impl ProtocolError {
             Kind::FrameTooBig { .. }
             | Kind::MessageTooBig { .. }
             | Kind::TooManyFragments { .. } => "RFC 6455 10.4",
+            Kind::CompressedBit(_) => "RFC 7692 6",
+            Kind::InvalidDeflate | Kind::UnfinishedDeflate => "RFC 7692 7.2.2",
         }
     }
 }
@@ -79,9 +83,17 @@ impl From<ProtocolErrorKind> for ProtocolError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolErrorKind {
-    /// Bits that belong to an extension, and none was negotiated. The value has RSV1 as 4, RSV2 as 2, RSV3 as 1.
-    #[error("a frame has reserved bits set (RSV {0:03b}), though no extension was negotiated")]
+    /// Bits that belong to an extension, and none that uses them was negotiated. The value has RSV1 as 4, RSV2 as 2,
+    /// RSV3 as 1.
+    #[error(
+        "a frame has reserved bits set (RSV {0:03b}), though no extension that uses them was negotiated"
+    )]
     ReservedBits(u8),
+    /// RSV1, the bit of compressed messages, anywhere but on the first frame of a data message.
+    #[error(
+        "a {0} frame has RSV1 set, which only the first frame of a compressed message may have"
+    )]
+    CompressedBit(OpCode),
     /// An opcode that stands for nothing yet.
     #[error("a frame has the reserved opcode {0:#x}")]
     ReservedOpCode(u8),
@@ -126,6 +138,12 @@ pub enum ProtocolErrorKind {
         /// Bytes of the message before the ill-formed sequence.
         at: u64,
     },
+    /// A compressed message whose data are not what deflate (RFC 1951) makes.
+    #[error("the data of a compressed message cannot be decompressed")]
+    InvalidDeflate,
+    /// A compressed message whose data end within a block.
+    #[error("the data of a compressed message end too early to be decompressed")]
+    UnfinishedDeflate,
     /// A close reason that is not UTF-8.
     #[error("the reason of a close frame is not valid UTF-8 at byte {at}")]
     InvalidUtf8InCloseReason {
@@ -146,7 +164,8 @@ pub enum ProtocolErrorKind {
     /// Over [`Limits::message_size`](crate::Limits::message_size).
     #[error("a message has at least {length} bytes; the limit is {limit}")]
     MessageTooBig {
-        /// Bytes that came for the message so far and those that the new frame announces.
+        /// Bytes that came for the message so far and those that the new frame announces; of a compressed message,
+        /// bytes that came out of it.
         length: u64,
         /// Bytes that are allowed.
         limit: u64,

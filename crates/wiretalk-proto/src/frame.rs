@@ -9,6 +9,10 @@ pub const CONTROL_PAYLOAD_LIMIT: usize = 125;
 /// The longest header, in bytes: two, a length of eight, a key of four.
 pub const HEADER_LIMIT: usize = 14;
 
+/// The reserved bit of a message's first frame that says that the message is compressed (RFC 7692 section 6), as it
+/// stands in [`Header::rsv`].
+pub const RSV1: u8 = 4;
+
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const LENGTH_OF_TWO_BYTES: u8 = 126;

@@ -111,10 +111,10 @@ impl Upgrade {
         } = options;
         let own = self
             .offer
-            .accept(subprotocol.as_deref())
+            .accept(subprotocol.as_deref(), None)
             .map_err(|error| Error::invalid(error.to_string()))?;
         let (mut reply, given) = Reply::switching_protocols();
-        for (name, value) in own {
+        for (name, value) in own.headers {
             reply = reply.header(name, value)?;
         }
         for (name, value) in &headers {

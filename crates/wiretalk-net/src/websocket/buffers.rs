@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use wiretalk_proto::Codecs;
+
 /// The size of a read. Large enough that a batch of messages, or a good part of a big one, comes in one system call.
 pub(super) const READ_SIZE: usize = 128 * 1024;
 
@@ -14,6 +16,12 @@ const KEPT: usize = 16;
 thread_local! {
     static READ: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     static WRITE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static CODECS: RefCell<Codecs> = RefCell::new(Codecs::new());
+}
+
+/// Lends the compressors of this thread.
+pub(super) fn with_codecs<T>(lend: impl FnOnce(&mut Codecs) -> T) -> T {
+    CODECS.with_borrow_mut(lend)
 }
 
 /// An empty buffer with room for [`READ_SIZE`] bytes.

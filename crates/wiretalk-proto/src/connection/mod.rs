@@ -1,9 +1,12 @@
-//! One WebSocket connection after the handshake: RFC 6455 sections 5 to 8.
+//! One WebSocket connection after the handshake: RFC 6455 sections 5 to 8, RFC 7692 sections 6 and 7.2.
 
 mod receive;
 mod send;
 
+use bytes::Bytes;
+
 use crate::close::{CloseCode, CloseFrame};
+use crate::deflate::{Agreed, Codecs, Compression, Lent};
 use crate::error::{ProtocolError, ProtocolErrorKind, SendError};
 use crate::limits::Limits;
 use crate::mask::MaskKeys;
@@ -21,6 +24,15 @@ pub enum Role {
     Server,
 }
 
+impl Role {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// How a connection behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -30,6 +42,8 @@ pub struct Config {
     pub auto_pong: bool,
     /// Whether [`Connection::poll_reply`] answers the peer's close frame. Default: true.
     pub auto_close: bool,
+    /// What the handshake agreed on permessage-deflate (RFC 7692); `None` if nothing. Default: `None`.
+    pub deflate: Option<Agreed>,
 }
 
 impl Default for Config {
@@ -38,6 +52,7 @@ impl Default for Config {
             limits: Limits::default(),
             auto_pong: true,
             auto_close: true,
+            deflate: None,
         }
     }
 }
@@ -93,6 +108,15 @@ pub enum Assembled {
     Binary(Vec<u8>),
 }
 
+impl Assembled {
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(payload) => payload,
+        }
+    }
+}
+
 /// How the stream under the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -134,7 +158,7 @@ impl Connection {
             role,
             config,
             receiver: Receiver::default(),
-            sender: Sender::new(role),
+            sender: Sender::new(role, config.deflate),
             close_received: false,
             failure: None,
             ended: false,
@@ -176,9 +200,9 @@ impl Connection {
 
     /// Decodes what came, up to the next event, and unmasks it where it lies.
     ///
-    /// A message of one frame that lies in `input` as a whole is lent from there. Of any other message, what has come
-    /// is unmasked, checked to be UTF-8 if it is text, and taken into the connection's own buffer, which grows with the
-    /// bytes that came. So what stays unconsumed when there is no event is less than a header and a control frame's
+    /// A message of one frame that lies in `input` as a whole is lent from there. Of any other message, and of one that
+    /// is compressed, what has come is unmasked, decompressed, checked to be UTF-8 if it is text, and taken into a buffer
+    /// of the connection's, which grows with the bytes that came. So what stays unconsumed when there is no event is less than a header and a control frame's
     /// 125 bytes, and one big read buffer can serve many connections.
     ///
     /// Call it until there is no event, with the input less what was consumed; call [`poll_reply`](Self::poll_reply)
@@ -187,8 +211,12 @@ impl Connection {
     /// # Errors
     /// The peer broke the protocol or a limit. From then on every call gives the same error. Bytes after the peer's
     /// close frame are an error too, but one that changes nothing: the close frame can still be answered.
-    pub fn handle_input<'a>(&'a mut self, input: &'a mut [u8]) -> Result<Step<'a>, ProtocolError> {
-        self.receiver.release();
+    pub fn handle_input<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        codecs: &mut Codecs,
+    ) -> Result<Step<'a>, ProtocolError> {
+        self.receiver.release(codecs);
         if let Some(error) = self.failure {
             return Err(error);
         }
@@ -203,9 +231,12 @@ impl Connection {
                 Err(ProtocolErrorKind::DataAfterClose.into())
             };
         }
-        let advance = match self.receiver.advance(self.role, &self.config.limits, input) {
+        let advance = match self
+            .receiver
+            .advance(self.role, &self.config, input, codecs)
+        {
             Ok(advance) => advance,
-            Err(error) => return Err(self.fail(error)),
+            Err(error) => return Err(self.fail(error, codecs)),
         };
         let input: &'a [u8] = input;
         let mut assembled = false;
@@ -217,7 +248,7 @@ impl Connection {
             }
             Some(Outcome::Frame(opcode, payload)) => match self.frame(opcode, &input[payload]) {
                 Ok(event) => Some(event),
-                Err(error) => return Err(self.fail(error)),
+                Err(error) => return Err(self.fail(error, codecs)),
             },
         };
         Ok(Step {
@@ -229,6 +260,9 @@ impl Connection {
 
     /// Takes the message that the last [`handle_input`](Self::handle_input) told of with [`Step::assembled`], without a
     /// copy; `None` if it told of none, or it was taken already.
+    ///
+    /// Its buffer may have room for much more. Whoever is done with it soon gives it back with [`Codecs::give_back`];
+    /// whoever keeps it has it brought to its size with [`Codecs::fit`].
     #[must_use]
     pub fn take_assembled(&mut self) -> Option<Assembled> {
         self.receiver.take_assembled()
@@ -236,8 +270,16 @@ impl Connection {
 
     /// Gives back the memory of a message that was told of and not taken. The next input does so too; this is for a
     /// connection that may be silent for long.
-    pub fn release(&mut self) {
-        self.receiver.release();
+    pub fn release(&mut self, codecs: &mut Codecs) {
+        self.receiver.release(codecs);
+    }
+
+    /// Drops the compressor that we keep under context takeover, some 300 KiB, for a connection that may be silent for
+    /// long: the next message begins with an empty window, and so becomes less small. The peer need not know.
+    ///
+    /// What we must keep to understand a peer that keeps its own window, some 50 KiB, cannot be dropped.
+    pub fn release_compressor(&mut self) {
+        self.sender.release_deflater();
     }
 
     /// Whether a message has begun to come and is not whole.
@@ -269,12 +311,13 @@ impl Connection {
     pub fn send_text(
         &mut self,
         text: &str,
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
         self.sender
-            .message(MessageKind::Text, text.as_bytes(), keys, out)
+            .message(MessageKind::Text, text.as_bytes(), compression, lent, out)
     }
 
     /// Appends a binary message to `out`, in one frame.
@@ -284,15 +327,41 @@ impl Connection {
     pub fn send_binary(
         &mut self,
         payload: &[u8],
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
-        self.sender.message(MessageKind::Binary, payload, keys, out)
+        self.sender
+            .message(MessageKind::Binary, payload, compression, lent, out)
+    }
+
+    /// Appends a message whose payload is known to be of that kind to `out`, in one frame. Whoever sends text answers
+    /// for its being UTF-8.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MidMessage`].
+    pub fn send_payload(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        compression: Compression,
+        lent: &mut Lent<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.may_send()?;
+        self.sender.message(kind, payload, compression, lent, out)
+    }
+
+    /// Whether a message of `length` bytes is compressed if it is sent that way.
+    #[must_use]
+    pub fn compresses(&self, compression: Compression, length: usize) -> bool {
+        self.sender.compresses(compression, length)
     }
 
     /// Appends only the header of a message of one frame to `out`; the caller writes `length` bytes of payload behind
-    /// it itself, masked with the key that this gives, if it gives one. So a long payload need not be copied.
+    /// it itself, masked with the key that this gives, if it gives one. So a long payload need not be copied. The
+    /// message is not compressed.
     ///
     /// Whoever sends text answers for its being UTF-8.
     ///
@@ -309,22 +378,42 @@ impl Connection {
         self.sender.header_of_message(kind, length, keys, out)
     }
 
-    /// Appends a message that was framed before to `out`: a server copies it as it is, a client masks it.
+    /// Appends a message that was framed before to `out`: a server copies it as it is, a client masks it. It is
+    /// compressed once for all connections without context takeover, and again by each that keeps its window.
     ///
     /// # Errors
     /// [`SendError::Closed`], [`SendError::MidMessage`].
     pub fn send_prepared(
         &mut self,
         message: &Prepared,
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
-        self.sender.prepared(message, keys, out)
+        self.sender.prepared(message, compression, lent, out)
+    }
+
+    /// What [`send_prepared`](Self::send_prepared) would append, if that is what the message has for every receiver; so
+    /// it can be written from there without a copy, and then counts as sent. `None` if the message must be masked, or
+    /// compressed for this connection alone.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], [`SendError::MidMessage`].
+    pub fn prepared_wire<'m>(
+        &mut self,
+        message: &'m Prepared,
+        compression: Compression,
+        codecs: &mut Codecs,
+    ) -> Result<Option<&'m Bytes>, SendError> {
+        self.may_send()?;
+        self.sender.prepared_wire(message, compression, codecs)
     }
 
     /// Appends one fragment of a message to `out`. The first call begins a message, the one with `fin` ends it; all
     /// name the same kind. A text may be cut within a character. Pings, pongs and a close may be sent in between.
+    ///
+    /// Whether the message is compressed is settled by `compression` of the first call.
     ///
     /// # Errors
     /// [`SendError::Closed`]; [`SendError::MidMessage`] for the other kind than the message has begun with;
@@ -334,7 +423,8 @@ impl Connection {
         kind: MessageKind,
         payload: &[u8],
         fin: bool,
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         // Section 5.5.1: the answer to a close frame may wait until the current message is sent.
@@ -342,7 +432,8 @@ impl Connection {
         if !ends_message {
             self.may_send()?;
         }
-        self.sender.fragment(kind, payload, fin, keys, out)
+        self.sender
+            .fragment(kind, payload, fin, compression, lent, out)
     }
 
     /// Appends a ping to `out`.
@@ -443,8 +534,9 @@ impl Connection {
         })
     }
 
-    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+    fn fail(&mut self, error: ProtocolError, codecs: &mut Codecs) -> ProtocolError {
         self.failure = Some(error);
+        self.receiver.abandon(codecs);
         error
     }
 

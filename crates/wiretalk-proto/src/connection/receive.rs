@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::{Assembled, Event, Role};
+use super::{Assembled, Config, Event, Role};
+use crate::deflate::{Codecs, Inflater};
 use crate::error::{ProtocolError, ProtocolErrorKind};
-use crate::frame::{self, Header, Start};
+use crate::frame::{self, Header, RSV1, Start};
 use crate::limits::Limits;
 use crate::mask;
 use crate::opcode::OpCode;
@@ -17,6 +18,8 @@ pub(super) struct Receiver {
     message: Option<Message>,
     /// The message that the last step told of.
     done: Option<Assembled>,
+    /// Only while a compressed message is under way, or if the peer keeps its window from message to message.
+    inflater: Option<Box<Inflater>>,
     /// The last input ended with a part of a header or of a control frame.
     starved: bool,
 }
@@ -50,9 +53,10 @@ struct Message {
     payload: Payload,
     /// The frame whose payload is coming.
     frame: Option<Partial>,
-    /// Bytes of payload that the frames so far announce.
-    announced: u64,
+    /// Bytes of payload that the frames so far announce; of a compressed message, bytes that came out of it so far.
+    length: u64,
     frames: u32,
+    compressed: bool,
 }
 
 #[derive(Debug)]
@@ -67,8 +71,9 @@ impl Receiver {
     pub(super) fn advance(
         &mut self,
         role: Role,
-        limits: &Limits,
+        config: &Config,
         input: &mut [u8],
+        codecs: &mut Codecs,
     ) -> Result<Advance, ProtocolError> {
         let mut consumed = 0;
         self.starved = false;
@@ -77,7 +82,24 @@ impl Receiver {
             if let Some(message) = &mut self.message
                 && let Some(frame) = &mut message.frame
             {
-                consumed += frame.take(rest, &mut message.payload)?;
+                let missing = frame.length - frame.received;
+                let piece = frame.take(rest);
+                consumed += piece.len();
+                if message.compressed {
+                    let inflater = self.inflater.get_or_insert_with(|| codecs.take_inflater());
+                    let limit = config.limits.message_size as u64;
+                    let Message {
+                        payload, length, ..
+                    } = message;
+                    inflater.inflate(piece, codecs.inflate_scratch(), |output| {
+                        inflated(payload, length, output, limit)
+                    })?;
+                } else {
+                    // The last frame tells how much is to come, so that the buffer need not end larger than the
+                    // message.
+                    let missing = if frame.fin { missing } else { u64::MAX };
+                    message.payload.push(piece, missing)?;
+                }
                 if frame.received < frame.length {
                     return Ok(Advance {
                         consumed,
@@ -87,11 +109,7 @@ impl Receiver {
                 let fin = frame.fin;
                 message.frame = None;
                 if fin {
-                    self.done = self
-                        .message
-                        .take()
-                        .map(|message| message.payload.finish())
-                        .transpose()?;
+                    self.end_message(role, config, codecs)?;
                     return Ok(Advance {
                         consumed,
                         outcome: Some(Outcome::Assembled),
@@ -100,7 +118,7 @@ impl Receiver {
                 continue;
             }
 
-            let Some((header, header_length)) = self.header(role, rest)? else {
+            let Some((header, header_length)) = self.header(role, config, rest)? else {
                 self.starved = !rest.is_empty();
                 return Ok(Advance {
                     consumed,
@@ -120,13 +138,13 @@ impl Receiver {
                 };
                 return Ok(lend(&header, consumed + header_length, length, input));
             }
-            self.check_limits(&header, limits)?;
+            self.check_limits(&header, &config.limits)?;
             match whole {
-                Some(length) if header.fin && self.message.is_none() => {
+                Some(length) if header.fin && header.rsv == 0 && self.message.is_none() => {
                     return Ok(lend(&header, consumed + header_length, length, input));
                 }
                 _ => {
-                    self.begin(&header);
+                    self.begin(&header, codecs);
                     consumed += header_length;
                 }
             }
@@ -145,8 +163,22 @@ impl Receiver {
         self.done.take()
     }
 
-    pub(super) fn release(&mut self) {
-        self.done = None;
+    /// Gives back the buffer of the message that was told of last.
+    pub(super) fn release(&mut self, codecs: &mut Codecs) {
+        if let Some(done) = self.done.take() {
+            codecs.give_back(done);
+        }
+    }
+
+    /// Gives back everything: nothing more is received.
+    pub(super) fn abandon(&mut self, codecs: &mut Codecs) {
+        self.release(codecs);
+        if let Some(message) = self.message.take() {
+            codecs.give_buffer(message.payload.into_buffer());
+        }
+        if let Some(inflater) = self.inflater.take() {
+            codecs.give_inflater(inflater);
+        }
     }
 
     pub(super) fn is_mid_frame(&self) -> bool {
@@ -162,13 +194,18 @@ impl Receiver {
     }
 
     /// Reads the header at the start of `input` and judges it, each fault as soon as the byte that shows it has come.
-    fn header(&self, role: Role, input: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
+    fn header(
+        &self,
+        role: Role,
+        config: &Config,
+        input: &[u8],
+    ) -> Result<Option<(Header, usize)>, ProtocolError> {
         let Some(first) = input.first() else {
             return Ok(None);
         };
         let start = Start::decode(*first)?;
         if start.rsv != 0 {
-            return Err(ProtocolErrorKind::ReservedBits(start.rsv).into());
+            judge_reserved_bits(start, config)?;
         }
         match start.opcode {
             OpCode::Continuation if self.message.is_none() => {
@@ -191,19 +228,20 @@ impl Receiver {
 
     /// Judges a data frame by what its header announces.
     fn check_limits(&self, header: &Header, limits: &Limits) -> Result<(), ProtocolErrorKind> {
-        let (announced, frames) = self
-            .message
-            .as_ref()
-            .map_or((0, 0), |message| (message.announced, message.frames));
         if header.length > limits.frame_size {
             return Err(ProtocolErrorKind::FrameTooBig {
                 length: header.length,
                 limit: limits.frame_size,
             });
         }
-        let length = announced.saturating_add(header.length);
+        let (length, frames, compressed) = match &self.message {
+            Some(message) => (message.length, message.frames, message.compressed),
+            None => (0, 0, header.rsv != 0),
+        };
+        // What comes out of compressed data is counted when it does.
+        let length = length.saturating_add(header.length);
         let limit = limits.message_size as u64;
-        if length > limit {
+        if length > limit && !compressed {
             return Err(ProtocolErrorKind::MessageTooBig { length, limit });
         }
         if frames >= limits.fragments {
@@ -215,17 +253,20 @@ impl Receiver {
     }
 
     /// Begins a data frame whose payload is to be put together with others.
-    fn begin(&mut self, header: &Header) {
+    fn begin(&mut self, header: &Header, codecs: &mut Codecs) {
         let Header {
             fin, mask, length, ..
         } = *header;
         let message = self.message.get_or_insert_with(|| Message {
-            payload: Payload::new(header.opcode),
+            payload: Payload::new(header.opcode, codecs.take_buffer()),
             frame: None,
-            announced: 0,
+            length: 0,
             frames: 0,
+            compressed: header.rsv != 0,
         });
-        message.announced = message.announced.saturating_add(length);
+        if !message.compressed {
+            message.length = message.length.saturating_add(length);
+        }
         message.frames += 1;
         message.frame = Some(Partial {
             fin,
@@ -234,32 +275,63 @@ impl Receiver {
             received: 0,
         });
     }
+
+    /// The last frame's payload has all come.
+    fn end_message(
+        &mut self,
+        role: Role,
+        config: &Config,
+        codecs: &mut Codecs,
+    ) -> Result<(), ProtocolError> {
+        let Some(message) = self.message.take() else {
+            return Ok(());
+        };
+        if message.compressed
+            && let Some(inflater) = &mut self.inflater
+        {
+            let takes_over = config
+                .deflate
+                .is_some_and(|agreed| agreed.takes_over(role.other()));
+            inflater.finish(takes_over, codecs.inflate_scratch())?;
+            if !takes_over && let Some(inflater) = self.inflater.take() {
+                codecs.give_inflater(inflater);
+            }
+        }
+        self.done = Some(message.payload.finish()?);
+        Ok(())
+    }
 }
 
 impl Partial {
-    /// Takes as much of `input` as belongs to the frame.
-    fn take(&mut self, input: &mut [u8], payload: &mut Payload) -> Result<usize, ProtocolError> {
-        let missing = self.length - self.received;
-        let piece = match usize::try_from(missing) {
+    /// As much of `input` as belongs to the frame, unmasked.
+    fn take<'i>(&mut self, input: &'i mut [u8]) -> &'i [u8] {
+        let piece = match usize::try_from(self.length - self.received) {
             Ok(missing) if missing < input.len() => &mut input[..missing],
             _ => input,
         };
         if let Some(key) = self.mask {
             mask::apply(piece, key, self.received);
         }
-        // The last frame tells how much is to come, so that the buffer need not end larger than the message.
-        payload.push(piece, if self.fin { missing } else { u64::MAX })?;
         self.received += piece.len() as u64;
-        Ok(piece.len())
+        piece
     }
 }
 
 impl Payload {
-    fn new(opcode: OpCode) -> Self {
+    /// Puts a payload together in a buffer that is empty.
+    fn new(opcode: OpCode, buffer: Vec<u8>) -> Self {
         if opcode == OpCode::Text {
-            Self::Text(String::new(), utf8::Decoder::new())
+            let text = String::from_utf8(buffer).unwrap_or_default();
+            Self::Text(text, utf8::Decoder::new())
         } else {
-            Self::Binary(Vec::new())
+            Self::Binary(buffer)
+        }
+    }
+
+    fn into_buffer(self) -> Vec<u8> {
+        match self {
+            Self::Text(text, _) => text.into_bytes(),
+            Self::Binary(payload) => payload,
         }
     }
 
@@ -293,6 +365,37 @@ impl Payload {
             Self::Binary(payload) => Ok(Assembled::Binary(payload)),
         }
     }
+}
+
+/// RSV1 marks a compressed message, where that was agreed (RFC 7692 section 6). Nothing else is defined.
+fn judge_reserved_bits(start: Start, config: &Config) -> Result<(), ProtocolErrorKind> {
+    match start.opcode {
+        _ if start.rsv != RSV1 || config.deflate.is_none() => {
+            Err(ProtocolErrorKind::ReservedBits(start.rsv))
+        }
+        OpCode::Text | OpCode::Binary => Ok(()),
+        OpCode::Continuation | OpCode::Close | OpCode::Ping | OpCode::Pong => {
+            Err(ProtocolErrorKind::CompressedBit(start.opcode))
+        }
+    }
+}
+
+/// Takes what came out of a compressed message: as much as may be, so that a fault in that comes first.
+fn inflated(
+    payload: &mut Payload,
+    length: &mut u64,
+    output: &[u8],
+    limit: u64,
+) -> Result<(), ProtocolError> {
+    let room = limit - *length;
+    let fitting = usize::try_from(room).map_or(output.len(), |room| room.min(output.len()));
+    payload.push(&output[..fitting], room)?;
+    *length += fitting as u64;
+    if fitting < output.len() {
+        let length = limit.saturating_add(1);
+        return Err(ProtocolErrorKind::MessageTooBig { length, limit }.into());
+    }
+    Ok(())
 }
 
 /// The text of a whole message.

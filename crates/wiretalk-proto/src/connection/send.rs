@@ -1,12 +1,15 @@
 //! The sending half: frames appended to a buffer, and what may be sent when.
 
+use bytes::Bytes;
+
 use super::Role;
 use crate::close::{self, CloseCode};
+use crate::deflate::{Agreed, Codecs, Compression, Deflater, Lent};
 use crate::error::{ProtocolError, SendError};
-use crate::frame::{CONTROL_PAYLOAD_LIMIT, Header};
+use crate::frame::{CONTROL_PAYLOAD_LIMIT, Header, RSV1};
 use crate::mask::{self, MaskKeys};
 use crate::opcode::{MessageKind, OpCode};
-use crate::prepared::Prepared;
+use crate::prepared::{Framed, Prepared};
 use crate::utf8;
 
 #[derive(Debug)]
@@ -14,8 +17,13 @@ pub(super) struct Sender {
     role: Role,
     /// The fragmented message that has begun.
     message: Option<Fragmented>,
+    /// That message is compressed.
+    compressed: bool,
     /// A close frame was sent.
     closed: bool,
+    deflate: Option<Agreed>,
+    /// Only while a compressed message is sent in fragments, or if we keep our window from message to message.
+    deflater: Option<Box<Deflater>>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,12 +32,33 @@ enum Fragmented {
     Binary,
 }
 
+/// What is to become of a message.
+#[derive(Clone, Copy)]
+enum Form {
+    Plain,
+    Compressed(Recipe),
+}
+
+/// How to compress.
+#[derive(Clone, Copy)]
+struct Recipe {
+    window_bits: u8,
+    level: u8,
+    takes_over: bool,
+    /// Whether the plain form is to be preferred if it is no longer. Under context takeover it never is: the compressor
+    /// has the message in its window already.
+    only_if_smaller: bool,
+}
+
 impl Sender {
-    pub(super) fn new(role: Role) -> Self {
+    pub(super) fn new(role: Role, deflate: Option<Agreed>) -> Self {
         Self {
             role,
             message: None,
+            compressed: false,
             closed: false,
+            deflate,
+            deflater: None,
         }
     }
 
@@ -46,13 +75,17 @@ impl Sender {
         &mut self,
         kind: MessageKind,
         payload: &[u8],
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         if self.is_mid_message() {
             return Err(SendError::MidMessage);
         }
-        self.frame(kind.opcode(), true, payload, keys, out);
+        match self.form(compression, Some(payload.len())) {
+            Form::Plain => self.frame(kind.opcode(), true, payload, lent.keys, out),
+            Form::Compressed(recipe) => self.compress(kind, payload, recipe, lent, out),
+        }
         Ok(())
     }
 
@@ -67,22 +100,61 @@ impl Sender {
         if self.is_mid_message() {
             return Err(SendError::MidMessage);
         }
-        Ok(self.header(kind.opcode(), true, length, keys, out))
+        Ok(self.header(kind.opcode(), true, 0, length, keys, out))
     }
 
     pub(super) fn prepared(
         &mut self,
         message: &Prepared,
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        match self.role {
-            Role::Client => self.message(message.kind(), message.payload_bytes(), keys, out),
-            Role::Server if self.is_mid_message() => Err(SendError::MidMessage),
-            Role::Server => {
-                out.extend_from_slice(message.wire());
-                Ok(())
+        if self.is_mid_message() {
+            return Err(SendError::MidMessage);
+        }
+        match self.form(compression, Some(message.payload_bytes().len())) {
+            Form::Compressed(recipe) if recipe.takes_over => {
+                self.compress(message.kind(), message.payload_bytes(), recipe, lent, out);
             }
+            form => {
+                let framed = shared(message, form, lent.codecs);
+                match self.role {
+                    Role::Client => {
+                        let rsv = framed.rsv();
+                        self.frame_with(
+                            message.opcode(),
+                            true,
+                            rsv,
+                            framed.payload_bytes(),
+                            lent.keys,
+                            out,
+                        );
+                    }
+                    Role::Server => out.extend_from_slice(framed.wire()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a prepared message, if they are just what it has for everybody.
+    pub(super) fn prepared_wire<'m>(
+        &self,
+        message: &'m Prepared,
+        compression: Compression,
+        codecs: &mut Codecs,
+    ) -> Result<Option<&'m Bytes>, SendError> {
+        if self.is_mid_message() {
+            return Err(SendError::MidMessage);
+        }
+        match (
+            self.role,
+            self.form(compression, Some(message.payload_bytes().len())),
+        ) {
+            (Role::Client, _) => Ok(None),
+            (_, Form::Compressed(recipe)) if recipe.takes_over => Ok(None),
+            (Role::Server, form) => Ok(Some(shared(message, form, codecs).wire())),
         }
     }
 
@@ -91,14 +163,11 @@ impl Sender {
         kind: MessageKind,
         payload: &[u8],
         fin: bool,
-        keys: &mut dyn MaskKeys,
+        compression: Compression,
+        lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let opcode = if self.is_mid_message() {
-            OpCode::Continuation
-        } else {
-            kind.opcode()
-        };
+        let is_first = !self.is_mid_message();
         let mut message = match (kind, &self.message) {
             (MessageKind::Text, None) => Fragmented::Text(utf8::Decoder::new()),
             (MessageKind::Binary, None) => Fragmented::Binary,
@@ -118,8 +187,42 @@ impl Sender {
                 decoder.finish().map_err(|_| SendError::InvalidUtf8)?;
             }
         }
+        if is_first && fin {
+            return self.message(kind, payload, compression, lent, out);
+        }
+        let form = if is_first {
+            self.form(compression, None)
+        } else if self.compressed {
+            self.form(Compression::Always, None)
+        } else {
+            Form::Plain
+        };
+        let opcode = if is_first {
+            kind.opcode()
+        } else {
+            OpCode::Continuation
+        };
         self.message = if fin { None } else { Some(message) };
-        self.frame(opcode, fin, payload, keys, out);
+        match form {
+            Form::Plain => {
+                self.compressed = false;
+                self.frame(opcode, fin, payload, lent.keys, out);
+            }
+            Form::Compressed(recipe) => {
+                self.compressed = true;
+                let rsv = if is_first { RSV1 } else { 0 };
+                let mut deflater = self.take_deflater(recipe, lent.codecs);
+                let Lent { keys, codecs } = lent;
+                codecs.compress(&mut deflater, payload, fin, |data| {
+                    self.frame_with(opcode, fin, rsv, data, *keys, out);
+                });
+                if fin {
+                    self.give_deflater(deflater, recipe, codecs);
+                } else {
+                    self.deflater = Some(deflater);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -168,15 +271,103 @@ impl Sender {
         )
     }
 
-    fn frame(
+    pub(super) fn compresses(&self, compression: Compression, length: usize) -> bool {
+        matches!(self.form(compression, Some(length)), Form::Compressed(_))
+    }
+
+    /// Drops the compressor, unless it is in the middle of a message. Its window is lost, which the peer need not know:
+    /// what comes next does not refer to it.
+    pub(super) fn release_deflater(&mut self) {
+        if !self.is_mid_message() {
+            self.deflater = None;
+        }
+    }
+
+    /// How a message of that length is sent, or one of unknown length.
+    fn form(&self, compression: Compression, length: Option<usize>) -> Form {
+        let Some(agreed) = &self.deflate else {
+            return Form::Plain;
+        };
+        let is_long = length.is_none_or(|length| length >= agreed.threshold());
+        match (compression, agreed.window_bits(self.role)) {
+            (Compression::Never, _) | (_, None) => Form::Plain,
+            (Compression::Auto, _) if !is_long => Form::Plain,
+            (Compression::Auto | Compression::Always, Some(window_bits)) => {
+                Form::Compressed(Recipe {
+                    window_bits,
+                    level: agreed.level(),
+                    takes_over: agreed.takes_over(self.role),
+                    only_if_smaller: compression == Compression::Auto,
+                })
+            }
+        }
+    }
+
+    /// A compressed message in one frame.
+    fn compress(
         &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        recipe: Recipe,
+        lent: &mut Lent<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut deflater = self.take_deflater(recipe, lent.codecs);
+        let Lent { keys, codecs } = lent;
+        codecs.compress(&mut deflater, payload, true, |data| {
+            let is_smaller = data.len() < payload.len();
+            if is_smaller || recipe.takes_over || !recipe.only_if_smaller {
+                self.frame_with(kind.opcode(), true, RSV1, data, *keys, out);
+            } else {
+                self.frame(kind.opcode(), true, payload, *keys, out);
+            }
+        });
+        self.give_deflater(deflater, recipe, codecs);
+    }
+
+    fn take_deflater(&mut self, recipe: Recipe, codecs: &mut Codecs) -> Box<Deflater> {
+        let Recipe {
+            window_bits, level, ..
+        } = recipe;
+        self.deflater.take().unwrap_or_else(|| {
+            if recipe.takes_over {
+                Box::new(Deflater::own(window_bits, level))
+            } else {
+                codecs.take_deflater(window_bits, level)
+            }
+        })
+    }
+
+    /// After the end of a message.
+    fn give_deflater(&mut self, deflater: Box<Deflater>, recipe: Recipe, codecs: &mut Codecs) {
+        if recipe.takes_over {
+            self.deflater = Some(deflater);
+        } else {
+            codecs.give_deflater(deflater);
+        }
+    }
+
+    fn frame(
+        &self,
         opcode: OpCode,
         fin: bool,
         payload: &[u8],
         keys: &mut dyn MaskKeys,
         out: &mut Vec<u8>,
     ) {
-        let mask = self.header(opcode, fin, payload.len() as u64, keys, out);
+        self.frame_with(opcode, fin, 0, payload, keys, out);
+    }
+
+    fn frame_with(
+        &self,
+        opcode: OpCode,
+        fin: bool,
+        rsv: u8,
+        payload: &[u8],
+        keys: &mut dyn MaskKeys,
+        out: &mut Vec<u8>,
+    ) {
+        let mask = self.header(opcode, fin, rsv, payload.len() as u64, keys, out);
         let start = out.len();
         out.extend_from_slice(payload);
         if let Some(key) = mask {
@@ -189,6 +380,7 @@ impl Sender {
         &self,
         opcode: OpCode,
         fin: bool,
+        rsv: u8,
         length: u64,
         keys: &mut dyn MaskKeys,
         out: &mut Vec<u8>,
@@ -199,12 +391,26 @@ impl Sender {
         };
         Header {
             fin,
-            rsv: 0,
+            rsv,
             opcode,
             mask,
             length,
         }
         .encode(out);
         mask
+    }
+}
+
+/// The frame of a prepared message that is the same for everybody.
+fn shared<'m>(message: &'m Prepared, form: Form, codecs: &mut Codecs) -> &'m Framed {
+    let Form::Compressed(recipe) = form else {
+        return message.plain();
+    };
+    let compressed = message.compressed(recipe.window_bits, recipe.level, codecs);
+    let is_smaller = compressed.payload_bytes().len() < message.payload_bytes().len();
+    if is_smaller || !recipe.only_if_smaller {
+        compressed
+    } else {
+        message.plain()
     }
 }

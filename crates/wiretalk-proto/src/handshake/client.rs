@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::head::{self, HeadError, HeaderError, Headers, Lines, Progress, Repeated, is_token};
 use super::{Extension, VERSION, accept_value};
+use crate::deflate::{Agreed, AnswerError, DeflateConfig, NAME as DEFLATE};
 
 /// Headers that the handshake writes itself, or that would give the request a body.
 const OWN_HEADERS: [&str; 9] = [
@@ -39,6 +40,7 @@ pub struct Request {
     key: String,
     headers: Headers,
     subprotocols: Vec<String>,
+    deflate: Vec<DeflateConfig>,
 }
 
 impl Request {
@@ -62,6 +64,7 @@ impl Request {
             key: STANDARD.encode(key),
             headers: Headers::default(),
             subprotocols: Vec::new(),
+            deflate: Vec::new(),
         })
     }
 
@@ -99,6 +102,12 @@ impl Request {
         Ok(self)
     }
 
+    /// Offers permessage-deflate (RFC 7692), less preferred than what was offered before it (section 5.1).
+    pub fn deflate(&mut self, config: DeflateConfig) -> &mut Self {
+        self.deflate.push(config);
+        self
+    }
+
     /// The key as it stands in the request.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -123,6 +132,14 @@ impl Request {
             head::write_line(
                 "Sec-WebSocket-Protocol",
                 self.subprotocols.join(", ").as_bytes(),
+                out,
+            );
+        }
+        if !self.deflate.is_empty() {
+            let offers: Vec<_> = self.deflate.iter().map(DeflateConfig::offer).collect();
+            head::write_line(
+                "Sec-WebSocket-Extensions",
+                offers.join(", ").as_bytes(),
                 out,
             );
         }
@@ -166,13 +183,15 @@ impl Request {
             reason: parsed.reason.unwrap_or_default().to_owned(),
             headers: Headers::parsed(parsed.headers),
             subprotocol: None,
+            deflate: None,
         };
         let is_http_1_1 = parsed.version == Some(1);
         match self.judge(&response, is_http_1_1) {
-            Ok(subprotocol) => Ok(Progress::Complete {
+            Ok((subprotocol, deflate)) => Ok(Progress::Complete {
                 consumed,
                 head: Response {
                     subprotocol,
+                    deflate,
                     ..response
                 },
             }),
@@ -184,12 +203,13 @@ impl Request {
         }
     }
 
-    /// The steps of section 4.1, "Once the client's opening handshake has been sent". Gives the subprotocol in use.
+    /// The steps of section 4.1, "Once the client's opening handshake has been sent". Gives the subprotocol in use, and
+    /// what was agreed on permessage-deflate.
     fn judge(
         &self,
         response: &Response,
         is_http_1_1: bool,
-    ) -> Result<Option<String>, ResponseErrorKind> {
+    ) -> Result<(Option<String>, Option<Agreed>), ResponseErrorKind> {
         use ResponseErrorKind as Kind;
         let lines = Lines::new(response.headers.iter());
         let repeated = |Repeated(name): Repeated| Kind::RepeatedHeader(name);
@@ -231,30 +251,54 @@ impl Request {
                 came: String::from_utf8_lossy(accept).into_owned(),
             });
         }
-        // Step 5: none was asked for, so none may come.
-        if let Some(value) = lines.values("Sec-WebSocket-Extensions").next() {
-            let name = Extension::parse_list(value)
-                .and_then(|list| list.into_iter().next())
-                .map_or_else(
-                    || String::from_utf8_lossy(value).into_owned(),
-                    |extension| extension.name,
-                );
-            return Err(Kind::UnaskedExtension(name));
-        }
+        // Step 5.
+        let deflate = match lines.single("Sec-WebSocket-Extensions").map_err(repeated)? {
+            Some(value) => self.judge_extensions(value)?,
+            None => None,
+        };
         // Step 6.
         let Some(subprotocol) = lines.single("Sec-WebSocket-Protocol").map_err(repeated)? else {
-            return Ok(None);
+            return Ok((None, deflate));
         };
         match self
             .subprotocols
             .iter()
             .find(|asked| asked.as_bytes() == subprotocol)
         {
-            Some(asked) => Ok(Some(asked.clone())),
+            Some(asked) => Ok((Some(asked.clone()), deflate)),
             None => Err(Kind::UnaskedSubprotocol(
                 String::from_utf8_lossy(subprotocol).into_owned(),
             )),
         }
+    }
+
+    /// What the server accepts of the extensions that were offered.
+    fn judge_extensions(&self, value: &[u8]) -> Result<Option<Agreed>, ResponseErrorKind> {
+        use ResponseErrorKind as Kind;
+        let Some(extensions) = Extension::parse_list(value) else {
+            let value = String::from_utf8_lossy(value).into_owned();
+            return Err(Kind::UnaskedExtension(value));
+        };
+        let mut agreed = None;
+        for extension in &extensions {
+            if extension.name != DEFLATE || self.deflate.is_empty() {
+                return Err(Kind::UnaskedExtension(extension.name.clone()));
+            }
+            if agreed.is_some() {
+                return Err(Kind::Deflate(AnswerError::AcceptedTwice));
+            }
+            // The server does not say which alternative it accepts: the first that the answer fits. If it fits none,
+            // the last one, which usually demands the least, says why.
+            let mut verdicts = self.deflate.iter().map(|config| config.judge(extension));
+            let mut verdict = verdicts.next();
+            while let Some(Err(_)) = verdict
+                && let Some(next) = verdicts.next()
+            {
+                verdict = Some(next);
+            }
+            agreed = verdict.transpose().map_err(Kind::Deflate)?;
+        }
+        Ok(agreed)
     }
 }
 
@@ -293,6 +337,8 @@ pub struct Response {
     pub headers: Headers,
     /// The subprotocol that the server chose of those that were offered.
     pub subprotocol: Option<String>,
+    /// What was agreed on permessage-deflate; `None` if the server did not accept it, or it was not offered.
+    pub deflate: Option<Agreed>,
 }
 
 /// The server refused, or what it answered is no answer to the handshake.
@@ -326,9 +372,11 @@ impl ResponseError {
     /// The section that was broken.
     #[must_use]
     pub fn section(&self) -> &'static str {
-        match self.kind {
+        match &self.kind {
+            ResponseErrorKind::Deflate(error) => error.section(),
             ResponseErrorKind::Head(_) => "RFC 9112 4",
             ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Accept") => "RFC 6455 11.3.3",
+            ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Extensions") => "RFC 6455 11.3.2",
             ResponseErrorKind::RepeatedHeader(_) => "RFC 6455 11.3.4",
             _ => "RFC 6455 4.1",
         }
@@ -371,9 +419,12 @@ pub enum ResponseErrorKind {
         /// What it is.
         came: String,
     },
-    /// An extension, though none was offered.
+    /// An extension that was not offered.
     #[error("the server chose the extension `{0}`, which was not offered")]
     UnaskedExtension(String),
+    /// permessage-deflate, but not as it was offered.
+    #[error(transparent)]
+    Deflate(AnswerError),
     /// A subprotocol that was not offered.
     #[error("the server chose the subprotocol `{0}`, which was not offered")]
     UnaskedSubprotocol(String),

@@ -13,7 +13,7 @@ pub struct Extension {
 
 impl Extension {
     /// The extensions of one header value; `None` if it does not follow the grammar.
-    pub(super) fn parse_list(value: &[u8]) -> Option<Vec<Self>> {
+    pub(crate) fn parse_list(value: &[u8]) -> Option<Vec<Self>> {
         let mut scanner = Scanner { rest: value };
         let mut extensions = Vec::new();
         loop {

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::head::{self, HeadError, HeaderError, Headers, Lines, Progress, Repeated, is_token};
 use super::{Extension, VERSION, accept_value};
+use crate::deflate::{Agreed, DeflateConfig};
 
 /// Section 4.2.1 asks of a key only that it decodes to 16 bytes: keys made up as 22 characters and `==` leave bits
 /// over at the end.
@@ -132,14 +133,16 @@ impl Offer {
         &self.accept
     }
 
-    /// The headers of the response with status 101 (section 4.2.2, step 5).
+    /// The response with status 101 (section 4.2.2, step 5): with that subprotocol, and with permessage-deflate if the
+    /// client offers it in a way that `deflate` can accept.
     ///
     /// # Errors
     /// The subprotocol was not offered.
     pub fn accept(
         &self,
         subprotocol: Option<&str>,
-    ) -> Result<Vec<(&'static str, String)>, NotOffered> {
+        deflate: Option<&DeflateConfig>,
+    ) -> Result<Acceptance, NotOffered> {
         let mut headers = vec![
             ("Upgrade", "websocket".to_owned()),
             ("Connection", "Upgrade".to_owned()),
@@ -151,8 +154,22 @@ impl Offer {
             }
             headers.push(("Sec-WebSocket-Protocol", name.to_owned()));
         }
-        Ok(headers)
+        let deflate = deflate.and_then(|config| config.accept(&self.extensions));
+        let deflate = deflate.map(|(agreed, element)| {
+            headers.push(("Sec-WebSocket-Extensions", element));
+            agreed
+        });
+        Ok(Acceptance { headers, deflate })
     }
+}
+
+/// A response with status 101.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The headers of the handshake.
+    pub headers: Vec<(&'static str, String)>,
+    /// What they agree to: for [`Config::deflate`](crate::Config::deflate).
+    pub deflate: Option<Agreed>,
 }
 
 /// A subprotocol was to be accepted that the client did not offer.

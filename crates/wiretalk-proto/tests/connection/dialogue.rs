@@ -1,6 +1,8 @@
 //! What two well-behaved ends say to each other.
 
-use wiretalk_proto::{Config, Connection, Event, MessageKind, Prepared, Role, SendError, State};
+use wiretalk_proto::{
+    Codecs, Config, Connection, Event, MessageKind, Prepared, Role, SendError, State,
+};
 
 use crate::pair::{Endpoint, Heard, Pair, binary, close, ping, pong, text};
 
@@ -211,7 +213,10 @@ fn a_pong_sent_by_hand_is_not_sent_again() {
     let mut client = Connection::new(Role::Client, Config::default());
     let mut out = Vec::new();
     assert_eq!(
-        client.handle_input(&mut wire).unwrap().event,
+        client
+            .handle_input(&mut wire, &mut Codecs::new())
+            .unwrap()
+            .event,
         Some(Event::Ping(b"p"))
     );
     client.send_pong(b"p", &mut || [0; 4], &mut out).unwrap();
@@ -240,14 +245,15 @@ fn a_control_frame_holds_125_bytes_and_no_more() {
 fn a_message_in_pieces_can_be_taken_once() {
     let mut server = Connection::new(Role::Client, Config::default());
     let mut wire = b"\x81\x02ab\x01\x01c\x80\x01d".to_vec();
-    let step = server.handle_input(&mut wire).unwrap();
+    let mut codecs = Codecs::new();
+    let step = server.handle_input(&mut wire, &mut codecs).unwrap();
     assert_eq!(
         (step.event, step.consumed, step.assembled),
         (Some(Event::Text("ab")), 4, false)
     );
     assert_eq!(server.take_assembled(), None);
 
-    let step = server.handle_input(&mut wire[4..]).unwrap();
+    let step = server.handle_input(&mut wire[4..], &mut codecs).unwrap();
     assert_eq!(
         (step.event, step.consumed, step.assembled),
         (Some(Event::Text("cd")), 6, true)

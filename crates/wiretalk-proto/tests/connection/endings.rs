@@ -1,6 +1,6 @@
 //! How a connection ends: RFC 6455 sections 5.5.1 and 7.
 
-use wiretalk_proto::{CloseCode, Config, End, MessageKind, Role, SendError, State};
+use wiretalk_proto::{CloseCode, Codecs, Config, End, MessageKind, Role, SendError, State};
 
 use crate::pair::{Endpoint, Heard, Pair, close, frame_to, text};
 
@@ -234,7 +234,10 @@ fn a_broken_rule_fails_the_connection() {
 #[test]
 fn until_its_close_frame_is_written_a_broken_connection_is_failing() {
     let mut server = Endpoint::new(Role::Server, Config::default());
-    server.connection.handle_input(&mut [0x83]).unwrap_err();
+    server
+        .connection
+        .handle_input(&mut [0x83], &mut Codecs::new())
+        .unwrap_err();
     assert_eq!(server.state(), State::Failing);
     assert_eq!(server.close(1000, ""), Err(SendError::Closed));
     assert!(server.reply());

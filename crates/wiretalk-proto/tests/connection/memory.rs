@@ -1,7 +1,7 @@
 //! What a connection allocates: by the bytes that came, never by those that were announced.
 
 use allocation_counter::measure;
-use wiretalk_proto::{Config, Connection, Event, Limits, ProtocolErrorKind, Role};
+use wiretalk_proto::{Codecs, Config, Connection, Event, Limits, ProtocolErrorKind, Role};
 
 use crate::pair::frame_to;
 
@@ -15,9 +15,10 @@ fn header(length: u64) -> Vec<u8> {
 #[test]
 fn a_header_that_announces_3_gib_is_refused_and_allocates_nothing() {
     let mut wire = header(3 * GIB);
+    let mut codecs = Codecs::new();
     let mut client = Connection::new(Role::Client, Config::default());
     let mut refusal = None;
-    let used = measure(|| refusal = client.handle_input(&mut wire).err());
+    let used = measure(|| refusal = client.handle_input(&mut wire, &mut codecs).err());
     let refusal = refusal.unwrap();
     assert_eq!(
         refusal.kind(),
@@ -37,6 +38,7 @@ fn where_3_gib_are_allowed_memory_grows_with_what_comes() {
         frame_size: u64::MAX,
         fragments: 10,
     };
+    let mut codecs = Codecs::new();
     let mut client = Connection::new(
         Role::Client,
         Config {
@@ -46,7 +48,7 @@ fn where_3_gib_are_allowed_memory_grows_with_what_comes() {
     );
     let mut wire = header(3 * GIB);
     let used = measure(|| {
-        client.handle_input(&mut wire).unwrap();
+        client.handle_input(&mut wire, &mut codecs).unwrap();
     });
     assert_eq!(used.bytes_total, 0, "the header alone");
 
@@ -54,7 +56,10 @@ fn where_3_gib_are_allowed_memory_grows_with_what_comes() {
     let used = measure(|| {
         for _ in 0..100 {
             let mut piece = [7; 1000];
-            came += client.handle_input(&mut piece).unwrap().consumed;
+            came += client
+                .handle_input(&mut piece, &mut codecs)
+                .unwrap()
+                .consumed;
         }
     });
     assert_eq!(came, 100_000);
@@ -77,10 +82,11 @@ fn a_whole_message_in_the_input_is_lent_without_an_allocation() {
                 };
                 let mut wire = frame_to(role, first, payload);
                 let wire_length = wire.len();
+                let mut codecs = Codecs::new();
                 let mut connection = Connection::new(role, Config::default());
                 let mut is_right = false;
                 let used = measure(|| {
-                    let step = connection.handle_input(&mut wire).unwrap();
+                    let step = connection.handle_input(&mut wire, &mut codecs).unwrap();
                     is_right = step.consumed == wire_length
                         && match step.event {
                             Some(Event::Text(text)) => text.as_bytes() == payload,
@@ -101,17 +107,21 @@ fn a_message_in_pieces_ends_in_a_buffer_of_its_size() {
     let payload = vec![b'x'; 1_000_000];
     for first in [0x81, 0x82] {
         let wire = frame_to(Role::Client, first, &payload);
+        let mut codecs = Codecs::new();
         let mut client = Connection::new(Role::Client, Config::default());
         let used = measure(|| {
             for piece in wire.chunks(10_000) {
                 let mut buffer = [0; 10_000];
                 let buffer = &mut buffer[..piece.len()];
                 buffer.copy_from_slice(piece);
-                client.handle_input(buffer).unwrap();
+                client.handle_input(buffer, &mut codecs).unwrap();
             }
         });
         assert_eq!(used.bytes_current, 1_000_000);
-        let used = measure(|| client.release());
+        let used = measure(|| {
+            client.release(&mut codecs);
+            codecs.clear();
+        });
         assert_eq!(used.bytes_current, -1_000_000);
     }
 }
@@ -122,9 +132,13 @@ fn many_small_fragments_cost_few_allocations() {
     for _ in 0..10_000 {
         wire.extend(frame_to(Role::Client, 0x00, b"x"));
     }
+    let mut codecs = Codecs::new();
     let mut client = Connection::new(Role::Client, Config::default());
     let used = measure(|| {
-        assert_eq!(client.handle_input(&mut wire).unwrap().event, None);
+        assert_eq!(
+            client.handle_input(&mut wire, &mut codecs).unwrap().event,
+            None
+        );
     });
     assert!(used.count_total < 40, "{} allocations", used.count_total);
 }

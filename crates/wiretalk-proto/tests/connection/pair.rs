@@ -2,8 +2,8 @@
 
 use wiretalk_proto::frame::Header;
 use wiretalk_proto::{
-    CloseCode, Config, Connection, Event, MessageKind, OpCode, Prepared, ProtocolError, Role,
-    SendError, State,
+    CloseCode, Codecs, Compression, Config, Connection, Event, Lent, MessageKind, OpCode, Prepared,
+    ProtocolError, Role, SendError, State,
 };
 
 /// What an endpoint heard, to be compared and kept.
@@ -55,6 +55,9 @@ pub(crate) fn close(code: u16, reason: &str) -> Heard {
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     keys: Keys,
+    codecs: Codecs,
+    /// How messages are sent.
+    pub(crate) compression: Compression,
     unread: Vec<u8>,
     pub(crate) outbox: Vec<u8>,
     heard: Vec<Heard>,
@@ -77,6 +80,8 @@ impl Endpoint {
         Self {
             connection: Connection::new(role, config),
             keys: Keys(1),
+            codecs: Codecs::new(),
+            compression: Compression::Auto,
             unread: Vec::new(),
             outbox: Vec::new(),
             heard: Vec::new(),
@@ -85,18 +90,30 @@ impl Endpoint {
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Result<(), SendError> {
+        let mut lent = Lent {
+            keys: &mut self.keys,
+            codecs: &mut self.codecs,
+        };
         self.connection
-            .send_text(text, &mut self.keys, &mut self.outbox)
+            .send_text(text, self.compression, &mut lent, &mut self.outbox)
     }
 
     pub(crate) fn binary(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let mut lent = Lent {
+            keys: &mut self.keys,
+            codecs: &mut self.codecs,
+        };
         self.connection
-            .send_binary(payload, &mut self.keys, &mut self.outbox)
+            .send_binary(payload, self.compression, &mut lent, &mut self.outbox)
     }
 
     pub(crate) fn prepared(&mut self, message: &Prepared) -> Result<(), SendError> {
+        let mut lent = Lent {
+            keys: &mut self.keys,
+            codecs: &mut self.codecs,
+        };
         self.connection
-            .send_prepared(message, &mut self.keys, &mut self.outbox)
+            .send_prepared(message, self.compression, &mut lent, &mut self.outbox)
     }
 
     pub(crate) fn fragment(
@@ -105,8 +122,18 @@ impl Endpoint {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
-        self.connection
-            .send_fragment(kind, payload, fin, &mut self.keys, &mut self.outbox)
+        let mut lent = Lent {
+            keys: &mut self.keys,
+            codecs: &mut self.codecs,
+        };
+        self.connection.send_fragment(
+            kind,
+            payload,
+            fin,
+            self.compression,
+            &mut lent,
+            &mut self.outbox,
+        )
     }
 
     pub(crate) fn ping(&mut self, payload: &str) -> Result<(), SendError> {
@@ -146,7 +173,10 @@ impl Endpoint {
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
         loop {
-            match self.connection.handle_input(&mut self.unread) {
+            match self
+                .connection
+                .handle_input(&mut self.unread, &mut self.codecs)
+            {
                 Ok(step) => {
                     let is_done = step.event.is_none();
                     self.heard.extend(step.event.map(Heard::from));

@@ -1,12 +1,13 @@
 //! A connection under test: an echo at either end, without a network.
 
-use wiretalk_proto::{Config, Connection, Event, Role, State};
+use wiretalk_proto::{Codecs, Compression, Config, Connection, Event, Lent, Role, State};
 
 use crate::cases::{Case, Cut, Said, read_frame, write};
 
 /// An echo on a connection, and what it wrote.
 struct Subject {
     connection: Connection,
+    codecs: Codecs,
     unread: Vec<u8>,
     written: Vec<u8>,
 }
@@ -21,6 +22,7 @@ impl Subject {
     fn new(role: Role) -> Self {
         Self {
             connection: Connection::new(role, Config::default()),
+            codecs: Codecs::new(),
             unread: Vec::new(),
             written: Vec::new(),
         }
@@ -32,7 +34,10 @@ impl Subject {
         let keys = &mut || [0x12, 0x34, 0x56, 0x78];
         let mut consumed = 0;
         loop {
-            let echo = match self.connection.handle_input(&mut self.unread[consumed..]) {
+            let echo = match self
+                .connection
+                .handle_input(&mut self.unread[consumed..], &mut self.codecs)
+            {
                 Ok(step) => {
                     consumed += step.consumed;
                     match step.event {
@@ -48,9 +53,16 @@ impl Subject {
                 }
             };
             let out = &mut self.written;
+            let lent = &mut Lent {
+                keys,
+                codecs: &mut self.codecs,
+            };
+            let auto = Compression::Auto;
             let sent = match echo {
-                Some(Echo::Text(text)) => self.connection.send_text(&text, keys, out),
-                Some(Echo::Binary(payload)) => self.connection.send_binary(&payload, keys, out),
+                Some(Echo::Text(text)) => self.connection.send_text(&text, auto, lent, out),
+                Some(Echo::Binary(payload)) => {
+                    self.connection.send_binary(&payload, auto, lent, out)
+                }
                 None => Ok(()),
             };
             sent.expect("a message that comes may be echoed");

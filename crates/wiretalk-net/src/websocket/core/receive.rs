@@ -32,20 +32,22 @@ impl Core {
             self.reply_in_bounds();
         }
         while self.consumed < self.input.len() {
-            let step = match self.protocol.handle_input(&mut self.input[self.consumed..]) {
-                Ok(step) => step,
-                Err(error) if matches!(error.kind(), ProtocolErrorKind::DataAfterClose) => {
-                    // Section 5.5.1: nothing is expected there, and nobody has to look at it.
-                    self.consumed = self.input.len();
-                    break;
-                }
-                Err(error) => {
-                    self.release_input();
-                    self.reply();
-                    self.finish(Some(error.into()));
-                    return None;
-                }
-            };
+            let input = &mut self.input[self.consumed..];
+            let step =
+                match buffers::with_codecs(|codecs| self.protocol.handle_input(input, codecs)) {
+                    Ok(step) => step,
+                    Err(error) if matches!(error.kind(), ProtocolErrorKind::DataAfterClose) => {
+                        // Section 5.5.1: nothing is expected there, and nobody has to look at it.
+                        self.consumed = self.input.len();
+                        break;
+                    }
+                    Err(error) => {
+                        self.release_input();
+                        self.reply();
+                        self.finish(Some(error.into()));
+                        return None;
+                    }
+                };
             self.consumed += step.consumed;
             let Some(event) = step.event else {
                 break;
@@ -55,7 +57,8 @@ impl Core {
             }
             return Some(Came::Owned(match event {
                 proto::Event::Text(_) | proto::Event::Binary(_) if step.assembled => {
-                    match self.protocol.take_assembled() {
+                    let taken = self.protocol.take_assembled();
+                    match taken.map(|taken| buffers::with_codecs(|codecs| codecs.fit(taken))) {
                         Some(Assembled::Text(text)) => Event::Text(text.into()),
                         Some(Assembled::Binary(payload)) => Event::Binary(payload.into()),
                         None => continue,

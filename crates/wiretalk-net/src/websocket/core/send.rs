@@ -8,10 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{io::AsyncWrite, time::Instant};
-use wiretalk_proto::{CloseCode, Connection, MessageKind, Prepared, SendError, State, mask};
+use wiretalk_proto::{
+    CloseCode, Compression, Connection, Lent, MessageKind, Prepared, SendError, State, mask,
+};
 
 use super::{
-    super::{keys::SystemKeys, timers::later},
+    super::{buffers, keys::SystemKeys, timers::later},
     Core,
     output::{BY_REFERENCE, Output},
     silent,
@@ -299,26 +301,37 @@ pub(super) fn frame(
         Outgoing::Prepared(prepared) if prepared.wire().len() >= BY_REFERENCE => {
             frame_shared(protocol, output, prepared.kind(), prepared.payload())
         }
-        Outgoing::Message(Message::Text(text)) => {
-            output.append(|out| protocol.send_text(text, keys, out))
-        }
-        Outgoing::Message(Message::Binary(payload)) => {
-            output.append(|out| protocol.send_binary(payload, keys, out))
-        }
+        Outgoing::Message(Message::Text(text)) => output
+            .append(|out| with_lent(|lent| protocol.send_text(text, Compression::Auto, lent, out))),
+        Outgoing::Message(Message::Binary(payload)) => output.append(|out| {
+            with_lent(|lent| protocol.send_binary(payload, Compression::Auto, lent, out))
+        }),
         Outgoing::Lent { kind, payload } => output.append(|out| {
             let mask = protocol.send_header(*kind, payload.len() as u64, keys, out)?;
             copy_masked(payload, mask, out);
             Ok(())
         }),
-        Outgoing::Prepared(prepared) => {
-            output.append(|out| protocol.send_prepared(prepared, keys, out))
-        }
-        Outgoing::Fragment { kind, payload, fin } => {
-            output.append(|out| protocol.send_fragment(*kind, payload, *fin, keys, out))
-        }
+        Outgoing::Prepared(prepared) => output.append(|out| {
+            with_lent(|lent| protocol.send_prepared(prepared, Compression::Auto, lent, out))
+        }),
+        Outgoing::Fragment { kind, payload, fin } => output.append(|out| {
+            with_lent(|lent| {
+                protocol.send_fragment(*kind, payload, *fin, Compression::Auto, lent, out)
+            })
+        }),
         Outgoing::Ping(payload) => output.append(|out| protocol.send_ping(payload, keys, out)),
         Outgoing::Pong(payload) => output.append(|out| protocol.send_pong(payload, keys, out)),
     }
+}
+
+/// Lends what a message may take to be sent.
+fn with_lent<T>(send: impl FnOnce(&mut Lent<'_>) -> T) -> T {
+    buffers::with_codecs(|codecs| {
+        send(&mut Lent {
+            keys: &mut SystemKeys,
+            codecs,
+        })
+    })
 }
 
 /// Frames a long payload without a copy, if it need not be masked or is nobody else's.

@@ -46,10 +46,10 @@ fn the_request_of_section_1_3_is_taken() {
         ("Sec-WebSocket-Protocol", "chat"),
     ];
     let expected = expected.map(|(name, value)| (name, value.to_owned()));
-    assert_eq!(offer.accept(Some("chat")).unwrap(), expected);
-    assert_eq!(offer.accept(None).unwrap(), expected[..3]);
+    assert_eq!(offer.accept(Some("chat"), None).unwrap().headers, expected);
+    assert_eq!(offer.accept(None, None).unwrap().headers, expected[..3]);
     assert_eq!(
-        offer.accept(Some("Chat")),
+        offer.accept(Some("Chat"), None),
         Err(NotOffered("Chat".to_owned()))
     );
 }
