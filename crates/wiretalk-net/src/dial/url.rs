@@ -21,6 +21,13 @@ pub(crate) struct Target {
 impl Target {
     /// Reads `ws:`, `wss:`, `http:` and `https:` URLs; no scheme means `ws:`.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        // The parser would take line breaks and tabs out, and dial something else than was asked for.
+        if text.contains(|character: char| character.is_ascii_control()) {
+            return Err(invalid(
+                text,
+                "it holds a line break or another control character",
+            ));
+        }
         let full = match text.split_once("://") {
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "ws" | "http" => format!("ws://{rest}"),
@@ -86,7 +93,10 @@ impl Target {
 }
 
 fn invalid(url: &str, why: &str) -> Error {
-    Error::invalid(format!("`{url}` is not a WebSocket URL: {why}"))
+    Error::invalid(format!(
+        "`{}` is not a WebSocket URL: {why}",
+        url.escape_debug()
+    ))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use wiretalk_proto::{
     Role,
-    handshake::server::{HttpVersion, Offer, Refusal, check},
+    handshake::server::{HttpVersion, Offer, Refusal, check, check_target},
 };
 
 use super::{Reply, Request};
@@ -68,6 +68,9 @@ impl Request {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()));
         let offer = check(self.method.as_str(), version(self.version), headers)?;
+        if !self.uri.path().starts_with('/') {
+            check_target(&self.uri.to_string())?;
+        }
         match self.upgrade.take() {
             Some(stream) => Ok(Upgrade {
                 offer,

@@ -32,6 +32,26 @@ pub fn check<'h>(
     judge(method, version, &Lines::new(headers)).map_err(|kind| Refusal { kind })
 }
 
+/// Judges the target of a request that [`check`] has taken: a path, or the whole URI that a proxy was asked for (section
+/// 4.2.1 step 1).
+///
+/// # Errors
+/// The refusal to answer with, for what stands in the place of a path only in OPTIONS and CONNECT.
+pub fn check_target(target: &str) -> Result<(), Refusal> {
+    let is_uri = || {
+        ["http://", "https://", "ws://", "wss://"]
+            .iter()
+            .any(|scheme| matches!(target.get(..scheme.len()), Some(start) if start.eq_ignore_ascii_case(scheme)))
+    };
+    if target.starts_with('/') || is_uri() {
+        Ok(())
+    } else {
+        Err(Refusal {
+            kind: RefusalKind::Target(target.to_owned()),
+        })
+    }
+}
+
 fn judge(method: &str, version: HttpVersion, lines: &Lines<'_>) -> Result<Offer, RefusalKind> {
     use RefusalKind as Kind;
     let repeated = |Repeated(name): Repeated| Kind::RepeatedHeader(name);
@@ -201,7 +221,8 @@ impl Refusal {
             | RefusalKind::Version(_) => 426,
             RefusalKind::Method(_) => 405,
             RefusalKind::HttpVersion(_) => 505,
-            RefusalKind::Body
+            RefusalKind::Target(_)
+            | RefusalKind::Body
             | RefusalKind::HostMissing
             | RefusalKind::Host(_)
             | RefusalKind::Connection(_)
@@ -262,6 +283,9 @@ pub enum RefusalKind {
     /// A method other than GET.
     #[error("a WebSocket is asked for with GET, not {}", .0.escape_debug())]
     Method(String),
+    /// Neither a path nor a URI.
+    #[error("`{}` is not the path of a WebSocket", .0.escape_debug())]
+    Target(String),
     /// A version of HTTP other than 1.1.
     #[error("a WebSocket is asked for in HTTP/1.1, not HTTP/{}.{}", .0.0, .0.1)]
     HttpVersion(HttpVersion),
@@ -339,7 +363,9 @@ impl Request {
     /// # Errors
     /// The refusal to answer with.
     pub fn check(&self) -> Result<Offer, Refusal> {
-        check(&self.method, self.version, self.headers.iter())
+        let offer = check(&self.method, self.version, self.headers.iter())?;
+        check_target(&self.target)?;
+        Ok(offer)
     }
 }
 

@@ -81,6 +81,21 @@ fn names_and_tokens_are_taken_in_any_case_and_lists_over_many_lines() {
     );
 }
 
+/// Section 4.2.1 step 1.
+#[test]
+fn targets_are_paths_or_uris() {
+    for target in ["/", "/a?b", "http://h/a", "WSS://h", "//a"] {
+        let first = format!("GET {target} HTTP/1.1");
+        assert!(judge(&first, &HEADERS).is_ok(), "{target}");
+    }
+    for target in ["*", "h:80", "a", "ftp://h/"] {
+        let first = format!("GET {target} HTTP/1.1");
+        let refusal = judge(&first, &HEADERS).unwrap_err();
+        assert_eq!(refusal.kind(), &Kind::Target(target.to_owned()));
+        assert_eq!(refusal.status(), 400);
+    }
+}
+
 #[test]
 fn a_body_of_no_bytes_is_none() {
     assert!(judge("GET / HTTP/1.1", &but("-", &["Content-Length: 0"])).is_ok());
