@@ -31,6 +31,7 @@ mod limits;
 pub mod mask;
 mod opcode;
 mod prepared;
+pub mod raw;
 pub mod utf8;
 
 pub use close::{CloseCode, CloseFrame, REASON_LIMIT};
