@@ -4,12 +4,15 @@ use std::fmt;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::TAIL;
 use super::negotiation::MOST_BITS;
 use crate::error::{ProtocolError, ProtocolErrorKind};
 
-/// An empty block that is the last one.
-const FINAL_BLOCK: [u8; 2] = [0x03, 0x00];
+/// What a message's data go on with: the tail that was cut off, and an empty block, which changes nothing if the data
+/// were whole.
+const END: [u8; 9] = [0x00, 0x00, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0xFF];
+
+/// The same with an empty block that is the last one.
+const FINAL_END: [u8; 6] = [0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00];
 
 /// A decompressor, for one connection or for one message after the other of several.
 ///
@@ -75,23 +78,21 @@ impl Inflater {
         takes_over: bool,
         scratch: &mut [u8],
     ) -> Result<(), ProtocolError> {
-        let unfinished = |_: &[u8]| ProtocolErrorKind::UnfinishedDeflate.into();
         // A sender may leave out the beginning of an empty block behind a block that says it is the last one.
         if !self.ended {
-            let nothing = |output: &[u8]| {
+            let unfinished = ProtocolError::from(ProtocolErrorKind::UnfinishedDeflate);
+            let end = if takes_over { &END } else { &FINAL_END[..] };
+            // Whole data end with the beginning of an empty block, so its rest makes nothing come out.
+            self.inflate(end, scratch, |output| {
                 if output.is_empty() {
                     Ok(())
                 } else {
-                    Err(unfinished(output))
+                    Err(unfinished)
                 }
-            };
-            // Whole data end with the beginning of an empty block, so its rest makes nothing come out.
-            self.inflate(&TAIL, scratch, nothing)?;
-            if !takes_over {
-                self.inflate(&FINAL_BLOCK, scratch, nothing)?;
-                if !self.ended {
-                    return Err(unfinished(&[]));
-                }
+            })
+            .map_err(|_| unfinished)?;
+            if !takes_over && !self.ended {
+                return Err(unfinished);
             }
         }
         if !takes_over {

@@ -1,5 +1,6 @@
 //! Connections that talk to each other, and to peers that break the rules.
 
+mod deflate;
 mod dialogue;
 mod endings;
 mod memory;

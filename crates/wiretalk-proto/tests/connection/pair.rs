@@ -55,7 +55,7 @@ pub(crate) fn close(code: u16, reason: &str) -> Heard {
 pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     keys: Keys,
-    codecs: Codecs,
+    pub(crate) codecs: Codecs,
     /// How messages are sent.
     pub(crate) compression: Compression,
     unread: Vec<u8>,

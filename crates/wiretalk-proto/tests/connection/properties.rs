@@ -7,7 +7,7 @@ use crate::pair::{Endpoint, Heard};
 
 /// Something that an endpoint says.
 #[derive(Clone, Debug)]
-enum Said {
+pub(crate) enum Said {
     Text(String),
     Binary(Vec<u8>),
     Ping(String),
@@ -45,7 +45,7 @@ fn fragments() -> impl Strategy<Value = Said> {
     })
 }
 
-fn said() -> impl Strategy<Value = Said> {
+pub(crate) fn said() -> impl Strategy<Value = Said> {
     prop_oneof![
         "\\PC{0,200}".prop_map(Said::Text),
         payload().prop_map(Said::Binary),
@@ -54,11 +54,11 @@ fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
-fn any_role() -> impl Strategy<Value = Role> {
+pub(crate) fn any_role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Client), Just(Role::Server)]
 }
 
-fn other(role: Role) -> Role {
+pub(crate) fn other(role: Role) -> Role {
     match role {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
@@ -66,7 +66,7 @@ fn other(role: Role) -> Role {
 }
 
 /// Says it, and gives what the peer must hear.
-fn say(speaker: &mut Endpoint, said: &Said) -> Vec<Heard> {
+pub(crate) fn say(speaker: &mut Endpoint, said: &Said) -> Vec<Heard> {
     match said {
         Said::Text(text) => {
             speaker.text(text).unwrap();
@@ -106,7 +106,7 @@ fn say(speaker: &mut Endpoint, said: &Said) -> Vec<Heard> {
 }
 
 /// Reads `wire` in pieces of the given sizes, again and again.
-fn read_in_pieces(endpoint: &mut Endpoint, wire: &[u8], sizes: &[usize]) {
+pub(crate) fn read_in_pieces(endpoint: &mut Endpoint, wire: &[u8], sizes: &[usize]) {
     let mut rest = wire;
     for size in sizes.iter().cycle() {
         if rest.is_empty() {
@@ -118,7 +118,7 @@ fn read_in_pieces(endpoint: &mut Endpoint, wire: &[u8], sizes: &[usize]) {
     }
 }
 
-fn sizes() -> impl Strategy<Value = Vec<usize>> {
+pub(crate) fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![1..20usize, 1..5000usize], 1..6)
 }
 
