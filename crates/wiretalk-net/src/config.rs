@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use wiretalk_proto::Limits;
+use wiretalk_proto::{Agreed, Limits};
 
 /// The settings of one connection. A plain struct: change what differs and take the rest from
 /// [`Config::default`].
@@ -68,12 +68,12 @@ impl Config {
             .map(|interval| interval.saturating_add(self.ping_timeout))
     }
 
-    pub(crate) fn protocol(&self) -> wiretalk_proto::Config {
+    pub(crate) fn protocol(&self, deflate: Option<Agreed>) -> wiretalk_proto::Config {
         wiretalk_proto::Config {
             limits: self.limits,
             auto_pong: self.auto_pong,
             auto_close: self.auto_close,
-            deflate: None,
+            deflate,
         }
     }
 }

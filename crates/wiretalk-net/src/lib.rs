@@ -24,7 +24,8 @@ mod transport;
 mod websocket;
 
 pub use wiretalk_proto::{
-    CloseCode, Limits, MessageKind, Prepared, ProtocolError, State,
+    Agreed, CloseCode, Compression, DeflateConfig, Limits, MessageKind, Prepared, ProtocolError,
+    State,
     handshake::{Headers, client::Response},
 };
 

@@ -592,7 +592,12 @@ async fn a_client_takes_responses_that_look_different_and_are_right() {
 #[tokio::test]
 async fn a_client_refuses_responses_that_are_not_right() {
     let cases = [
-        ("status 200", "101 Switching Protocols", "200 OK\r\nContent-Length: 0", "200"),
+        (
+            "status 200",
+            "101 Switching Protocols",
+            "200 OK\r\nContent-Length: 0",
+            "200",
+        ),
         (
             "status 100 alone",
             "101 Switching Protocols",

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, TlsStream};
 use wiretalk_proto::{
-    Role,
+    DeflateConfig, Role,
     handshake::{
         Progress,
         client::{self, Response, ResponseErrorKind},
@@ -46,6 +46,8 @@ pub struct Request {
     pub subprotocols: Vec<String>,
     /// The `Origin` header, which browsers send (RFC 6455 10.2).
     pub origin: Option<String>,
+    /// Ways to compress that are offered, the best liked first (RFC 7692 5). Default: none.
+    pub deflate: Vec<DeflateConfig>,
 }
 
 impl Request {
@@ -168,6 +170,7 @@ impl Connector {
                 stream,
                 Role::Client,
                 Arc::clone(&self.config),
+                response.deflate,
                 &read_ahead,
                 info,
             ),
@@ -206,6 +209,9 @@ fn opening(request: &Request, target: &Target) -> Result<client::Request, Error>
         client::Request::new(&target.authority, &target.resource, key).map_err(invalid)?;
     for subprotocol in &request.subprotocols {
         opening.subprotocol(subprotocol).map_err(invalid)?;
+    }
+    for deflate in &request.deflate {
+        opening.deflate(*deflate);
     }
     if let Some(origin) = &request.origin {
         opening.header("Origin", origin).map_err(invalid)?;

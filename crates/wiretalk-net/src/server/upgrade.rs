@@ -14,7 +14,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use wiretalk_proto::{
-    Role,
+    Agreed, DeflateConfig, Role,
     handshake::server::{HttpVersion, Offer, Refusal, check, check_target},
 };
 
@@ -33,6 +33,9 @@ pub struct AcceptOptions {
     pub subprotocol: Option<String>,
     /// Headers beside those of the handshake.
     pub headers: HeaderMap,
+    /// How to compress if the client offers permessage-deflate (RFC 7692); `None`: not at all. Default: without context
+    /// takeover, so that an idle connection holds no compressor.
+    pub deflate: Option<DeflateConfig>,
     /// The settings of the connection, which many connections can share.
     pub config: Arc<Config>,
 }
@@ -42,6 +45,7 @@ impl Default for AcceptOptions {
         Self {
             subprotocol: None,
             headers: HeaderMap::new(),
+            deflate: Some(DeflateConfig::default()),
             config: shared_default(),
         }
     }
@@ -110,11 +114,12 @@ impl Upgrade {
         let AcceptOptions {
             subprotocol,
             headers,
+            deflate,
             config,
         } = options;
         let own = self
             .offer
-            .accept(subprotocol.as_deref(), None)
+            .accept(subprotocol.as_deref(), deflate.as_ref())
             .map_err(|error| Error::invalid(error.to_string()))?;
         let (mut reply, given) = Reply::switching_protocols();
         for (name, value) in own.headers {
@@ -129,7 +134,10 @@ impl Upgrade {
             subprotocol: subprotocol.map(Into::into),
         };
         // Boxed, so that the task in which it is awaited does not hold its memory for as long as the connection lives.
-        Ok((reply, Box::pin(take_over(self.stream, given, config, info))))
+        Ok((
+            reply,
+            Box::pin(take_over(self.stream, given, config, own.deflate, info)),
+        ))
     }
 }
 
@@ -154,6 +162,7 @@ async fn take_over(
     stream: OnUpgrade,
     given: Arc<AtomicBool>,
     config: Arc<Config>,
+    deflate: Option<Agreed>,
     info: Info,
 ) -> Result<WebSocket, Error> {
     let limit = config.handshake_timeout;
@@ -189,6 +198,7 @@ async fn take_over(
             parts.io.into_inner(),
             Role::Server,
             config,
+            deflate,
             &parts.read_buf,
             info,
         )),

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use wiretalk_proto::{MessageKind, Prepared};
+use bytes::Bytes;
+use wiretalk_proto::{Assembled, Compression, MessageKind, Prepared};
 
-use super::core::{Answering, Outgoing};
+use super::{
+    buffers,
+    core::{Answering, Outgoing, fit},
+};
 use crate::{
     error::Error,
     message::{Event, Message},
@@ -28,8 +32,42 @@ enum Lies<'a> {
         kind: MessageKind,
         payload: &'a [u8],
     },
-    /// It was put together from several frames or reads.
-    Apart(Message),
+    /// It was put together from several frames or reads, or decompressed.
+    Apart(Borrowed),
+}
+
+/// A message in a buffer of the thread's, which goes back there.
+struct Borrowed(Option<Assembled>);
+
+impl Borrowed {
+    fn kind(&self) -> MessageKind {
+        match &self.0 {
+            Some(Assembled::Text(_)) => MessageKind::Text,
+            Some(Assembled::Binary(_)) | None => MessageKind::Binary,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Some(Assembled::Text(text)) => text.as_bytes(),
+            Some(Assembled::Binary(payload)) => payload,
+            None => &[],
+        }
+    }
+
+    fn into_message(mut self) -> Message {
+        self.0
+            .take()
+            .map_or_else(|| Message::Binary(Bytes::new()), fit)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(message) = self.0.take() {
+            buffers::with_codecs(|codecs| codecs.give_back(message));
+        }
+    }
 }
 
 /// The way to answer while a message is lent.
@@ -46,9 +84,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    pub(super) fn owned(message: Message, answering: Answering<'a>) -> Self {
+    pub(super) fn assembled(message: Assembled, answering: Answering<'a>) -> Self {
         Self {
-            message: MessageRef(Lies::Apart(message)),
+            message: MessageRef(Lies::Apart(Borrowed(Some(message)))),
             replies: Replies(answering),
         }
     }
@@ -82,7 +120,8 @@ impl MessageRef<'_> {
                 payload,
             } => wiretalk_proto::utf8::decode_whole(payload).ok(),
             Lies::Here { .. } => None,
-            Lies::Apart(message) => message.as_text(),
+            Lies::Apart(Borrowed(Some(Assembled::Text(text)))) => Some(text),
+            Lies::Apart(_) => None,
         }
     }
 
@@ -90,7 +129,7 @@ impl MessageRef<'_> {
     #[must_use]
     pub fn into_message(self) -> Message {
         match self {
-            Self(Lies::Apart(message)) => message,
+            Self(Lies::Apart(message)) => message.into_message(),
             lent => match lent.as_text() {
                 Some(text) => text.into(),
                 None => lent.as_bytes().into(),
@@ -105,7 +144,19 @@ impl Replies<'_> {
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.0.send(Outgoing::Message(message.into()))
+        self.send_with(message, Compression::Auto)
+    }
+
+    /// Answers with a message, compressed or not; see [`Compression`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.0.send(Outgoing::Message(message.into(), compression))
     }
 
     /// Answers with a text, without an allocation.
@@ -131,10 +182,16 @@ impl Replies<'_> {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_back(&mut self, message: MessageRef<'_>) -> Result<(), Error> {
-        self.0.send(match message.0 {
-            Lies::Here { kind, payload } => Outgoing::Lent { kind, payload },
-            Lies::Apart(message) => Outgoing::Message(message),
-        })
+        match message.0 {
+            Lies::Here { kind, payload } => self.0.send(Outgoing::Lent { kind, payload }),
+            Lies::Apart(message) if self.0.is_by_reference(message.as_bytes().len()) => {
+                self.send(message.into_message())
+            }
+            Lies::Apart(message) => self.0.send(Outgoing::Lent {
+                kind: message.kind(),
+                payload: message.as_bytes(),
+            }),
+        }
     }
 
     /// Answers with a message that was framed before.

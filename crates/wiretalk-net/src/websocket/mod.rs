@@ -10,7 +10,7 @@ mod timers;
 use std::{future::poll_fn, net::SocketAddr, sync::Arc};
 
 use tokio::time::timeout;
-use wiretalk_proto::{CloseCode, MessageKind, Prepared, Role, State};
+use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared, Role, State};
 
 use self::core::{Came, Core, Outgoing};
 pub use self::{
@@ -49,11 +49,12 @@ impl WebSocket {
         stream: Transport,
         role: Role,
         config: Arc<Config>,
+        deflate: Option<Agreed>,
         read_ahead: &[u8],
         info: Info,
     ) -> Self {
         Self {
-            core: Box::new(Core::new(stream, role, config, read_ahead, info)),
+            core: Box::new(Core::new(stream, role, config, deflate, read_ahead, info)),
         }
     }
 
@@ -112,12 +113,11 @@ impl WebSocket {
                     let (payload, answering) = self.core.lend(length);
                     return Ok(Some(Exchange::lent(kind, payload, answering)));
                 }
-                Some(Came::Owned(event)) => {
-                    if let Ok(message) = Message::try_from(event) {
-                        let (_, answering) = self.core.lend(0);
-                        return Ok(Some(Exchange::owned(message, answering)));
-                    }
+                Some(Came::Assembled(message)) => {
+                    let (_, answering) = self.core.lend(0);
+                    return Ok(Some(Exchange::assembled(message, answering)));
                 }
+                Some(Came::Owned(_)) => {}
                 None => return Ok(None),
             }
         }
@@ -139,7 +139,21 @@ impl WebSocket {
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.deliver(Outgoing::Message(message.into())).await
+        self.deliver(Outgoing::Message(message.into(), Compression::Auto))
+            .await
+    }
+
+    /// Sends a message, compressed or not, if permessage-deflate was agreed on; see [`Compression`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.deliver(Outgoing::Message(message.into(), compression))
+            .await
     }
 
     /// Sends a message that was framed before.
@@ -161,8 +175,29 @@ impl WebSocket {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
-        self.deliver(Outgoing::Fragment { kind, payload, fin })
+        self.send_fragment_with(kind, payload, fin, Compression::Auto)
             .await
+    }
+
+    /// As [`send_fragment`](Self::send_fragment), for a message that is compressed or not; the first fragment settles
+    /// which.
+    ///
+    /// # Errors
+    /// As [`send_fragment`](Self::send_fragment).
+    pub async fn send_fragment_with(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.deliver(Outgoing::Fragment {
+            kind,
+            payload,
+            fin,
+            compression,
+        })
+        .await
     }
 
     /// Sends a ping with up to 125 bytes of payload.
@@ -187,7 +222,7 @@ impl WebSocket {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.enqueue(Outgoing::Message(message.into()))
+        self.enqueue(Outgoing::Message(message.into(), Compression::Auto))
             .await
             .map(|_| ())
     }
@@ -267,6 +302,12 @@ impl WebSocket {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.core.info.local_addr
+    }
+
+    /// What the handshake agreed on for permessage-deflate (RFC 7692 7.1), if messages may be compressed.
+    #[must_use]
+    pub fn deflate(&self) -> Option<Agreed> {
+        self.core.deflate()
     }
 
     /// The subprotocol that the handshake agreed on (RFC 6455 1.9).

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{task::coop, time::timeout};
-use wiretalk_proto::{CloseCode, MessageKind, Prepared, State};
+use wiretalk_proto::{CloseCode, Compression, MessageKind, Prepared, State};
 
 use super::{
     Info,
@@ -83,7 +83,21 @@ impl Sender {
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.deliver(Outgoing::Message(message.into())).await
+        self.deliver(Outgoing::Message(message.into(), Compression::Auto))
+            .await
+    }
+
+    /// Sends a message, compressed or not, if permessage-deflate was agreed on; see [`Compression`].
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn send_with(
+        &self,
+        message: impl Into<Message>,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.deliver(Outgoing::Message(message.into(), compression))
+            .await
     }
 
     /// Sends a message that was framed before.
@@ -105,8 +119,29 @@ impl Sender {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), Error> {
-        self.deliver(Outgoing::Fragment { kind, payload, fin })
+        self.send_fragment_with(kind, payload, fin, Compression::Auto)
             .await
+    }
+
+    /// As [`send_fragment`](Self::send_fragment), for a message that is compressed or not; the first fragment settles
+    /// which.
+    ///
+    /// # Errors
+    /// As [`send_fragment`](Self::send_fragment).
+    pub async fn send_fragment_with(
+        &self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+        compression: Compression,
+    ) -> Result<(), Error> {
+        self.deliver(Outgoing::Fragment {
+            kind,
+            payload,
+            fin,
+            compression,
+        })
+        .await
     }
 
     /// Sends a ping with up to 125 bytes of payload.
@@ -131,7 +166,7 @@ impl Sender {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.enqueue(Outgoing::Message(message.into()))
+        self.enqueue(Outgoing::Message(message.into(), Compression::Auto))
             .await
             .map(|_| ())
     }
@@ -160,7 +195,8 @@ impl Sender {
     /// `TooSlow` if the queue is at [`Config::max_queued`](crate::Config::max_queued), so that nothing was queued;
     /// otherwise as [`send`](Self::send).
     pub fn try_send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        self.shared.try_send(Outgoing::Message(message.into()))
+        self.shared
+            .try_send(Outgoing::Message(message.into(), Compression::Auto))
     }
 
     /// Sends a message that was framed before, as [`try_send`](Self::try_send) does.

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 use wiretalk_net::{
-    Config, Connector, Request, WebSocket,
+    Config, Connector, DeflateConfig, Request, WebSocket,
     server::{self, AcceptOptions, Listener, Reply, ServeOptions, TlsConfig, serve_connection},
 };
 use wiretalk_proto::handshake::accept_value;
@@ -163,6 +163,15 @@ impl Server {
     }
 
     pub(crate) async fn with_tls(config: Config, tls: Option<TlsConfig>) -> Self {
+        Self::start_with(config, AcceptOptions::default().deflate, tls).await
+    }
+
+    /// One that compresses that way.
+    pub(crate) async fn start_with(
+        config: Config,
+        deflate: Option<DeflateConfig>,
+        tls: Option<TlsConfig>,
+    ) -> Self {
         let (give, accepted) = mpsc::unbounded_channel();
         let listener = Listener::bind("127.0.0.1:0", tls).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -174,7 +183,12 @@ impl Server {
                     incoming,
                     ServeOptions::default(),
                     move |request| {
-                        std::future::ready(accept_upgrade(request, config.clone(), give.clone()))
+                        std::future::ready(accept_upgrade(
+                            request,
+                            config.clone(),
+                            deflate,
+                            give.clone(),
+                        ))
                     },
                 ));
             }
@@ -204,10 +218,12 @@ impl Drop for Server {
 fn accept_upgrade(
     mut request: server::Request,
     config: Config,
+    deflate: Option<DeflateConfig>,
     give: mpsc::UnboundedSender<WebSocket>,
 ) -> Reply {
     let options = AcceptOptions {
         config: config.into(),
+        deflate,
         ..AcceptOptions::default()
     };
     let (reply, socket) = request.upgrade().unwrap().accept(options).unwrap();
@@ -229,6 +245,24 @@ pub(crate) async fn dial(url: &str, config: Config) -> WebSocket {
 pub(crate) async fn pair(client: Config, server: Config) -> (WebSocket, WebSocket) {
     let mut server = Server::start(server).await;
     let client = dial(&server.url(), client).await;
+    let server = server.next().await;
+    (client, server)
+}
+
+/// Both ends of a connection that may be compressed: client, server.
+pub(crate) async fn pair_with(
+    offers: Vec<DeflateConfig>,
+    accepts: Option<DeflateConfig>,
+) -> (WebSocket, WebSocket) {
+    let mut server = Server::start_with(quiet(), accepts, None).await;
+    let request = Request {
+        deflate: offers,
+        ..Request::new(server.url())
+    };
+    let connector = Connector::new().config(quiet());
+    let (client, _) = soon(connector.connect(&request))
+        .await
+        .expect("the server accepts");
     let server = server.next().await;
     (client, server)
 }

@@ -16,11 +16,11 @@ use std::{
 };
 
 use tokio::{task::coop, time::Instant};
-use wiretalk_proto::{CloseCode, Connection, Role, State};
+use wiretalk_proto::{Agreed, CloseCode, Connection, Role, State};
 
 use self::output::Output;
 pub(super) use self::{
-    receive::Came,
+    receive::{Came, fit},
     send::{Answering, Outgoing},
 };
 use super::{
@@ -83,13 +83,14 @@ impl Core {
         stream: Transport,
         role: Role,
         config: Arc<Config>,
+        deflate: Option<Agreed>,
         read_ahead: &[u8],
         info: Info,
     ) -> Self {
         Self {
             info,
             stream: Some(stream),
-            protocol: Connection::new(role, config.protocol()),
+            protocol: Connection::new(role, config.protocol(deflate)),
             phase: Phase::Open,
             timers: Timers::new(config),
             input: read_ahead.to_vec(),
@@ -116,6 +117,10 @@ impl Core {
         self.changes
     }
 
+    pub(super) fn deflate(&self) -> Option<Agreed> {
+        self.protocol.config().deflate
+    }
+
     pub(super) fn close_frame(&self) -> Option<&CloseFrame> {
         self.close_frame.as_deref()
     }
@@ -137,7 +142,7 @@ impl Core {
         self.poll_came(false, cx).map_ok(|came| match came {
             Some(Came::Owned(event)) => Some(event),
             // Never: nothing was to be lent.
-            Some(Came::Lent { .. }) | None => None,
+            Some(Came::Lent { .. } | Came::Assembled(_)) | None => None,
         })
     }
 

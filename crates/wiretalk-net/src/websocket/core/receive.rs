@@ -12,15 +12,25 @@ use tokio::io::AsyncReadExt;
 use wiretalk_proto::{self as proto, Assembled, CloseCode, MessageKind, ProtocolErrorKind};
 
 use super::{super::buffers, Core, send::Answering};
-use crate::message::{CloseFrame, Event};
+use crate::message::{CloseFrame, Event, Message};
 
 /// Something that came.
 pub(in crate::websocket) enum Came {
     /// A message of one frame that lies in the read buffer as a whole: so many bytes, the last of those that are done
     /// with. Text is known to be UTF-8.
     Lent { kind: MessageKind, length: usize },
+    /// A message that was put together, in a buffer that is to be given back.
+    Assembled(Assembled),
     /// Anything else.
     Owned(Event),
+}
+
+/// The message in a buffer of its size.
+pub(in crate::websocket) fn fit(message: Assembled) -> Message {
+    match buffers::with_codecs(|codecs| codecs.fit(message)) {
+        Assembled::Text(text) => text.into(),
+        Assembled::Binary(payload) => payload.into(),
+    }
 }
 
 impl Core {
@@ -57,10 +67,9 @@ impl Core {
             }
             return Some(Came::Owned(match event {
                 proto::Event::Text(_) | proto::Event::Binary(_) if step.assembled => {
-                    let taken = self.protocol.take_assembled();
-                    match taken.map(|taken| buffers::with_codecs(|codecs| codecs.fit(taken))) {
-                        Some(Assembled::Text(text)) => Event::Text(text.into()),
-                        Some(Assembled::Binary(payload)) => Event::Binary(payload.into()),
+                    match self.protocol.take_assembled() {
+                        Some(message) if lend => return Some(Came::Assembled(message)),
+                        Some(message) => fit(message).into(),
                         None => continue,
                     }
                 }

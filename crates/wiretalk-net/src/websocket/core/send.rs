@@ -29,7 +29,7 @@ const BATCH: usize = 128 * 1024;
 /// What is to be sent, before it is framed.
 pub(in crate::websocket) enum Outgoing<'a> {
     /// Taken when it is queued.
-    Message(Message),
+    Message(Message, Compression),
     /// A message that the caller keeps.
     Lent {
         kind: MessageKind,
@@ -40,6 +40,7 @@ pub(in crate::websocket) enum Outgoing<'a> {
         kind: MessageKind,
         payload: &'a [u8],
         fin: bool,
+        compression: Compression,
     },
     Ping(&'a [u8]),
     Pong(&'a [u8]),
@@ -48,7 +49,7 @@ pub(in crate::websocket) enum Outgoing<'a> {
 impl Outgoing<'_> {
     fn len(&self) -> usize {
         match self {
-            Self::Message(message) => message.as_bytes().len(),
+            Self::Message(message, _) => message.as_bytes().len(),
             Self::Prepared(prepared) => prepared.wire().len(),
             Self::Lent { payload, .. }
             | Self::Fragment { payload, .. }
@@ -76,6 +77,11 @@ impl Answering<'_> {
 
     pub(in crate::websocket) fn queued(&self) -> usize {
         self.output.waiting()
+    }
+
+    /// Whether a payload of that length is better handed over than lent.
+    pub(in crate::websocket) fn is_by_reference(&self, length: usize) -> bool {
+        length >= BY_REFERENCE && !self.protocol.compresses(Compression::Auto, length)
     }
 }
 
@@ -285,43 +291,61 @@ impl Core {
     }
 }
 
-/// Frames something at the end of the queue. A long payload is not copied if it need not be masked or is nobody else's.
-pub(super) fn frame(
+/// Frames something at the end of the queue. A long payload is not copied if it need not be compressed or masked, or is
+/// nobody else's.
+fn frame(
     protocol: &mut Connection,
     output: &mut Output,
     outgoing: &mut Outgoing<'_>,
 ) -> Result<(), SendError> {
-    let keys = &mut SystemKeys;
     match outgoing {
-        Outgoing::Message(message) if message.as_bytes().len() >= BY_REFERENCE => {
+        Outgoing::Message(message, compression) => {
             let kind = message.kind();
-            let message = std::mem::replace(message, Message::Binary(Bytes::new()));
-            frame_shared(protocol, output, kind, message.into_bytes())
-        }
-        Outgoing::Prepared(prepared) if prepared.wire().len() >= BY_REFERENCE => {
-            frame_shared(protocol, output, prepared.kind(), prepared.payload())
-        }
-        Outgoing::Message(Message::Text(text)) => output
-            .append(|out| with_lent(|lent| protocol.send_text(text, Compression::Auto, lent, out))),
-        Outgoing::Message(Message::Binary(payload)) => output.append(|out| {
-            with_lent(|lent| protocol.send_binary(payload, Compression::Auto, lent, out))
-        }),
-        Outgoing::Lent { kind, payload } => output.append(|out| {
-            let mask = protocol.send_header(*kind, payload.len() as u64, keys, out)?;
-            copy_masked(payload, mask, out);
-            Ok(())
-        }),
-        Outgoing::Prepared(prepared) => output.append(|out| {
-            with_lent(|lent| protocol.send_prepared(prepared, Compression::Auto, lent, out))
-        }),
-        Outgoing::Fragment { kind, payload, fin } => output.append(|out| {
-            with_lent(|lent| {
-                protocol.send_fragment(*kind, payload, *fin, Compression::Auto, lent, out)
+            let length = message.as_bytes().len();
+            if length >= BY_REFERENCE && !protocol.compresses(*compression, length) {
+                let message = std::mem::replace(message, Message::Binary(Bytes::new()));
+                return frame_shared(protocol, output, kind, message.into_bytes());
+            }
+            let payload = message.as_bytes();
+            output.append(|out| {
+                with_lent(|lent| protocol.send_payload(kind, payload, *compression, lent, out))
             })
+        }
+        Outgoing::Lent { kind, payload } => output.append(|out| {
+            with_lent(|lent| protocol.send_payload(*kind, payload, Compression::Auto, lent, out))
         }),
-        Outgoing::Ping(payload) => output.append(|out| protocol.send_ping(payload, keys, out)),
-        Outgoing::Pong(payload) => output.append(|out| protocol.send_pong(payload, keys, out)),
+        Outgoing::Prepared(prepared) => frame_prepared(protocol, output, prepared),
+        Outgoing::Fragment {
+            kind,
+            payload,
+            fin,
+            compression,
+        } => output.append(|out| {
+            with_lent(|lent| protocol.send_fragment(*kind, payload, *fin, *compression, lent, out))
+        }),
+        Outgoing::Ping(payload) => {
+            output.append(|out| protocol.send_ping(payload, &mut SystemKeys, out))
+        }
+        Outgoing::Pong(payload) => {
+            output.append(|out| protocol.send_pong(payload, &mut SystemKeys, out))
+        }
     }
+}
+
+fn frame_prepared(
+    protocol: &mut Connection,
+    output: &mut Output,
+    prepared: &Prepared,
+) -> Result<(), SendError> {
+    let auto = Compression::Auto;
+    let shared = buffers::with_codecs(|codecs| protocol.prepared_wire(prepared, auto, codecs))?;
+    match shared {
+        Some(wire) if wire.len() >= BY_REFERENCE => output.append_shared(wire.clone()),
+        Some(wire) => output.append(|out| out.extend_from_slice(wire)),
+        None => output
+            .append(|out| with_lent(|lent| protocol.send_prepared(prepared, auto, lent, out)))?,
+    }
+    Ok(())
 }
 
 /// Lends what a message may take to be sent.
