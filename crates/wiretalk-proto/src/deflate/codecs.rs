@@ -28,6 +28,10 @@ const INFLATED_AT_ONCE: usize = 32 << 10;
 ///
 /// Nothing is allocated before it is needed, and what is kept is bounded.
 #[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "connections hold them in a box, and so they come and go without being copied"
+)]
 pub struct Codecs {
     inflaters: Vec<Box<Inflater>>,
     deflaters: Vec<Box<Deflater>>,
@@ -87,8 +91,11 @@ impl Codecs {
 
     /// A compressor with an empty window.
     pub(crate) fn take_deflater(&mut self, window_bits: u8, level: u8) -> Box<Deflater> {
-        let fitting = |deflater: &Box<Deflater>| deflater.fits(window_bits, level);
-        match self.deflaters.iter().rposition(fitting) {
+        let fitting = self
+            .deflaters
+            .iter()
+            .rposition(|deflater| deflater.fits(window_bits, level));
+        match fitting {
             Some(at) => {
                 let mut deflater = self.deflaters.remove(at);
                 deflater.reset();

@@ -277,7 +277,11 @@ impl Request {
         use ResponseErrorKind as Kind;
         let Some(extensions) = Extension::parse_list(value) else {
             let value = String::from_utf8_lossy(value).into_owned();
-            return Err(Kind::UnaskedExtension(value));
+            return Err(if self.deflate.is_empty() {
+                Kind::UnaskedExtension(value)
+            } else {
+                Kind::Extensions(value)
+            });
         };
         let mut agreed = None;
         for extension in &extensions {
@@ -374,6 +378,7 @@ impl ResponseError {
     pub fn section(&self) -> &'static str {
         match &self.kind {
             ResponseErrorKind::Deflate(error) => error.section(),
+            ResponseErrorKind::Extensions(_) => "RFC 6455 9.1",
             ResponseErrorKind::Head(_) => "RFC 9112 4",
             ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Accept") => "RFC 6455 11.3.3",
             ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Extensions") => "RFC 6455 11.3.2",
@@ -422,6 +427,9 @@ pub enum ResponseErrorKind {
     /// An extension that was not offered.
     #[error("the server chose the extension `{0}`, which was not offered")]
     UnaskedExtension(String),
+    /// Extensions that do not follow the grammar.
+    #[error("`Sec-WebSocket-Extensions: {0}` does not follow the grammar")]
+    Extensions(String),
     /// permessage-deflate, but not as it was offered.
     #[error(transparent)]
     Deflate(AnswerError),

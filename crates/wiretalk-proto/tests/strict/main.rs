@@ -2,6 +2,7 @@
 //! cut in several ways: see `README.md`.
 
 mod cases;
+mod deflate;
 mod index;
 mod subject;
 

@@ -1,15 +1,15 @@
 //! A connection under test: an echo at either end, without a network.
 
-use wiretalk_proto::{Codecs, Compression, Config, Connection, Event, Lent, Role, State};
+use wiretalk_proto::{Agreed, Codecs, Compression, Config, Connection, Event, Lent, Role, State};
 
 use crate::cases::{Case, Cut, Said, read_frame, write};
 
 /// An echo on a connection, and what it wrote.
-struct Subject {
+pub(crate) struct Subject {
     connection: Connection,
     codecs: Codecs,
     unread: Vec<u8>,
-    written: Vec<u8>,
+    pub(crate) written: Vec<u8>,
 }
 
 /// A message that is to be echoed.
@@ -19,9 +19,13 @@ enum Echo {
 }
 
 impl Subject {
-    fn new(role: Role) -> Self {
+    pub(crate) fn new(role: Role, deflate: Option<Agreed>) -> Self {
+        let config = Config {
+            deflate,
+            ..Config::default()
+        };
         Self {
-            connection: Connection::new(role, Config::default()),
+            connection: Connection::new(role, config),
             codecs: Codecs::new(),
             unread: Vec::new(),
             written: Vec::new(),
@@ -29,7 +33,7 @@ impl Subject {
     }
 
     /// Takes bytes, echoes the messages in them, and answers what is due after each event.
-    fn read(&mut self, bytes: &[u8]) {
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
         let keys = &mut || [0x12, 0x34, 0x56, 0x78];
         let mut consumed = 0;
@@ -78,7 +82,7 @@ impl Subject {
 /// # Panics
 /// If it answers anything else than it must.
 pub(crate) fn play(case: &Case, role: Role, cut: Cut) {
-    let mut subject = Subject::new(role);
+    let mut subject = Subject::new(role, None);
     let mut asked = Vec::new();
     let what = format!(
         "suite {:?}, RFC 6455 {}: {} ({role:?}, {cut:?})",

@@ -1,5 +1,6 @@
 //! permessage-deflate: RFC 7692 sections 6 and 7.2.
 
+mod handshake;
 mod memory;
 mod prepared;
 mod properties;

@@ -9,8 +9,10 @@ use crate::pair::{Endpoint, Heard, binary, frame_to, ping, text};
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
-/// First byte and payload of some frames, as the wire has them.
-fn wire_to(role: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
+/// A frame's first byte and payload.
+type Frame<'p> = (u8, &'p [u8]);
+
+fn wire_to(role: Role, frames: &[Frame<'_>]) -> Vec<u8> {
     frames
         .iter()
         .flat_map(|(first, payload)| frame_to(role, *first, payload))
@@ -18,7 +20,7 @@ fn wire_to(role: Role, frames: &[(u8, &[u8])]) -> Vec<u8> {
 }
 
 /// What is heard in some frames, which is the same for both roles and however the wire is cut.
-fn heard_in(config: Config, frames: &[(u8, &[u8])]) -> Vec<Heard> {
+fn heard_in(config: Config, frames: &[Frame<'_>]) -> Vec<Heard> {
     let mut all = Vec::new();
     for role in ROLES {
         let wire = wire_to(role, frames);
@@ -38,7 +40,7 @@ fn heard_in(config: Config, frames: &[(u8, &[u8])]) -> Vec<Heard> {
 }
 
 /// The frames break the protocol in this way, whichever the role and the cut.
-fn refuses(config: Config, frames: &[(u8, &[u8])], kind: Kind, section: &str, code: CloseCode) {
+fn refuses(config: Config, frames: &[Frame<'_>], kind: Kind, section: &str, code: CloseCode) {
     let Some(Heard::Broken(error)) = heard_in(config, frames).pop() else {
         panic!("not refused: {frames:x?}")
     };
@@ -55,7 +57,7 @@ const HELLO_AGAIN: [u8; 5] = [0xF2, 0x00, 0x11, 0x00, 0x00];
 
 #[test]
 fn the_examples_of_section_7_2_3() {
-    let hello: &[(&str, &[(u8, &[u8])])] = &[
+    let hello: &[(&str, &[Frame<'_>])] = &[
         ("7.2.3.1, one block", &[(0xC1, &HELLO)]),
         (
             "7.2.3.1, two fragments",
@@ -325,7 +327,7 @@ fn section_10_4_of_rfc_6455_a_limit_is_for_what_comes_out() {
     let mut data = stored(&payload);
     data.push(0x00);
     assert!(data.len() > 1000);
-    let frames: [(u8, &[u8]); 1] = [(0xC2, &data)];
+    let frames: [Frame<'_>; 1] = [(0xC2, &data)];
     assert_eq!(heard_in(limited(1000), &frames), [binary(&payload)]);
     for limit in [0, 1, 999] {
         let kind = Kind::MessageTooBig {

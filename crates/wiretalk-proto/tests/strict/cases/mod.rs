@@ -5,6 +5,7 @@
 
 mod closing;
 mod control;
+pub(crate) mod deflate;
 mod fragmentation;
 mod framing;
 mod large;

@@ -77,10 +77,30 @@ pub(crate) fn write(piece: &Piece, to_server: bool, out: &mut Vec<u8>) {
 /// # Panics
 /// If the frame breaks a rule.
 pub(crate) fn read_frame(bytes: &mut Vec<u8>, from_server: bool) -> Option<Said> {
+    let (first, payload) = take_frame(bytes, from_server)?;
+    assert_eq!(first & 0xf0, 0x80, "{first:#x}: FIN, and no reserved bits");
+    Some(match first & 0xf {
+        0x1 => Said::Text(payload),
+        0x2 => Said::Binary(payload),
+        0x8 => Said::Close(match payload[..] {
+            [] => None,
+            [high, low, ..] => Some(u16::from_be_bytes([high, low])),
+            [_] => panic!("a close frame with one byte"),
+        }),
+        0x9 => Said::Ping(payload),
+        0xA => Said::Pong(payload),
+        opcode => panic!("an answer with opcode {opcode:#x}"),
+    })
+}
+
+/// Takes a whole frame off the front of `bytes`: its first byte, and its payload, unmasked.
+///
+/// # Panics
+/// If it is not masked as the role wants it, or its length is not told in the shortest form.
+pub(super) fn take_frame(bytes: &mut Vec<u8>, from_server: bool) -> Option<(u8, Vec<u8>)> {
     let [first, second, ..] = bytes[..] else {
         return None;
     };
-    assert_eq!(first & 0xf0, 0x80, "{first:#x}: FIN, and no reserved bits");
     assert_eq!(
         second & 0x80 == 0,
         from_server,
@@ -94,12 +114,11 @@ pub(crate) fn read_frame(bytes: &mut Vec<u8>, from_server: bool) -> Option<Said>
                 .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
         )
     };
-    let (length, at) = match second & 0x7f {
-        126 => (field(2)?, 4),
-        127 => (field(8)?, 10),
-        length => (u64::from(length), 2),
+    let (length, least, at) = match second & 0x7f {
+        126 => (field(2)?, 126, 4),
+        127 => (field(8)?, 0x1_0000, 10),
+        length => (u64::from(length), 0, 2),
     };
-    let least = [0, 126, 0x1_0000][[2, 4, 10].iter().position(|end| *end == at)?];
     assert!(length >= least, "{length} is not told in its shortest form");
     let start = if from_server { at } else { at + 4 };
     let end = start + usize::try_from(length).expect("an answer fits into memory");
@@ -111,16 +130,5 @@ pub(crate) fn read_frame(bytes: &mut Vec<u8>, from_server: bool) -> Option<Said>
         }
     }
     bytes.drain(..end);
-    Some(match first & 0xf {
-        0x1 => Said::Text(payload),
-        0x2 => Said::Binary(payload),
-        0x8 => Said::Close(match payload[..] {
-            [] => None,
-            [high, low, ..] => Some(u16::from_be_bytes([high, low])),
-            [_] => panic!("a close frame with one byte"),
-        }),
-        0x9 => Said::Ping(payload),
-        0xA => Said::Pong(payload),
-        opcode => panic!("an answer with opcode {opcode:#x}"),
-    })
+    Some((first, payload))
 }
