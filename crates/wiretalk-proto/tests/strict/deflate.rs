@@ -89,11 +89,7 @@ fn play(exchange: &Exchange, role: Role, config: DeflateConfig) {
         assert_eq!(subject.written.len(), 0, "{what}");
     }
     if messages[0].len() >= 1024 && !exchange.name.contains("compressed already") {
-        assert_eq!(
-            peer.compressed,
-            messages.len(),
-            "{what}: nothing was compressed"
-        );
+        assert!(peer.compressed > 0, "{what}: nothing was compressed");
     }
 }
 
