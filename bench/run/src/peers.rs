@@ -114,6 +114,48 @@ pub(crate) const PEERS: &[Peer] = &[
         program: Program::Crate("tokio-tungstenite", &[]),
         skills: &[Skill::Tls],
     },
+    Peer {
+        id: "fastwebsockets",
+        title: "fastwebsockets",
+        family: Family::Rust,
+        program: Program::Crate("fastwebsockets", &[]),
+        skills: &[],
+    },
+    Peer {
+        id: "yawc",
+        title: "yawc, flush per batch",
+        family: Family::Comparison,
+        program: Program::Crate("yawc", &[]),
+        skills: &[Skill::Deflate],
+    },
+    Peer {
+        id: "uws",
+        title: "uWebSockets",
+        family: Family::Other,
+        program: Program::Uws,
+        skills: &[Skill::Deflate, Skill::FanOut],
+    },
+    Peer {
+        id: "bun",
+        title: "Bun",
+        family: Family::Other,
+        program: Program::Bun,
+        skills: &[Skill::Deflate, Skill::FanOut],
+    },
+    Peer {
+        id: "node-ws",
+        title: "Node ws",
+        family: Family::Other,
+        program: Program::Node,
+        skills: &[Skill::Deflate, Skill::FanOut],
+    },
+    Peer {
+        id: "python-websockets",
+        title: "Python websockets",
+        family: Family::Other,
+        program: Program::Python,
+        skills: &[Skill::Deflate, Skill::FanOut],
+    },
 ];
 
 impl Peer {
