@@ -4,9 +4,10 @@
 mod common;
 mod strict;
 
-use common::{accept, dial, quiet};
-use strict::{conforms, echo};
-use tokio::net::TcpListener;
+use common::{accept, dial, header, quiet, read_head, switching};
+use strict::{Exchange, agreements, conforms, echo, exchanges_conform, kinds};
+use tokio::{io::AsyncWriteExt, net::TcpListener};
+use wiretalk_net::{Connector, DeflateConfig, Request};
 
 /// The client echoes as the cases of these numbers want it.
 async fn client_conforms(chapter: u32, numbers: &[&str]) {
@@ -18,6 +19,32 @@ async fn client_conforms(chapter: u32, numbers: &[&str]) {
         let (mut stream, _) = listener.accept().await.unwrap();
         accept(&mut stream).await;
         stream
+    })
+    .await;
+}
+
+/// The client echoes what is compressed as it agreed to.
+async fn client_exchanges(exchanges: Vec<Exchange>, deflate: DeflateConfig) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let request = Request {
+        deflate: vec![deflate],
+        ..Request::new(format!("ws://{}/", listener.local_addr().unwrap()))
+    };
+    exchanges_conform(false, exchanges, async |agreement| {
+        let request = request.clone();
+        tokio::spawn(async move {
+            let dialed = Connector::new().config(quiet()).connect(&request).await;
+            echo(dialed.unwrap().0).await;
+        });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let head = read_head(&mut stream).await;
+        let offer = header(&head, "Sec-WebSocket-Extensions").expect("an offer");
+        let answer = agreement.answer(offer);
+        let more = format!("Sec-WebSocket-Extensions: {answer}\r\n");
+        let response = switching(&head, &more);
+        stream.write_all(response.as_bytes()).await.unwrap();
+        (stream, answer)
     })
     .await;
 }
@@ -92,4 +119,16 @@ async fn many_messages_one_after_another_are_echoed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_its_sender_fragmented_is_echoed() {
     client_conforms(10, &[""]).await;
+}
+
+/// RFC 7692 7.2, 8; suite 12.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_payloads_of_all_kinds_and_lengths_are_echoed() {
+    client_exchanges(kinds(), DeflateConfig::with_context_takeover()).await;
+}
+
+/// RFC 7692 7.1; suite 13.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compression_is_as_was_agreed_on() {
+    client_exchanges(agreements(), DeflateConfig::default()).await;
 }

@@ -4,8 +4,9 @@
 mod common;
 mod strict;
 
-use common::{Server, quiet, raw_client};
-use strict::{conforms, echo};
+use common::{Server, header, quiet, raw_client, read_head, upgrade_request};
+use strict::{Exchange, agreements, conforms, echo, exchanges_conform, kinds};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// The server echoes as the cases of these numbers want it.
 async fn server_conforms(chapter: u32, numbers: &[&str]) {
@@ -17,6 +18,28 @@ async fn server_conforms(chapter: u32, numbers: &[&str]) {
         }
     });
     conforms(true, chapter, numbers, || raw_client(address)).await;
+    echoing.abort();
+}
+
+/// The server echoes what is compressed as it agreed to.
+async fn server_exchanges(exchanges: Vec<Exchange>) {
+    let mut server = Server::start(quiet()).await;
+    let address = server.address;
+    let echoing = tokio::spawn(async move {
+        loop {
+            tokio::spawn(echo(server.next().await));
+        }
+    });
+    exchanges_conform(true, exchanges, async |agreement| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let offer = format!("Sec-WebSocket-Extensions: {}\r\n", agreement.offer());
+        stream.write_all(&upgrade_request(&offer)).await.unwrap();
+        let head = read_head(&mut stream).await;
+        let answer = header(&head, "Sec-WebSocket-Extensions");
+        (stream, answer.expect("the offer is accepted").to_owned())
+    })
+    .await;
     echoing.abort();
 }
 
@@ -90,4 +113,16 @@ async fn many_messages_one_after_another_are_echoed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_its_sender_fragmented_is_echoed() {
     server_conforms(10, &[""]).await;
+}
+
+/// RFC 7692 7.2, 8; suite 12.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compressed_payloads_of_all_kinds_and_lengths_are_echoed() {
+    server_exchanges(kinds()).await;
+}
+
+/// RFC 7692 7.1; suite 13.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compression_is_as_was_agreed_on() {
+    server_exchanges(agreements()).await;
 }

@@ -1,5 +1,8 @@
 //! The strictness cases of wiretalk-proto, played over TCP by a peer that knows no WebSocket library.
 
+// Each role takes what it needs of this.
+#![allow(dead_code)]
+
 #[path = "../../../wiretalk-proto/tests/strict/cases/mod.rs"]
 mod cases;
 
@@ -11,7 +14,8 @@ use tokio::{
 };
 use wiretalk_net::WebSocket;
 
-use self::cases::{Case, Cut, Said, read_frame, write};
+pub(crate) use self::cases::deflate::{Agreement, Exchange, agreements, kinds};
+use self::cases::{Case, Cut, Said, deflate::Peer, read_frame, write};
 use crate::common::soon;
 
 /// Plays the cases of a chapter whose number in the suite begins with one of these, each over a stream of its own after
@@ -31,6 +35,51 @@ pub(crate) async fn conforms<F: Future<Output = TcpStream>>(
         count += 1;
     }
     assert!(count > 0, "there is no such case");
+}
+
+/// Plays exchanges of compressed messages, each over a stream of its own. `connect` does the handshake that the
+/// agreement wants, and gives the element of `Sec-WebSocket-Extensions` that was answered, too.
+pub(crate) async fn exchanges_conform<F: Future<Output = (TcpStream, String)>>(
+    server: bool,
+    exchanges: Vec<Exchange>,
+    connect: impl Fn(Agreement) -> F,
+) {
+    for exchange in exchanges {
+        let (stream, answer) = connect(exchange.agreement).await;
+        soon(exchange_messages(&exchange, server, stream, &answer)).await;
+    }
+}
+
+async fn exchange_messages(exchange: &Exchange, server: bool, stream: TcpStream, answer: &str) {
+    let what = format!(
+        "suite {}, RFC 7692: {} ({answer})",
+        exchange.suite, exchange.name
+    );
+    let (mut from, mut to) = stream.into_split();
+    let mut peer = Peer::new(server, answer);
+    let mut input = Vec::new();
+    for (index, message) in exchange.messages().into_iter().enumerate() {
+        let mut wire = Vec::new();
+        for piece in peer.frames(exchange, &message) {
+            write(&piece, server, &mut wire);
+        }
+        to.write_all(&wire).await.unwrap();
+        let echo = loop {
+            if let Some(echo) = peer.read(exchange, &mut input) {
+                break echo;
+            }
+            let read = from.read_buf(&mut input).await;
+            assert!(matches!(read, Ok(read) if read > 0), "{what}: {read:?}");
+        };
+        assert!(echo == message, "{what}: message {index}");
+    }
+    assert!(
+        exchange.name.contains("compressed already")
+            || exchange.name.contains("messages of 16 ")
+            || exchange.name.contains("messages of 64 ")
+            || peer.compressed > 0,
+        "{what}: nothing was compressed"
+    );
 }
 
 /// Echoes every message until the connection has ended.
