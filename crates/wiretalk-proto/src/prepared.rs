@@ -91,12 +91,9 @@ impl Prepared {
     /// The message compressed, for a window of that size.
     pub(crate) fn compressed(&self, window_bits: u8, level: u8, codecs: &mut Codecs) -> &Framed {
         let mut compress = |window_bits| {
-            let mut deflater = codecs.take_deflater(window_bits, level);
-            let framed = codecs.compress(&mut deflater, self.payload_bytes(), true, |data| {
+            codecs.compress_message(window_bits, level, self.payload_bytes(), |data| {
                 Framed::new(self.inner.kind, RSV1, data)
-            });
-            codecs.give_deflater(deflater);
-            framed
+            })
         };
         let (bits, framed) = self
             .inner

@@ -312,17 +312,25 @@ impl Sender {
         lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) {
-        let mut deflater = self.take_deflater(recipe, lent.codecs);
         let Lent { keys, codecs } = lent;
-        codecs.compress(&mut deflater, payload, true, |data| {
-            let is_smaller = data.len() < payload.len();
-            if is_smaller || recipe.takes_over || !recipe.only_if_smaller {
+        let Recipe {
+            window_bits, level, ..
+        } = recipe;
+        if recipe.takes_over {
+            let mut deflater = self.take_deflater(recipe, codecs);
+            codecs.compress(&mut deflater, payload, true, |data| {
                 self.frame_with(kind.opcode(), true, RSV1, data, *keys, out);
-            } else {
-                self.frame(kind.opcode(), true, payload, *keys, out);
-            }
-        });
-        self.give_deflater(deflater, recipe, codecs);
+            });
+            self.deflater = Some(deflater);
+        } else {
+            codecs.compress_message(window_bits, level, payload, |data| {
+                if data.len() < payload.len() || !recipe.only_if_smaller {
+                    self.frame_with(kind.opcode(), true, RSV1, data, *keys, out);
+                } else {
+                    self.frame(kind.opcode(), true, payload, *keys, out);
+                }
+            });
+        }
     }
 
     fn take_deflater(&mut self, recipe: Recipe, codecs: &mut Codecs) -> Box<Deflater> {

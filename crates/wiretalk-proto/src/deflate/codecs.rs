@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::deflater::{Deflater, Scratch};
 use super::inflater::Inflater;
+use super::short;
 use crate::connection::Assembled;
 use crate::mask::MaskKeys;
 
@@ -40,6 +41,7 @@ pub struct Codecs {
     buffered: usize,
     inflated: Vec<u8>,
     compressed: Scratch,
+    table: short::Table,
 }
 
 impl Codecs {
@@ -135,6 +137,25 @@ impl Codecs {
             self.inflated = vec![0; INFLATED_AT_ONCE];
         }
         &mut self.inflated
+    }
+
+    /// Compresses a message that stands for itself, and hands its data, as they are on the wire, to `take`.
+    pub(crate) fn compress_message<T>(
+        &mut self,
+        window_bits: u8,
+        level: u8,
+        payload: &[u8],
+        take: impl FnOnce(&[u8]) -> T,
+    ) -> T {
+        if level == 1 && payload.len() <= short::LONGEST {
+            let room = self.compressed.at_least(short::room(payload.len()));
+            let length = short::compress(payload, window_bits, &mut self.table, room);
+            return take(&room[..length]);
+        }
+        let mut deflater = self.take_deflater(window_bits, level);
+        let taken = self.compress(&mut deflater, payload, true, take);
+        self.give_deflater(deflater);
+        taken
     }
 
     /// Compresses into the scratch that is kept here, and hands what came out to `take`.

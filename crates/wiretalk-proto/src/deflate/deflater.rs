@@ -131,6 +131,14 @@ impl Scratch {
         &mut self.bytes[self.filled..]
     }
 
+    /// At least `length` bytes, filled with anything.
+    pub(super) fn at_least(&mut self, length: usize) -> &mut [u8] {
+        if self.bytes.len() < length {
+            self.bytes.resize(length.max(FIRST_ROOM), 0);
+        }
+        &mut self.bytes
+    }
+
     /// Gives back what is over `limit` bytes.
     pub(super) fn shrink(&mut self, limit: usize) {
         if self.bytes.len() > limit {

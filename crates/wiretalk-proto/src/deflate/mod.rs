@@ -8,6 +8,7 @@ mod codecs;
 mod deflater;
 mod inflater;
 mod negotiation;
+mod short;
 
 pub use codecs::{Codecs, Lent};
 pub(crate) use deflater::Deflater;
