@@ -86,7 +86,13 @@ impl Connection {
         }
     }
 
-    pub(crate) fn stream(&self) -> &Stream {
-        &self.stream
+    /// The stream itself, for what is in no script.
+    pub(crate) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// Ends the connection with a reset, so that no port is left waiting.
+    pub(crate) fn reset(self) -> io::Result<()> {
+        self.stream.reset()
     }
 }

@@ -4,6 +4,8 @@
 mod connect;
 mod connection;
 mod echo;
+mod fan_out;
+mod idle;
 mod replies;
 mod script;
 mod window;
@@ -11,6 +13,7 @@ mod window;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use measure::Report;
 
 use crate::{
     connect::{Target, trust},
@@ -35,7 +38,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Mode {
     /// Each connection keeps some messages in flight to a server that sends them back.
-    Echo(Echo),
+    Echo(Traffic),
+    /// What one connection sends comes back on all; the next burst leaves when everyone has the last.
+    FanOut(Traffic),
+    /// Connections that do nothing after one message each, until a line comes on standard input.
+    Idle(Idle),
 }
 
 #[derive(Args)]
@@ -74,7 +81,7 @@ struct Time {
 }
 
 #[derive(Args)]
-struct Echo {
+struct Traffic {
     #[command(flatten)]
     server: Server,
     #[command(flatten)]
@@ -85,9 +92,21 @@ struct Echo {
     /// The payload of a message, in bytes.
     #[arg(long, default_value_t = 32)]
     size: usize,
-    /// Messages in flight on each connection.
+    /// Messages in flight on each connection; for a fan-out, in a burst.
     #[arg(long, default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     in_flight: usize,
+}
+
+#[derive(Args)]
+struct Idle {
+    #[command(flatten)]
+    server: Server,
+    /// How many connections.
+    #[arg(long, default_value_t = 18_000)]
+    connections: usize,
+    /// The payload of the message, in bytes.
+    #[arg(long, default_value_t = 32)]
+    size: usize,
 }
 
 impl Server {
@@ -122,8 +141,11 @@ impl Time {
 }
 
 fn main() -> ExitCode {
+    raise_descriptor_limit();
     let result = match Cli::parse().mode {
-        Mode::Echo(mode) => run_echo(&mode),
+        Mode::Echo(mode) => traffic(&mode, echo::run),
+        Mode::FanOut(mode) => traffic(&mode, fan_out::run),
+        Mode::Idle(mode) => hold(&mode),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -134,14 +156,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_echo(mode: &Echo) -> Result<(), Failure> {
-    raise_descriptor_limit();
+fn traffic(
+    mode: &Traffic,
+    run: impl FnOnce(&Target, &Script, usize, usize, Duty) -> Result<Report, Failure>,
+) -> Result<(), Failure> {
     let script = Script::new(mode.server.kind(), mode.size, mode.in_flight)?;
     let duty = mode.time.duty(mode.server.pid)?;
     let target = mode.server.target()?;
-    let report = echo::run(&target, &script, mode.connections, mode.in_flight, duty)?;
+    let report = run(&target, &script, mode.connections, mode.in_flight, duty)?;
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
+}
+
+fn hold(mode: &Idle) -> Result<(), Failure> {
+    let script = Script::new(mode.server.kind(), mode.size, 1)?;
+    idle::run(&mode.server.target()?, &script, mode.connections)
 }
 
 /// As many descriptors as this process may have.

@@ -139,7 +139,7 @@ fn turn(place: &Place, plan: &Plan, row: &Row, peer: &Peer) -> Result<Sample, Fa
     };
     let server = place.start(peer, &wish)?;
     let result = match row.table {
-        Table::Memory => memory(place, row, &server, &wish),
+        Table::Memory => memory(place, row, peer, &server, &wish),
         _ => traffic(place, plan, row, peer, &server),
     };
     result.map_err(|failure| {
@@ -192,7 +192,13 @@ fn traffic(
     })
 }
 
-fn memory(place: &Place, row: &Row, server: &Server, wish: &Wish) -> Result<Sample, Failure> {
+fn memory(
+    place: &Place,
+    row: &Row,
+    peer: &Peer,
+    server: &Server,
+    wish: &Wish,
+) -> Result<Sample, Failure> {
     let idle = |connections: usize| {
         let mut command = place.load();
         command.arg("idle").args(server.arguments());
@@ -200,6 +206,9 @@ fn memory(place: &Place, row: &Row, server: &Server, wish: &Wish) -> Result<Samp
         command.arg("--size").arg(row.size.to_string());
         if wish.deflate {
             command.arg("--deflate");
+        }
+        if peer.is_raw() {
+            command.arg("--raw");
         }
         if let Some((certificate, _)) = &wish.tls {
             command.arg("--tls").arg(certificate);
