@@ -90,3 +90,44 @@ fn every_case_of_the_suite_has_its_counterpart() {
     }
     assert_eq!(of_the_suite, ours);
 }
+
+/// docs/conformance.md tells of every chapter, and the tests that it names exist.
+#[test]
+fn the_tests_that_the_docs_name_exist() {
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let docs = std::fs::read_to_string(format!("{crates}/../docs/conformance.md")).unwrap();
+    let mut named = 0;
+    for name in docs.split('`').filter(|text| text.contains(".rs::")) {
+        let (file, test) = name.split_once("::").unwrap();
+        let source = std::fs::read_to_string(format!("{crates}/wiretalk-{file}"));
+        let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(
+            source.contains(&format!("fn {test}(")),
+            "{name} is not there"
+        );
+        named += 1;
+    }
+    assert!(named > 90, "only {named} tests are named");
+
+    // The suite's numbers stand in the third of four columns.
+    let told: Vec<&str> = docs
+        .lines()
+        .filter_map(|line| {
+            let columns: Vec<_> = line.trim_matches('|').split(" | ").collect();
+            (columns.len() == 4).then(|| columns[2])
+        })
+        .flat_map(|column| column.split(',').map(str::trim))
+        .collect();
+    for (chapter, _) in CHAPTERS {
+        let is_told = |told: &&str| {
+            chapter
+                .strip_prefix(*told)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let told = told.iter().filter(|told| !told.is_empty());
+        assert!(
+            told.into_iter().any(is_told),
+            "nothing is said of {chapter}"
+        );
+    }
+}
