@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::apply;
+use super::{BLOCK, LONG, apply};
 
 /// Section 5.3 to the letter: byte i is XORed with byte i modulo 4 of the key.
 fn by_the_letter(payload: &[u8], key: [u8; 4], offset: u64) -> Vec<u8> {
@@ -56,5 +56,25 @@ proptest! {
         apply(left, key, 0);
         apply(right, key, cut as u64);
         prop_assert_eq!(pieces, whole);
+    }
+}
+
+/// The loop for wide registers against the definition, at lengths around its blocks and at any alignment.
+#[test]
+fn long_payloads_are_masked_byte_for_byte_as_section_5_3_says() {
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    for length in [LONG - 1, LONG, LONG + 1, LONG + BLOCK - 1, 3 * LONG + 5] {
+        for skip in 0..4 {
+            let original: Vec<u8> = (0..length + skip).map(|at| (at * 7) as u8).collect();
+            let mut payload = original.clone();
+            apply(&mut payload[skip..], key, 3);
+            for (at, (masked, byte)) in payload[skip..].iter().zip(&original[skip..]).enumerate() {
+                assert_eq!(
+                    *masked,
+                    byte ^ key[(at + 3) % 4],
+                    "length {length}, byte {at}"
+                );
+            }
+        }
     }
 }
