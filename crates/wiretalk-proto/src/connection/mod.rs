@@ -13,7 +13,7 @@ use crate::mask::MaskKeys;
 use crate::opcode::{MessageKind, OpCode};
 use crate::prepared::Prepared;
 use receive::{Outcome, Receiver};
-use send::Sender;
+use send::{Sender, Wish};
 
 /// Which end of the connection we are: a client masks what it sends, a server does not (section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,7 +158,7 @@ impl Connection {
             role,
             config,
             receiver: Receiver::default(),
-            sender: Sender::new(role, config.deflate),
+            sender: Sender::new(role),
             close_received: false,
             failure: None,
             ended: false,
@@ -316,8 +316,9 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
+        let wish = self.wish(compression);
         self.sender
-            .message(MessageKind::Text, text.as_bytes(), compression, lent, out)
+            .message(MessageKind::Text, text.as_bytes(), wish, lent, out)
     }
 
     /// Appends a binary message to `out`, in one frame.
@@ -332,8 +333,9 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
+        let wish = self.wish(compression);
         self.sender
-            .message(MessageKind::Binary, payload, compression, lent, out)
+            .message(MessageKind::Binary, payload, wish, lent, out)
     }
 
     /// Appends a message whose payload is known to be of that kind to `out`, in one frame. Whoever sends text answers
@@ -350,13 +352,14 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
-        self.sender.message(kind, payload, compression, lent, out)
+        let wish = self.wish(compression);
+        self.sender.message(kind, payload, wish, lent, out)
     }
 
     /// Whether a message of `length` bytes is compressed if it is sent that way.
     #[must_use]
     pub fn compresses(&self, compression: Compression, length: usize) -> bool {
-        self.sender.compresses(compression, length)
+        self.wish(compression).compresses(self.role, length)
     }
 
     /// Appends only the header of a message of one frame to `out`; the caller writes `length` bytes of payload behind
@@ -391,7 +394,8 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.may_send()?;
-        self.sender.prepared(message, compression, lent, out)
+        let wish = self.wish(compression);
+        self.sender.prepared(message, wish, lent, out)
     }
 
     /// What [`send_prepared`](Self::send_prepared) would append, if that is what the message has for every receiver; so
@@ -407,7 +411,8 @@ impl Connection {
         codecs: &mut Codecs,
     ) -> Result<Option<&'m Bytes>, SendError> {
         self.may_send()?;
-        self.sender.prepared_wire(message, compression, codecs)
+        let wish = self.wish(compression);
+        self.sender.prepared_wire(message, wish, codecs)
     }
 
     /// Appends one fragment of a message to `out`. The first call begins a message, the one with `fin` ends it; all
@@ -432,8 +437,8 @@ impl Connection {
         if !ends_message {
             self.may_send()?;
         }
-        self.sender
-            .fragment(kind, payload, fin, compression, lent, out)
+        let wish = self.wish(compression);
+        self.sender.fragment(kind, payload, fin, wish, lent, out)
     }
 
     /// Appends a ping to `out`.
@@ -538,6 +543,13 @@ impl Connection {
         self.failure = Some(error);
         self.receiver.abandon(codecs);
         error
+    }
+
+    fn wish(&self, compression: Compression) -> Wish {
+        Wish {
+            compression,
+            deflate: self.config.deflate,
+        }
     }
 
     /// Whether a new message or control frame may be sent.

@@ -165,7 +165,9 @@ impl Receiver {
 
     /// Gives back the buffer of the message that was told of last.
     pub(super) fn release(&mut self, codecs: &mut Codecs) {
-        if let Some(done) = self.done.take() {
+        if self.done.is_some()
+            && let Some(done) = self.done.take()
+        {
             codecs.give_back(done);
         }
     }

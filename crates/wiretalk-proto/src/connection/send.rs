@@ -21,7 +21,6 @@ pub(super) struct Sender {
     compressed: bool,
     /// A close frame was sent.
     closed: bool,
-    deflate: Option<Agreed>,
     /// Only while a compressed message is sent in fragments, or if we keep our window from message to message.
     deflater: Option<Box<Deflater>>,
 }
@@ -50,14 +49,46 @@ struct Recipe {
     only_if_smaller: bool,
 }
 
+/// What a caller wants, and what was agreed.
+#[derive(Clone, Copy)]
+pub(super) struct Wish {
+    pub(super) compression: Compression,
+    pub(super) deflate: Option<Agreed>,
+}
+
+impl Wish {
+    pub(super) fn compresses(self, role: Role, length: usize) -> bool {
+        matches!(self.form(role, Some(length)), Form::Compressed(_))
+    }
+
+    /// How a message of that length is sent, or one of unknown length.
+    fn form(self, role: Role, length: Option<usize>) -> Form {
+        let Some(agreed) = self.deflate else {
+            return Form::Plain;
+        };
+        let is_long = length.is_none_or(|length| length >= agreed.threshold());
+        match (self.compression, agreed.window_bits(role)) {
+            (Compression::Never, _) | (_, None) => Form::Plain,
+            (Compression::Auto, _) if !is_long => Form::Plain,
+            (Compression::Auto | Compression::Always, Some(window_bits)) => {
+                Form::Compressed(Recipe {
+                    window_bits,
+                    level: agreed.level(),
+                    takes_over: agreed.takes_over(role),
+                    only_if_smaller: self.compression == Compression::Auto,
+                })
+            }
+        }
+    }
+}
+
 impl Sender {
-    pub(super) fn new(role: Role, deflate: Option<Agreed>) -> Self {
+    pub(super) fn new(role: Role) -> Self {
         Self {
             role,
             message: None,
             compressed: false,
             closed: false,
-            deflate,
             deflater: None,
         }
     }
@@ -75,14 +106,14 @@ impl Sender {
         &mut self,
         kind: MessageKind,
         payload: &[u8],
-        compression: Compression,
+        wish: Wish,
         lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         if self.is_mid_message() {
             return Err(SendError::MidMessage);
         }
-        match self.form(compression, Some(payload.len())) {
+        match wish.form(self.role, Some(payload.len())) {
             Form::Plain => self.frame(kind.opcode(), true, payload, lent.keys, out),
             Form::Compressed(recipe) => self.compress(kind, payload, recipe, lent, out),
         }
@@ -106,14 +137,14 @@ impl Sender {
     pub(super) fn prepared(
         &mut self,
         message: &Prepared,
-        compression: Compression,
+        wish: Wish,
         lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         if self.is_mid_message() {
             return Err(SendError::MidMessage);
         }
-        match self.form(compression, Some(message.payload_bytes().len())) {
+        match wish.form(self.role, Some(message.payload_bytes().len())) {
             Form::Compressed(recipe) if recipe.takes_over => {
                 self.compress(message.kind(), message.payload_bytes(), recipe, lent, out);
             }
@@ -142,7 +173,7 @@ impl Sender {
     pub(super) fn prepared_wire<'m>(
         &self,
         message: &'m Prepared,
-        compression: Compression,
+        wish: Wish,
         codecs: &mut Codecs,
     ) -> Result<Option<&'m Bytes>, SendError> {
         if self.is_mid_message() {
@@ -150,7 +181,7 @@ impl Sender {
         }
         match (
             self.role,
-            self.form(compression, Some(message.payload_bytes().len())),
+            wish.form(self.role, Some(message.payload_bytes().len())),
         ) {
             (Role::Client, _) => Ok(None),
             (_, Form::Compressed(recipe)) if recipe.takes_over => Ok(None),
@@ -163,7 +194,7 @@ impl Sender {
         kind: MessageKind,
         payload: &[u8],
         fin: bool,
-        compression: Compression,
+        wish: Wish,
         lent: &mut Lent<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
@@ -188,12 +219,17 @@ impl Sender {
             }
         }
         if is_first && fin {
-            return self.message(kind, payload, compression, lent, out);
+            return self.message(kind, payload, wish, lent, out);
         }
         let form = if is_first {
-            self.form(compression, None)
+            wish.form(self.role, None)
         } else if self.compressed {
-            self.form(Compression::Always, None)
+            let compression = Compression::Always;
+            Wish {
+                compression,
+                ..wish
+            }
+            .form(self.role, None)
         } else {
             Form::Plain
         };
@@ -271,35 +307,11 @@ impl Sender {
         )
     }
 
-    pub(super) fn compresses(&self, compression: Compression, length: usize) -> bool {
-        matches!(self.form(compression, Some(length)), Form::Compressed(_))
-    }
-
     /// Drops the compressor, unless it is in the middle of a message. Its window is lost, which the peer need not know:
     /// what comes next does not refer to it.
     pub(super) fn release_deflater(&mut self) {
         if !self.is_mid_message() {
             self.deflater = None;
-        }
-    }
-
-    /// How a message of that length is sent, or one of unknown length.
-    fn form(&self, compression: Compression, length: Option<usize>) -> Form {
-        let Some(agreed) = &self.deflate else {
-            return Form::Plain;
-        };
-        let is_long = length.is_none_or(|length| length >= agreed.threshold());
-        match (compression, agreed.window_bits(self.role)) {
-            (Compression::Never, _) | (_, None) => Form::Plain,
-            (Compression::Auto, _) if !is_long => Form::Plain,
-            (Compression::Auto | Compression::Always, Some(window_bits)) => {
-                Form::Compressed(Recipe {
-                    window_bits,
-                    level: agreed.level(),
-                    takes_over: agreed.takes_over(self.role),
-                    only_if_smaller: compression == Compression::Auto,
-                })
-            }
         }
     }
 
