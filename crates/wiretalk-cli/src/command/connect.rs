@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::time::{Instant, sleep_until};
 use wiretalk_engine::record::show;
 use wiretalk_net::{
-    CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Sender,
+    CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Response, Sender,
 };
 
 use crate::exit::Exit;
@@ -27,6 +27,7 @@ Examples:
   wiretalk connect wss://example.org/ws -H 'Authorization: Bearer …' -s chat
   echo hello | wiretalk connect localhost:4000        send, print what comes, close
   wiretalk connect localhost:4000 -x hello -n 1       send, print one message, close
+  wiretalk connect localhost:4000 --compress          compress, and say what was agreed on
 
 A line is a message. At the end of the input the connection stays open until no message has come
 for the time of --wait; then it is closed with 1000. On a terminal Ctrl-D closes.
@@ -52,6 +53,9 @@ pub(crate) struct Connect {
     /// Send an Origin header
     #[arg(short = 'o', long, value_name = "ORIGIN")]
     origin: Option<String>,
+    /// Offer permessage-deflate, and compress if the server agrees
+    #[arg(long)]
+    compress: bool,
     /// Believe any certificate of the server
     #[arg(short = 'k', long)]
     insecure: bool,
@@ -98,14 +102,15 @@ impl Connect {
             headers: self.headers.clone(),
             subprotocols: self.subprotocols.clone(),
             origin: self.origin.clone(),
+            deflate: super::offers(self.compress),
         };
         let mut interrupts = Interrupts::listen();
         let connected = tokio::select! {
             connected = connector.connect(&request) => connected,
             () = interrupts.next() => return Exit::INTERRUPTED,
         };
-        let socket = match connected {
-            Ok((socket, _)) => socket,
+        let (socket, response) = match connected {
+            Ok(connected) => connected,
             Err(error) => return refused(&error),
         };
         let input = if self.execute.is_empty() {
@@ -114,16 +119,27 @@ impl Connect {
             Input::given(self.execute.clone())
         };
         let output = Output::new(&input, self.quiet);
-        output.note(&match socket.subprotocol() {
-            Some(name) => {
-                let name = show(name.as_bytes(), false, 200);
-                format!("connected to {} (subprotocol {name})", self.url)
-            }
-            None => format!("connected to {}", self.url),
-        });
+        output.note(&self.connected(&response));
         let (sender, receiver) = socket.split();
         self.converse(sender, receiver, input, &output, &mut interrupts)
             .await
+    }
+
+    /// Where to, and what was agreed on.
+    fn connected(&self, response: &Response) -> String {
+        let subprotocol = response.subprotocol.as_ref().map(|name| {
+            let name = show(name.as_bytes(), false, 200);
+            format!("subprotocol {name}")
+        });
+        let compression = match response.headers.get("sec-websocket-extensions") {
+            Some(agreed) => Some(show(agreed, false, 200)),
+            None => self.compress.then(|| "not compressed".to_owned()),
+        };
+        let agreed: Vec<String> = subprotocol.into_iter().chain(compression).collect();
+        match &agreed[..] {
+            [] => format!("connected to {}", self.url),
+            agreed => format!("connected to {} ({})", self.url, agreed.join(", ")),
+        }
     }
 
     fn connector(&self) -> Result<Connector, String> {

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 use wiretalk_engine::record::show;
+use wiretalk_net::DeflateConfig;
 use wiretalk_talk::{Bindings, Value};
 
 use crate::exit::Exit;
@@ -95,6 +96,15 @@ fn in_runtime(command: impl Future<Output = Exit>) -> Exit {
             terminal::error(&format!("the system gives no threads: {error}"));
             Exit::FAILED
         }
+    }
+}
+
+/// What a client offers that is told to `--compress`: what browsers do, so that a server answers as it does to them.
+fn offers(compress: bool) -> Vec<DeflateConfig> {
+    if compress {
+        vec![DeflateConfig::with_context_takeover()]
+    } else {
+        Vec::new()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use wiretalk_engine::serve::{Echo, Mock, Options, Server};
 use wiretalk_engine::{SystemWorld, load};
+use wiretalk_net::DeflateConfig;
 use wiretalk_net::server::TlsConfig;
 use wiretalk_talk::player::Setup;
 use wiretalk_talk::{Role, Value};
@@ -25,6 +26,8 @@ Examples:
   wiretalk serve chat.talk -v                  answer as the talk says, and show every message
   wiretalk serve chat.talk --listen 127.0.0.1:0
   wiretalk serve chat.talk --cert cert.pem --key key.pem
+  wiretalk serve --echo --no-compress          never agree to permessage-deflate
+  wiretalk serve --echo --message-timeout 5    close clients that take longer to send a message
 
 {}", Exit::HELP))]
 pub(crate) struct Serve {
@@ -52,9 +55,15 @@ pub(crate) struct Serve {
     /// How long a client may take to answer a ping before it is dropped, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     ping_timeout: Duration,
-    /// The largest message that is taken, in bytes
+    /// The largest message that is taken, in bytes; of a compressed one, once it is inflated
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
     max_message: usize,
+    /// How long a message may take from its first byte to its last, in seconds; 0 for as long as it likes
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    message_timeout: Duration,
+    /// Do not compress: by default permessage-deflate is agreed to with clients that offer it
+    #[arg(long)]
+    no_compress: bool,
     /// Serve TLS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -95,6 +104,8 @@ impl Serve {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             message_size: self.max_message,
+            message_timeout: self.message_timeout,
+            deflate: (!self.no_compress).then(DeflateConfig::default),
             ..Options::default()
         };
         match &self.file {

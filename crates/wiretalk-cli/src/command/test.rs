@@ -19,6 +19,7 @@ Examples:
   wiretalk test chat.talk
   wiretalk test tests/*.talk --set url=wss://staging.example/ws
   WIRETALK_SET_token=… wiretalk test chat.talk
+  wiretalk test chat.talk --compress           the same over permessage-deflate
 
 {}", Exit::HELP))]
 pub(crate) struct Test {
@@ -31,6 +32,9 @@ pub(crate) struct Test {
     /// How many tests run at the same time
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     jobs: usize,
+    /// Offer permessage-deflate, and compress if the server agrees
+    #[arg(long)]
+    compress: bool,
     /// Believe any certificate of a server
     #[arg(short = 'k', long)]
     insecure: bool,
@@ -74,6 +78,7 @@ impl Test {
             jobs: self.jobs,
             insecure: self.insecure,
             root_certificates,
+            deflate: super::offers(self.compress),
         };
         tokio::select! {
             exit = run(&plans, &options) => exit,

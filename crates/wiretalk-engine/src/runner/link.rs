@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
-use wiretalk_net::{Connector, Event, Receiver, Request, Sender};
+use wiretalk_net::{Event, Receiver, Request, Sender};
 use wiretalk_talk::player::{ConnectionId, HandshakeResponse, Incoming, Time};
+
+use super::Dialer;
 
 /// Payload bytes that may wait to be looked at, over all connections of a test.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
@@ -74,12 +76,12 @@ impl Outlet {
 
 /// Dials, and reads until the connection is gone.
 pub(super) async fn link(
-    connector: Arc<Connector>,
+    dialer: Arc<Dialer>,
     request: Request,
     connection: ConnectionId,
     outlet: Outlet,
 ) {
-    match connector.connect(&request).await {
+    match dialer.dial(request).await {
         Ok((socket, response)) => {
             let (sender, receiver) = socket.split();
             let response = HandshakeResponse {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
-use wiretalk_net::{Config, Connector};
+use wiretalk_net::{Config, Connector, DeflateConfig, Error, Request, Response, WebSocket};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{Outcome, Plan};
 
@@ -25,6 +25,8 @@ pub struct Options {
     pub insecure: bool,
     /// Root certificates to trust beside those of the system, as PEM.
     pub root_certificates: Option<Vec<u8>>,
+    /// What each handshake offers of permessage-deflate (RFC 7692), the best liked first.
+    pub deflate: Vec<DeflateConfig>,
 }
 
 impl Default for Options {
@@ -34,6 +36,7 @@ impl Default for Options {
             jobs: 64,
             insecure: false,
             root_certificates: None,
+            deflate: Vec::new(),
         }
     }
 }
@@ -84,9 +87,9 @@ pub async fn run(
     plans: &[Arc<Plan>],
     options: &Options,
     mut on_result: impl FnMut(TestResult),
-) -> Result<Summary, wiretalk_net::Error> {
+) -> Result<Summary, Error> {
     let began = Instant::now();
-    let connector = Arc::new(connector(options)?);
+    let dialer = Arc::new(Dialer::new(options)?);
     let mut running = JoinSet::new();
     let mut summary = Summary::default();
     let mut take = |result: Result<TestResult, tokio::task::JoinError>, summary: &mut Summary| {
@@ -121,7 +124,7 @@ pub async fn run(
                 title: title.to_owned(),
                 line,
                 variables: options.variables.clone(),
-                connector: Arc::clone(&connector),
+                dialer: Arc::clone(&dialer),
             };
             running.spawn(test.run());
         }
@@ -133,15 +136,39 @@ pub async fn run(
     Ok(summary)
 }
 
-fn connector(options: &Options) -> Result<Connector, wiretalk_net::Error> {
+/// Opens the connections of every test.
+struct Dialer {
+    connector: Connector,
+    deflate: Vec<DeflateConfig>,
+}
+
+impl Dialer {
+    fn new(options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            connector: connector(options)?,
+            deflate: options.deflate.clone(),
+        })
+    }
+
+    /// Asks for a connection, and offers what the run offers.
+    async fn dial(&self, request: Request) -> Result<(WebSocket, Response), Error> {
+        let deflate = self.deflate.clone();
+        self.connector
+            .connect(&Request { deflate, ..request })
+            .await
+    }
+}
+
+fn connector(options: &Options) -> Result<Connector, Error> {
     let config = Config {
         // The talk says what is answered to pings and closes; what it leaves out, the player does by itself.
         auto_pong: false,
         auto_close: false,
         ping_interval: None,
+        // The lines' own timeouts end what takes too long, a message as well as a handshake.
+        message_timeout: None,
         // A server that does not finish the close handshake must not hold up the run.
         close_timeout: Duration::from_secs(1),
-        // The talk's own timeout ends a handshake that takes too long.
         handshake_timeout: Duration::from_secs(24 * 3600),
         ..Config::default()
     };

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use wiretalk_net::{CloseCode, Connector, Request, Sender};
+use wiretalk_net::{CloseCode, Request, Sender};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{
     Action, ConnectionId, Fault, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
 };
 
-use super::TestResult;
 use super::link::{Outlet, Signal, Told, link, outlet};
+use super::{Dialer, TestResult};
 use crate::SystemWorld;
 use crate::record::{Direction, Kind, Log, Record, without_query_values};
 
@@ -32,7 +32,7 @@ pub(super) struct Test {
     pub(super) title: String,
     pub(super) line: usize,
     pub(super) variables: Bindings,
-    pub(super) connector: Arc<Connector>,
+    pub(super) dialer: Arc<Dialer>,
 }
 
 impl Test {
@@ -45,7 +45,7 @@ impl Test {
         let (outlet, told) = outlet(began);
         let mut session = Session {
             player: Player::test(Arc::clone(&self.plan), self.index, setup),
-            connector: self.connector,
+            dialer: self.dialer,
             began,
             outlet,
             told,
@@ -74,7 +74,7 @@ impl Test {
 
 struct Session {
     player: Player,
-    connector: Arc<Connector>,
+    dialer: Arc<Dialer>,
     began: Instant,
     outlet: Outlet,
     told: mpsc::Receiver<Told>,
@@ -133,12 +133,11 @@ impl Session {
                     url,
                     headers,
                     subprotocols,
-                    origin: None,
+                    ..Request::default()
                 };
-                let connector = Arc::clone(&self.connector);
+                let dialer = Arc::clone(&self.dialer);
                 let outlet = self.outlet.clone();
-                self.tasks
-                    .spawn(link(connector, request, connection, outlet));
+                self.tasks.spawn(link(dialer, request, connection, outlet));
             }
             Action::Send {
                 to: Target::One(connection),
@@ -198,7 +197,17 @@ impl Session {
             Signal::Opened(opened) => {
                 let (sender, response) = *opened;
                 self.links.insert(connection, sender);
-                self.note(connection, "is open".to_owned());
+                let extensions = response
+                    .headers
+                    .iter()
+                    .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"));
+                self.note(
+                    connection,
+                    match extensions {
+                        Some((_, agreed)) => format!("is open, with {agreed}"),
+                        None => "is open".to_owned(),
+                    },
+                );
                 self.player.opened(at, connection, &response);
             }
             Signal::Refused(response) => {

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{CloseCode, Config, Error, ErrorKind, Exchange, MessageRef, WebSocket};
+use wiretalk_net::{
+    CloseCode, Config, DeflateConfig, Error, ErrorKind, Exchange, MessageRef, WebSocket,
+};
 use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
 
-use super::{Event, Host, Life, Observer, Options, Recipient, Server};
+use super::{Event, Host, Life, Observer, Options, Recipient, Server, extensions};
 
 /// How many clients there are, and the number of the last that came.
 #[derive(Debug, Default)]
@@ -20,6 +22,7 @@ struct Count {
 /// An echo server.
 pub struct Echo {
     config: Arc<Config>,
+    deflate: Option<DeflateConfig>,
     observer: Arc<dyn Observer>,
     clients: Mutex<Count>,
     stopped: watch::Sender<bool>,
@@ -33,6 +36,7 @@ impl Echo {
     pub fn new(options: &Options, observer: Arc<dyn Observer>, tell_messages: bool) -> Arc<Self> {
         Arc::new(Self {
             config: options.config(true),
+            deflate: options.deflate,
             observer,
             clients: Mutex::default(),
             stopped: watch::Sender::new(false),
@@ -49,6 +53,7 @@ impl Echo {
     async fn client(
         self: Arc<Self>,
         target: String,
+        extensions: Option<String>,
         socket: impl Future<Output = Result<WebSocket, Error>>,
     ) {
         let Ok(mut socket) = socket.await else { return };
@@ -63,6 +68,7 @@ impl Echo {
                 peer: socket.peer_addr(),
                 target: &target,
                 subprotocol: None,
+                extensions: extensions.as_deref(),
                 clients: count.now,
             });
             client
@@ -168,13 +174,14 @@ impl Host for Echo {
         upgrade: Upgrade,
     ) -> (Reply, Result<Life, String>) {
         let accepted = upgrade.accept(AcceptOptions {
+            deflate: self.deflate,
             config: Arc::clone(&self.config),
             ..AcceptOptions::default()
         });
         match accepted {
             Ok((reply, socket)) => {
                 let target = request.uri.to_string();
-                let life = Arc::clone(self).client(target, socket);
+                let life = Arc::clone(self).client(target, extensions(&reply), socket);
                 (reply, Ok(Box::pin(life)))
             }
             Err(error) => {

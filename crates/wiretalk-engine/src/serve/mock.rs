@@ -16,7 +16,7 @@ use wiretalk_talk::player::{
 use wiretalk_talk::{Bindings, Client};
 
 use super::client::{Command, client};
-use super::{Event, Host, Life, Observer, Options, Recipient, Server};
+use super::{Event, Host, Life, Observer, Options, Recipient, Server, extensions};
 use crate::SystemWorld;
 
 /// Why a talk cannot be served.
@@ -267,6 +267,7 @@ impl Host for Mock {
             upgrade.accept(AcceptOptions {
                 subprotocol: subprotocol.clone(),
                 headers,
+                deflate: self.options.deflate,
                 config: self.options.config(false),
             })
         });
@@ -279,6 +280,7 @@ impl Host for Mock {
                         peer: request.peer_addr,
                         target: &request.uri.to_string(),
                         subprotocol: subprotocol.as_deref(),
+                        extensions: extensions(&reply).as_deref(),
                         clients,
                     });
                 });

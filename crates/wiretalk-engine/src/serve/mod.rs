@@ -15,7 +15,7 @@ use wiretalk_net::server::{
     Incoming, Listener, RefusalKind, Reply, Request, ServeOptions, TlsConfig, Upgrade,
     serve_connection,
 };
-use wiretalk_net::{Config, Error};
+use wiretalk_net::{Config, DeflateConfig, Error};
 
 pub use echo::Echo;
 pub use mock::{Mock, MockError};
@@ -34,8 +34,13 @@ pub struct Options {
     pub ping_interval: Duration,
     /// See `ping_interval`.
     pub ping_timeout: Duration,
-    /// The largest message that a client may send, in bytes.
+    /// The largest message that a client may send, in bytes; of a compressed one, once it is inflated.
     pub message_size: usize,
+    /// How long a client's message may take from its first byte to its last before the client is closed with 1008;
+    /// zero: for ever.
+    pub message_timeout: Duration,
+    /// How to compress for clients that offer permessage-deflate (RFC 7692); `None`: not at all.
+    pub deflate: Option<DeflateConfig>,
     /// The bytes that may wait to be sent to one client before it is dropped as too slow.
     pub queue_size: usize,
 }
@@ -46,6 +51,8 @@ impl Default for Options {
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
             message_size: 64 * 1024 * 1024,
+            message_timeout: Duration::from_secs(120),
+            deflate: Some(DeflateConfig::default()),
             queue_size: 16 * 1024 * 1024,
         }
     }
@@ -53,17 +60,25 @@ impl Default for Options {
 
 impl Options {
     fn config(&self, automatic: bool) -> Arc<Config> {
+        let unless_zero = |time: Duration| (!time.is_zero()).then_some(time);
         let mut config = Config {
             auto_pong: automatic,
             auto_close: automatic,
-            ping_interval: (!self.ping_interval.is_zero()).then_some(self.ping_interval),
+            ping_interval: unless_zero(self.ping_interval),
             ping_timeout: self.ping_timeout,
+            message_timeout: unless_zero(self.message_timeout),
             ..Config::default()
         };
         config.limits.message_size = self.message_size;
         config.limits.frame_size = self.message_size as u64;
         Arc::new(config)
     }
+}
+
+/// What the 101 agrees on beside the protocol itself: the value of `Sec-WebSocket-Extensions`.
+fn extensions(reply: &Reply) -> Option<String> {
+    let value = reply.headers().get("sec-websocket-extensions")?;
+    Some(value.to_str().ok()?.to_owned())
 }
 
 /// What a server does with the requests and clients that come to it.

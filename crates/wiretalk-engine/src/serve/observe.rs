@@ -36,6 +36,8 @@ pub enum Event<'a> {
         target: &'a str,
         /// The subprotocol agreed on.
         subprotocol: Option<&'a str>,
+        /// The extensions agreed on, as the handshake's answer names them with their parameters.
+        extensions: Option<&'a str>,
         /// How many clients there are now.
         clients: usize,
     },

@@ -115,14 +115,20 @@ impl Observer for Log {
                 peer,
                 target,
                 subprotocol,
+                extensions,
                 clients: count,
             } => {
                 let subprotocol = subprotocol.map(|name| format!(", subprotocol {}", shown(name)));
+                // Every browser agrees on the same, so it is for who looks at messages.
+                let extensions = extensions
+                    .filter(|_| self.verbose)
+                    .map(|agreed| format!(", {agreed}"));
                 self.timed(&format!(
-                    "{client} {} from {peer} to {}{} ({})",
+                    "{client} {} from {peer} to {}{}{} ({})",
                     styled(GOOD, "connected"),
                     shown_target(target),
                     subprotocol.unwrap_or_default(),
+                    extensions.unwrap_or_default(),
                     clients(*count)
                 ));
             }
