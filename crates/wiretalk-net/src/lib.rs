@@ -19,6 +19,8 @@ mod config;
 mod dial;
 mod error;
 mod message;
+#[cfg(feature = "raw")]
+pub mod raw;
 pub mod server;
 mod transport;
 mod websocket;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use common::{
-    CLOSE, PING, PONG, Server, TEXT, is_pending, masked, ms, pair, quiet, raw_client, read_frame,
-    soon,
+    CLOSE, PING, PONG, Server, TEXT, dial, is_pending, masked, ms, pair, quiet, raw_client,
+    read_frame, soon,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -335,4 +335,29 @@ async fn who_was_busy_for_long_still_finds_the_answer_to_its_close_frame() {
     let event = soon(socket.next_event()).await.unwrap();
     assert!(matches!(event, Some(Event::Close(Some(_)))), "{event:?}");
     assert_eq!(soon(socket.next_event()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_fed_waits_for_a_flush_and_never_beyond_the_bound() {
+    let mut server = Server::start(Config {
+        max_queued: 100,
+        ..quiet()
+    })
+    .await;
+    let mut client = dial(&server.url(), quiet()).await;
+    let (sender, _receiver) = server.next().await.split();
+
+    let framed = Prepared::text("one");
+    sender.try_feed_prepared(&framed).unwrap();
+    sender.try_feed("two").unwrap();
+    assert_eq!(sender.queued(), 2 * framed.wire().len());
+    let refused = sender.try_feed("x".repeat(100)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::TooSlow);
+
+    sender.try_flush().unwrap();
+    assert_eq!(sender.queued(), 0);
+    for expected in ["one", "two"] {
+        let came = soon(client.recv()).await.unwrap().unwrap();
+        assert_eq!(came, Message::from(expected));
+    }
 }

@@ -4,32 +4,37 @@
 mod common;
 mod strict;
 
+use std::net::SocketAddr;
+
 use common::{Server, header, quiet, raw_client, read_head, upgrade_request};
-use strict::{Exchange, agreements, conforms, echo, exchanges_conform, kinds};
+use strict::{Exchange, agreements, conforms, echo, echo_on_the_spot, exchanges_conform, kinds};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+/// A server that echoes on its first connection what it receives, on the second where it lies, and so on.
+async fn serve() -> SocketAddr {
+    let mut server = Server::start(quiet()).await;
+    let address = server.address;
+    tokio::spawn(async move {
+        loop {
+            tokio::spawn(echo(server.next().await));
+            tokio::spawn(echo_on_the_spot(server.next().await));
+        }
+    });
+    address
+}
 
 /// The server echoes as the cases of these numbers want it.
 async fn server_conforms(chapter: u32, numbers: &[&str]) {
-    let mut server = Server::start(quiet()).await;
-    let address = server.address;
-    let echoing = tokio::spawn(async move {
-        loop {
-            tokio::spawn(echo(server.next().await));
-        }
-    });
+    let address = serve().await;
     conforms(true, chapter, numbers, || raw_client(address)).await;
-    echoing.abort();
+    // A connection more, so that each case meets the other way to receive.
+    drop(raw_client(address).await);
+    conforms(true, chapter, numbers, || raw_client(address)).await;
 }
 
 /// The server echoes what is compressed as it agreed to.
 async fn server_exchanges(exchanges: Vec<Exchange>) {
-    let mut server = Server::start(quiet()).await;
-    let address = server.address;
-    let echoing = tokio::spawn(async move {
-        loop {
-            tokio::spawn(echo(server.next().await));
-        }
-    });
+    let address = serve().await;
     exchanges_conform(true, exchanges, async |agreement| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -40,7 +45,6 @@ async fn server_exchanges(exchanges: Vec<Exchange>) {
         (stream, answer.expect("the offer is accepted").to_owned())
     })
     .await;
-    echoing.abort();
 }
 
 /// RFC 6455 5.2, 5.6; suite 1.

@@ -4,6 +4,8 @@ mod buffers;
 mod core;
 mod exchange;
 mod keys;
+#[cfg(feature = "raw")]
+mod raw;
 mod split;
 mod timers;
 
@@ -13,6 +15,8 @@ use tokio::time::timeout;
 use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared, Role, State};
 
 use self::core::{Came, Core, Outgoing};
+#[cfg(feature = "raw")]
+pub(crate) use self::raw::Unruly;
 pub use self::{
     exchange::{Exchange, MessageRef, Replies},
     split::{Receiver, Sender},

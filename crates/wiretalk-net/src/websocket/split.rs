@@ -207,6 +207,34 @@ impl Sender {
         self.shared.try_send(Outgoing::Prepared(message))
     }
 
+    /// Queues a message that was framed before, without ever waiting and without writing it: what is queued in one go
+    /// leaves in one write, with [`try_flush`](Self::try_flush), the next send, or while the [`Receiver`] is polled.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
+        let mut outgoing = Outgoing::Prepared(message);
+        self.shared.act(|core, _| core.try_queue(&mut outgoing))
+    }
+
+    /// Queues a message as [`try_feed_prepared`](Self::try_feed_prepared) does.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send).
+    pub fn try_feed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        let mut outgoing = Outgoing::Message(message.into(), Compression::Auto);
+        self.shared.act(|core, _| core.try_queue(&mut outgoing))
+    }
+
+    /// Writes what is queued, as far as it goes without waiting. The rest is written while the [`Receiver`] is polled,
+    /// or by the next send.
+    ///
+    /// # Errors
+    /// How the connection ended.
+    pub fn try_flush(&self) -> Result<(), Error> {
+        self.shared.now(Core::try_flush)
+    }
+
     /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
     /// kernel. The peer's own close frame comes from [`Receiver::next_event`]; if that takes longer than
     /// [`Config::close_timeout`](crate::Config::close_timeout), the stream is dropped there.
@@ -271,7 +299,15 @@ impl Sender {
         self.shared.info.subprotocol.as_deref()
     }
 
-    async fn enqueue(&self, mut outgoing: Outgoing<'_>) -> Result<u64, Error> {
+    /// Does something with the connection that whoever receives should know of.
+    #[cfg(feature = "raw")]
+    pub(super) fn with_core<T>(&self, action: impl FnOnce(&mut Core) -> T) -> T {
+        let result = self.shared.act(|core, _| action(core));
+        self.shared.waiters.wake_all();
+        result
+    }
+
+    pub(super) async fn enqueue(&self, mut outgoing: Outgoing<'_>) -> Result<u64, Error> {
         poll_fn(|cx| {
             self.shared
                 .poll_as_sender(cx, |core, cx| core.poll_queue(&mut outgoing, cx))
@@ -284,7 +320,7 @@ impl Sender {
         self.flush_to(position).await
     }
 
-    async fn flush_to(&self, position: u64) -> Result<(), Error> {
+    pub(super) async fn flush_to(&self, position: u64) -> Result<(), Error> {
         poll_fn(|cx| {
             self.shared
                 .poll_as_sender(cx, |core, cx| core.poll_flush(position, cx))
@@ -377,15 +413,21 @@ impl Shared {
     }
 
     fn try_send(&self, mut outgoing: Outgoing<'_>) -> Result<(), Error> {
+        self.now(|core, cx| core.try_send(&mut outgoing, cx))
+    }
+
+    /// As [`act`](Self::act), for what may write: that the task has used up its share of the thread must not look like
+    /// a stream that takes no more.
+    fn now<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
         self.act(|core, cx| {
-            let mut result = Ok(());
-            // That the task has used up its share of the thread must not look like a stream that takes no more.
-            let send = coop::unconstrained(poll_fn(|cx| {
-                result = core.try_send(&mut outgoing, cx);
+            let mut action = Some(action);
+            let mut result = None;
+            let once = coop::unconstrained(poll_fn(|cx| {
+                result = action.take().map(|action| action(core, cx));
                 Poll::Ready(())
             }));
-            let _ = pin!(send).poll(cx);
-            result
+            let _ = pin!(once).poll(cx);
+            result.expect("a future that is ready at once is polled once")
         })
     }
 

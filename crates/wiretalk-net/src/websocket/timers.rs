@@ -127,6 +127,18 @@ impl Timers {
         }
     }
 
+    /// Nothing was read for a while, on purpose: that is not the peer's fault.
+    #[cfg(feature = "raw")]
+    pub(super) fn restart(&mut self) {
+        self.on_read();
+        if self.message_since.is_some() {
+            self.message_since = Some(self.last_read);
+        }
+        if let Some(deadline) = &mut self.close_deadline {
+            *deadline = later(Instant::now(), self.config.close_timeout);
+        }
+    }
+
     /// A message is whole.
     pub(super) fn on_message(&mut self) {
         self.message_since = None;

@@ -92,6 +92,20 @@ pub(crate) async fn echo(mut socket: WebSocket) {
     }
 }
 
+/// Echoes every message where it lies.
+pub(crate) async fn echo_on_the_spot(mut socket: WebSocket) {
+    loop {
+        match socket.next_exchange().await {
+            Ok(Some(mut exchange)) => {
+                let _ = exchange.replies.send_back(exchange.message);
+            }
+            Ok(None) => break,
+            // It is told once; then comes the end.
+            Err(_) => {}
+        }
+    }
+}
+
 async fn play(case: &Case, server: bool, stream: TcpStream) {
     let what = format!(
         "suite {:?}, RFC 6455 {}: {}",

@@ -5,6 +5,8 @@
 
 mod ending;
 mod output;
+#[cfg(feature = "raw")]
+mod raw;
 mod receive;
 mod send;
 
@@ -57,6 +59,8 @@ pub(super) struct Core {
     failure: Option<Error>,
     /// Counts up when the connection fails or ends, so that whoever waits should look again.
     changes: u64,
+    #[cfg(feature = "raw")]
+    faults: Option<Box<raw::Faults>>,
 }
 
 enum Phase {
@@ -102,6 +106,8 @@ impl Core {
             close_frame: None,
             failure: None,
             changes: 0,
+            #[cfg(feature = "raw")]
+            faults: None,
         }
     }
 
@@ -213,6 +219,8 @@ impl Core {
             // The queue had not moved for so long that the peer was given up.
             return Poll::Ready(());
         }
+        #[cfg(feature = "raw")]
+        ready!(self.poll_stalled(cx));
         match self.poll_read(cx) {
             Poll::Ready(Ok(0)) => {
                 self.on_end();

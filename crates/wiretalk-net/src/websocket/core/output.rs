@@ -32,6 +32,10 @@ pub(super) struct Output {
     /// Bytes at the front of `bytes` that the stream has taken.
     sent: usize,
     /// Long payloads, each with its place: behind that many of `bytes`. Boxed, since few connections ever have any.
+    #[expect(
+        clippy::box_collection,
+        reason = "the queue itself would be four times as large as the pointer to it"
+    )]
     payloads: Option<Box<VecDeque<(usize, Bytes)>>>,
     /// Bytes that were queued, that the stream took, and that it handed to the kernel, since the beginning.
     queued_total: u64,
@@ -108,6 +112,24 @@ impl Output {
             let count = self.pieces(&mut pieces);
             stream.poll_write_vectored(cx, &pieces[..count])
         };
+        if let Poll::Ready(Ok(taken)) = written {
+            self.advance(taken);
+        }
+        written
+    }
+
+    /// Hands so many bytes of what waits to the stream, or fewer.
+    #[cfg(feature = "raw")]
+    pub(super) fn poll_write_at_most(
+        &mut self,
+        stream: &mut Transport,
+        limit: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut pieces = [io::IoSlice::new(&[]); PIECES];
+        self.pieces(&mut pieces);
+        let first = &pieces[0][..pieces[0].len().min(limit)];
+        let written = Pin::new(stream).poll_write(cx, first);
         if let Poll::Ready(Ok(taken)) = written {
             self.advance(taken);
         }

@@ -44,6 +44,9 @@ pub(in crate::websocket) enum Outgoing<'a> {
     },
     Ping(&'a [u8]),
     Pong(&'a [u8]),
+    /// Bytes of no frame that the protocol knows of.
+    #[cfg(feature = "raw")]
+    Raw(&'a [u8]),
 }
 
 impl Outgoing<'_> {
@@ -55,6 +58,8 @@ impl Outgoing<'_> {
             | Self::Fragment { payload, .. }
             | Self::Ping(payload)
             | Self::Pong(payload) => payload.len(),
+            #[cfg(feature = "raw")]
+            Self::Raw(bytes) => bytes.len(),
         }
     }
 }
@@ -132,16 +137,32 @@ impl Core {
         if !self.has_room(outgoing) {
             let _ = self.poll_write(cx);
         }
+        self.try_queue(outgoing)?;
+        self.try_flush(cx)
+    }
+
+    /// Puts something into the queue if there is room for it.
+    pub(in crate::websocket) fn try_queue(
+        &mut self,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Result<(), Error> {
         if self.failure.is_none() && !self.has_room(outgoing) {
             let waiting = self.output.waiting();
             let sentence =
                 format!("the peer reads too slowly: {waiting} bytes wait to be sent to it");
             return Err(Error::new(ErrorKind::TooSlow, Blame::Peer, sentence));
         }
-        self.queue(outgoing)?;
-        match self.poll_write(cx) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Ok(()),
+        self.queue(outgoing).map(|_| ())
+    }
+
+    /// Writes as much as goes without waiting.
+    pub(in crate::websocket) fn try_flush(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        match &self.failure {
+            Some(error) => Err(error.clone()),
+            None => match self.poll_write(cx) {
+                Poll::Ready(result) => result,
+                Poll::Pending => Ok(()),
+            },
         }
     }
 
@@ -256,6 +277,10 @@ impl Core {
                 self.changes += 1;
             }
             Poll::Pending => {
+                #[cfg(feature = "raw")]
+                if self.holds_back() {
+                    return result;
+                }
                 if let Some(limit) = self.config().stall_limit() {
                     let since = *self.output.stalled_since.get_or_insert_with(Instant::now);
                     ready!(self.stall.poll_until(later(since, limit), cx));
@@ -278,7 +303,11 @@ impl Core {
         };
         let failed = |error| Error::io("sending failed", error);
         while output.waiting() > 0 {
-            let taken = ready!(output.poll_write_once(stream, cx)).map_err(failed)?;
+            #[cfg(not(feature = "raw"))]
+            let written = output.poll_write_once(stream, cx);
+            #[cfg(feature = "raw")]
+            let written = super::raw::poll_write_piece(&mut self.faults, output, stream, cx);
+            let taken = ready!(written).map_err(failed)?;
             if taken == 0 {
                 return Poll::Ready(Err(failed(io::ErrorKind::WriteZero.into())));
             }
@@ -328,6 +357,11 @@ fn frame(
         }
         Outgoing::Pong(payload) => {
             output.append(|out| protocol.send_pong(payload, &mut SystemKeys, out))
+        }
+        #[cfg(feature = "raw")]
+        Outgoing::Raw(bytes) => {
+            output.append(|out| out.extend_from_slice(bytes));
+            Ok(())
         }
     }
 }
