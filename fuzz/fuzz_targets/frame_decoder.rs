@@ -1,14 +1,16 @@
 //! Whatever a peer sends, and however the stream cuts it: the events, the error and the answers are the same as if it
 //! had come at once, and what is held back is less than a header and a control frame.
 //!
-//! The input's first byte chooses the role and the limits, the second how the stream is cut; the rest is the stream.
+//! The input's first byte chooses the role, the limits and what was agreed on permessage-deflate, the second how the
+//! stream is cut; the rest is the stream.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use wiretalk_proto::frame::{CONTROL_PAYLOAD_LIMIT, HEADER_LIMIT};
 use wiretalk_proto::{
-    Assembled, CloseCode, Codecs, Config, Connection, End, Event, Limits, ProtocolError, Role, State,
+    Assembled, CloseCode, Codecs, Config, Connection, DeflateConfig, End, Event, Limits,
+    ProtocolError, Role, State,
 };
 
 #[derive(Debug, PartialEq)]
@@ -51,8 +53,14 @@ fuzz_target!(|data: &[u8]| {
             fragments: u32::MAX,
         }
     };
+    let deflate = DeflateConfig {
+        server_no_context_takeover: choice & 8 == 0,
+        client_no_context_takeover: choice & 16 == 0,
+        ..DeflateConfig::default()
+    };
     let config = Config {
         limits,
+        deflate: (choice & 4 != 0).then(|| deflate.agreed()),
         ..Config::default()
     };
 
@@ -79,14 +87,15 @@ fn receive(role: Role, config: Config, stream: &[u8], packet: usize) -> Outcome 
         unread.extend_from_slice(packet);
         let mut start = 0;
         loop {
-            let (consumed, assembled, event) = match connection.handle_input(&mut unread[start..], &mut codecs) {
-                Ok(step) => (step.consumed, step.assembled, step.event.map(keep)),
-                Err(error) => {
-                    heard.push(Heard::Broken(error));
-                    connection.poll_reply(&mut keys, &mut wrote);
-                    break 'stream;
-                }
-            };
+            let (consumed, assembled, event) =
+                match connection.handle_input(&mut unread[start..], &mut codecs) {
+                    Ok(step) => (step.consumed, step.assembled, step.event.map(keep)),
+                    Err(error) => {
+                        heard.push(Heard::Broken(error));
+                        connection.poll_reply(&mut keys, &mut wrote);
+                        break 'stream;
+                    }
+                };
             start += consumed;
             let Some(event) = event else { break };
             check_assembled(&mut connection, assembled, &event);

@@ -1,33 +1,49 @@
 //! Whatever a server answers and whatever a client asks: the verdict is the same whether the bytes come at once or one
 //! by one, and a handshake that is accepted is one that the other side of this crate accepts too.
 //!
-//! The input's first byte chooses the side, the rest is what came.
+//! The input's first byte chooses the side and what it wants of permessage-deflate, the rest is what came.
 
 #![no_main]
 
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
+use wiretalk_proto::DeflateConfig;
 use wiretalk_proto::handshake::{HEAD_LIMIT, Progress, client, server};
 
 fuzz_target!(|data: &[u8]| {
     let [choice, wire @ ..] = data else { return };
+    let deflate = (choice & 2 != 0).then_some(DeflateConfig {
+        server_no_context_takeover: choice & 4 != 0,
+        client_no_context_takeover: choice & 8 != 0,
+        server_max_window_bits: if choice & 16 != 0 { 12 } else { 15 },
+        client_max_window_bits: if choice & 32 != 0 { 10 } else { 15 },
+        ..DeflateConfig::default()
+    });
     if choice & 1 == 0 {
-        response(wire)
+        response(wire, deflate)
     } else {
-        request(wire)
+        request(wire, deflate)
     }
 });
 
-fn response(wire: &[u8]) {
+fn response(wire: &[u8], deflate: Option<DeflateConfig>) {
     let mut request =
         client::Request::new("host", "/", *b"the sample nonce").expect("host and target are right");
     request.subprotocol("chat").expect("it is a token");
+    if let Some(config) = deflate {
+        request.deflate(config);
+    }
     match whole_and_by_bytes(wire, |wire| request.parse_response(wire)) {
         Ok(Progress::Complete { consumed, head }) => {
             assert!(consumed <= wire.len().min(HEAD_LIMIT));
             assert_eq!(head.status, 101);
             assert!(head.subprotocol.is_none_or(|name| name == "chat"));
+            if let Some(agreed) = head.deflate {
+                let offered = deflate.expect("it was offered");
+                assert!(agreed.server_max_window_bits() <= offered.server_max_window_bits);
+                assert!(agreed.client_max_window_bits() <= offered.client_max_window_bits);
+            }
         }
         Ok(Progress::Partial) => assert!(wire.len() < HEAD_LIMIT),
         Err(error) => {
@@ -37,7 +53,7 @@ fn response(wire: &[u8]) {
     }
 }
 
-fn request(wire: &[u8]) {
+fn request(wire: &[u8], deflate: Option<DeflateConfig>) {
     let request = match whole_and_by_bytes(wire, server::Request::parse) {
         Ok(Progress::Complete { consumed, head }) => {
             assert!(consumed <= wire.len().min(HEAD_LIMIT));
@@ -59,7 +75,10 @@ fn request(wire: &[u8]) {
         .map(|name| Some(name.as_str()))
         .chain([None])
     {
-        let headers = offer.accept(subprotocol, None).expect("it was offered").headers;
+        let headers = offer
+            .accept(subprotocol, deflate.as_ref())
+            .expect("it was offered")
+            .headers;
         let headers = headers
             .iter()
             .map(|(name, value)| (*name, value.as_bytes()));
