@@ -63,14 +63,14 @@ pub(crate) const PEERS: &[Peer] = &[
         title: "wiretalk-net",
         family: Family::Wiretalk,
         program: Program::Crate("wiretalk", &[]),
-        skills: &[Skill::Tls],
+        skills: &[Skill::Deflate, Skill::Tls, Skill::FanOut],
     },
     Peer {
         id: "wiretalk-serve",
         title: "wiretalk serve --echo",
         family: Family::Wiretalk,
         program: Program::Wiretalk,
-        skills: &[],
+        skills: &[Skill::Deflate, Skill::Tls],
     },
     Peer {
         id: "raw-epoll",
@@ -91,7 +91,7 @@ pub(crate) const PEERS: &[Peer] = &[
         title: "sockudo-ws, flush per batch",
         family: Family::Rust,
         program: Program::Crate("sockudo-ws", &[]),
-        skills: &[],
+        skills: &[Skill::Deflate],
     },
     Peer {
         id: "tokio-websockets",
@@ -112,7 +112,14 @@ pub(crate) const PEERS: &[Peer] = &[
         title: "tokio-tungstenite, flush per batch",
         family: Family::Rust,
         program: Program::Crate("tokio-tungstenite", &[]),
-        skills: &[Skill::Tls],
+        skills: &[Skill::Tls, Skill::FanOut],
+    },
+    Peer {
+        id: "tokio-tungstenite-small",
+        title: "tokio-tungstenite, 4 KiB buffers",
+        family: Family::Rust,
+        program: Program::Crate("tokio-tungstenite", &["--small-buffers"]),
+        skills: &[Skill::Tls, Skill::FanOut],
     },
     Peer {
         id: "fastwebsockets",

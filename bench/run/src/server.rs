@@ -155,6 +155,9 @@ impl Place {
             Program::Wiretalk => {
                 command.args(["serve", "--echo", "--listen"]);
                 command.arg(format!("127.0.0.1:{port}"));
+                if let Some((certificate, key)) = &wish.tls {
+                    command.arg("--cert").arg(certificate).arg("--key").arg(key);
+                }
                 return;
             }
             Program::Uws => {}

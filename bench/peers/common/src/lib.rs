@@ -32,6 +32,8 @@ pub struct Options {
     pub deflate: bool,
     /// The library used as its own example does, if that differs from the best that it can do.
     pub as_is: bool,
+    /// Buffers as small as suits many idle connections, if the library does not choose them so by itself.
+    pub small_buffers: bool,
     /// What one client sends goes to all.
     pub fan: bool,
     /// Certificate and key, as PEM files.
@@ -39,7 +41,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads `--port N [--deflate] [--as-is] [--fan] [--tls CERTIFICATE KEY]` from the command line.
+    /// Reads `--port N [--deflate] [--as-is] [--small-buffers] [--fan] [--tls CERTIFICATE KEY]` from the command line.
     ///
     /// # Errors
     /// If it says anything else.
@@ -52,6 +54,7 @@ impl Options {
                 Long("port") => options.port = parser.value()?.parse()?,
                 Long("deflate") => options.deflate = true,
                 Long("as-is") => options.as_is = true,
+                Long("small-buffers") => options.small_buffers = true,
                 Long("fan") => options.fan = true,
                 Long("tls") => {
                     let mut files = parser.values()?;
@@ -98,6 +101,7 @@ impl Options {
         let asked = [
             ("deflate", self.deflate),
             ("as-is", self.as_is),
+            ("small-buffers", self.small_buffers),
             ("fan", self.fan),
             ("tls", self.tls.is_some()),
         ];
