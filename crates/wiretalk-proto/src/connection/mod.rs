@@ -205,6 +205,8 @@ impl Connection {
     /// of the connection's, which grows with the bytes that came. So what stays unconsumed when there is no event is less than a header and a control frame's
     /// 125 bytes, and one big read buffer can serve many connections.
     ///
+    /// `codecs` may be shared with any number of connections, and need not be the same in every call.
+    ///
     /// Call it until there is no event, with the input less what was consumed; call [`poll_reply`](Self::poll_reply)
     /// after each event, or when done: pings in between that were not answered are then answered by one pong.
     ///

@@ -18,6 +18,9 @@ const KEPT_BYTES: usize = 4 << 20;
 /// Bytes of a buffer that may stay unused, whatever the message's length.
 const WASTE: usize = 64;
 
+/// The largest buffer whose message is copied so that it can be kept, in bytes.
+const COPIED: usize = 1 << 20;
+
 /// The longest scratch that is kept, in bytes.
 const KEPT_SCRATCH: usize = 256 << 10;
 
@@ -63,14 +66,21 @@ impl Codecs {
     }
 
     /// The message in a buffer of about its size: if it has one that is much larger, it is copied, and that one is kept
-    /// for messages to come.
+    /// for messages to come; if it is too long for that, its buffer is shrunk.
     #[must_use]
-    pub fn fit(&mut self, message: Assembled) -> Assembled {
+    pub fn fit(&mut self, mut message: Assembled) -> Assembled {
         let (length, capacity) = match &message {
             Assembled::Text(text) => (text.len(), text.capacity()),
             Assembled::Binary(payload) => (payload.len(), payload.capacity()),
         };
         if capacity - length <= (length / 4).max(WASTE) {
+            return message;
+        }
+        if capacity > COPIED {
+            match &mut message {
+                Assembled::Text(text) => text.shrink_to_fit(),
+                Assembled::Binary(payload) => payload.shrink_to_fit(),
+            }
             return message;
         }
         let copy = message.clone();

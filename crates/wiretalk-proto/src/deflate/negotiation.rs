@@ -32,8 +32,10 @@ pub struct DeflateConfig {
     /// what is beyond counts as the nearest of these. A server can only ask for less than 15 of a client that offers
     /// it, and turns down an offer that does not. Default: 15.
     pub client_max_window_bits: u8,
-    /// How hard we compress what we send: 0 (not at all) to 9; what is beyond counts as 9. Not negotiated. Default: 1,
-    /// which takes a third of the time of the next levels.
+    /// How hard we compress what we send: 0 (not at all) to 9; what is beyond counts as 9. Not negotiated. Default: 1.
+    ///
+    /// 1 KiB of JSON becomes some 390 bytes at level 1, 310 at level 2 and 290 at level 6, without context takeover;
+    /// level 1 takes less than a sixth of the time of the others.
     pub level: u8,
     /// The shortest payload that [`Compression::Auto`](super::Compression::Auto) compresses, in bytes. Not negotiated.
     /// Default: 256.
@@ -93,7 +95,9 @@ impl DeflateConfig {
         let mut answer = Parameters {
             server_no_context_takeover: offer.server_no_context_takeover
                 || self.server_no_context_takeover,
-            client_no_context_takeover: self.client_no_context_takeover,
+            // Section 7.1.1.2: the offer is only a hint, but one that spares us a decompressor.
+            client_no_context_takeover: offer.client_no_context_takeover
+                || self.client_no_context_takeover,
             ..Parameters::default()
         };
         // Section 7.1.2.1: the same or less than what is asked for. A window of 8 bits cannot be had.

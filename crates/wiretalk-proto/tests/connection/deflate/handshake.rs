@@ -88,7 +88,7 @@ fn what_is_agreed_is_spoken() {
             &[DeflateConfig::default()],
             Some(takeover()),
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
-            "permessage-deflate; server_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
         ),
         (
             &[takeover()],

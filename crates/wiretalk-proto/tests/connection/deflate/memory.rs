@@ -292,3 +292,19 @@ fn a_large_buffer_does_not_leave_with_a_small_message() {
         assert!(capacity(&small) < 100);
     }
 }
+
+/// The longest are not copied: their buffer gives back what it does not need.
+#[test]
+fn a_long_message_that_is_kept_takes_no_more_than_its_size() {
+    for first in [0x41, 0x42] {
+        let mut codecs = Codecs::new();
+        let mut client = Connection::new(Role::Client, alone());
+        let mut wire = frame_to(Role::Client, first, &zeros().repeat(3));
+        wire.extend(frame_to(Role::Client, 0x80, &[0]));
+        client.handle_input(&mut wire, &mut codecs).unwrap();
+        let message = client.take_assembled().unwrap();
+        let message = codecs.fit(message);
+        let used = measure(|| drop(message));
+        assert_eq!(used.bytes_current, -3 * MIB as i64);
+    }
+}
