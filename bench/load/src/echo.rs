@@ -11,6 +11,9 @@ use crate::{
     window::{Duty, Meter},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Runs `connections` connections with `in_flight` messages each.
 pub(crate) fn run(
     target: &Target,

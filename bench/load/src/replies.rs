@@ -2,6 +2,9 @@
 
 use crate::{Failure, script::Script};
 
+#[cfg(test)]
+mod tests;
+
 /// Replies up to this size are compared as a whole.
 const WHOLE: usize = 4096;
 /// Of larger ones so much of either end is compared.

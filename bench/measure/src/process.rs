@@ -1,6 +1,10 @@
 //! What /proc tells of a process (proc(5)).
 
-use std::{fmt, fs, io, ops::Sub, path::PathBuf};
+use std::{
+    fmt, fs, io,
+    ops::Sub,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -124,20 +128,20 @@ pub fn proportional_memory(pid: u32) -> Result<u64, ProcessError> {
         .ok_or_else(|| strange(&path))
 }
 
-fn read(path: &PathBuf) -> Result<String, ProcessError> {
+fn read(path: &Path) -> Result<String, ProcessError> {
     fs::read_to_string(path).map_err(|error| unreadable(path, error))
 }
 
-fn unreadable(path: &PathBuf, error: io::Error) -> ProcessError {
+fn unreadable(path: &Path, error: io::Error) -> ProcessError {
     ProcessError {
-        path: path.clone(),
+        path: path.to_owned(),
         source: Some(error),
     }
 }
 
-fn strange(path: &PathBuf) -> ProcessError {
+fn strange(path: &Path) -> ProcessError {
     ProcessError {
-        path: path.clone(),
+        path: path.to_owned(),
         source: None,
     }
 }

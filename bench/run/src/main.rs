@@ -76,6 +76,9 @@ struct Options {
     /// Three rounds of one second, for a first look.
     #[arg(long)]
     quick: bool,
+    /// Binary messages, not text; for `echo` and `fanout`.
+    #[arg(long)]
+    binary: bool,
     /// How many connections, where the row does not say.
     #[arg(long)]
     connections: Option<usize>,
@@ -122,12 +125,15 @@ fn run(tables: &[Table], options: &Options) -> Result<(), Failure> {
     place.server_cpu = options.server_cpu;
     place.load_cpu = options.load_cpu;
     place.wiretalk.clone_from(&options.wiretalk);
-    let plan = Plan::new(
-        options.quick,
-        options.rounds,
-        options.seconds,
-        options.warm_up,
-    );
+    let mut plan = if options.quick {
+        Plan::QUICK
+    } else {
+        Plan::FULL
+    };
+    plan.rounds = options.rounds.unwrap_or(plan.rounds).max(1);
+    plan.seconds = options.seconds.unwrap_or(plan.seconds);
+    plan.warm_up = options.warm_up.unwrap_or(plan.warm_up);
+    plan.binary = options.binary;
     let chosen = all_if_none(&options.peers);
     let mut markdown = String::new();
     for table in tables {

@@ -15,6 +15,9 @@ use crate::{
     tables::{Row, Table},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Connections that come and go before the memory of a server is looked at for the first time.
 const FIRST_CONNECTIONS: usize = 32;
 /// How long a server may take to give memory back.
@@ -25,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     pub(crate) seconds: f64,
     pub(crate) warm_up: f64,
+    /// Whether messages are binary.
+    pub(crate) binary: bool,
 }
 
 /// What came of one peer in one row.
@@ -44,19 +49,21 @@ pub(crate) struct Sample {
 }
 
 impl Plan {
-    pub(crate) fn new(
-        quick: bool,
-        rounds: Option<usize>,
-        seconds: Option<f64>,
-        warm_up: Option<f64>,
-    ) -> Self {
-        let default = if quick { (3, 1.0, 0.3) } else { (5, 2.0, 0.5) };
-        Self {
-            rounds: rounds.unwrap_or(default.0).max(1),
-            seconds: seconds.unwrap_or(default.1),
-            warm_up: warm_up.unwrap_or(default.2),
-        }
-    }
+    /// What ratios may be quoted from.
+    pub(crate) const FULL: Self = Self {
+        rounds: 5,
+        seconds: 2.0,
+        warm_up: 0.5,
+        binary: false,
+    };
+
+    /// For a first look.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 3,
+        seconds: 1.0,
+        warm_up: 0.3,
+        binary: false,
+    };
 }
 
 impl Outcome {
@@ -172,11 +179,17 @@ fn traffic(
     set("--connections", row.connections.to_string());
     set("--size", row.size.to_string());
     set("--in-flight", row.in_flight.to_string());
-    if row.needs == Some(Skill::Deflate) {
-        command.arg("--deflate");
-    }
-    if peer.is_raw() {
-        command.arg("--raw");
+    match row.needs {
+        _ if peer.is_raw() => {
+            command.arg("--raw");
+        }
+        Some(Skill::Deflate) => {
+            command.arg("--deflate");
+        }
+        _ if plan.binary => {
+            command.arg("--binary");
+        }
+        _ => {}
     }
     let output = command.output()?;
     if !output.status.success() {

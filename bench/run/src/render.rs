@@ -45,8 +45,8 @@ pub(crate) fn text(row: &Row, plan: &Plan, outcomes: &[Outcome], verdicts: &[Ver
         let line: Vec<_> = cells.collect();
         let _ = writeln!(text, "  {}", line.join("  ").trim_end());
     }
-    for failure in failures(outcomes) {
-        let _ = writeln!(text, "  {failure}");
+    for note in failures(outcomes).chain(disturbance(outcomes)) {
+        let _ = writeln!(text, "  {note}");
     }
     for verdict in verdicts {
         let _ = writeln!(text, "  {}", judgement(verdict));
@@ -79,8 +79,8 @@ pub(crate) fn markdown(
         }
     }
     text.push('\n');
-    for failure in failures(outcomes) {
-        let _ = writeln!(text, "- {failure}");
+    for note in failures(outcomes).chain(disturbance(outcomes)) {
+        let _ = writeln!(text, "- {note}");
     }
     for verdict in verdicts {
         let _ = writeln!(text, "- {}", judgement(verdict));
@@ -155,11 +155,7 @@ fn lines(row: &Row, outcomes: &[Outcome]) -> Vec<Vec<String>> {
             let server = from(&|report| wanted(report.window.server_load()));
             let client = from(&|report| wanted(report.window.client_load()));
             line.push(saturated(server, client));
-            let others = from(&|report| {
-                let window = &report.window;
-                window.server_load().waited.max(window.client_load().waited)
-            });
-            line.push(match others {
+            line.push(match from(&others) {
                 others if others > DISTURBED => format!("{:.0}%", others * 100.0),
                 _ => String::new(),
             });
@@ -177,6 +173,27 @@ fn failures(outcomes: &[Outcome]) -> impl Iterator<Item = String> {
         let failure = outcome.samples.as_ref().err()?;
         Some(format!("{} FAILED: {failure}", outcome.peer.id))
     })
+}
+
+/// Says that other programs were in the way, if they were.
+fn disturbance(outcomes: &[Outcome]) -> Option<String> {
+    let most = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.median(|sample| sample.report.as_ref().map(others)))
+        .max_by(f64::total_cmp)?;
+    (most > DISTURBED).then(|| {
+        format!(
+            "DISTURBED: other programs had up to {:.0}% of a CPU, so latencies say nothing about the servers, and costs are \
+             less certain",
+            most * 100.0
+        )
+    })
+}
+
+/// The share of a CPU that other programs had while one of ours could have run.
+fn others(report: &Report) -> f64 {
+    let window = &report.window;
+    window.server_load().waited.max(window.client_load().waited)
 }
 
 fn judgement(verdict: &Verdict) -> String {

@@ -2,6 +2,9 @@
 
 use crate::{Failure, peers::Skill};
 
+#[cfg(test)]
+mod tests;
+
 /// One table of the results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {

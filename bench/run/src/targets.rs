@@ -6,6 +6,9 @@ use crate::{
     tables::{Row, Table},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A target: so much of something, at most.
 struct Target {
     table: Table,

@@ -171,7 +171,7 @@ where
                 Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error))),
                 _ => Poll::Pending,
             },
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         });
         let Some(message) = next.await else {
             return Ok(());
