@@ -14,8 +14,9 @@ use tokio::{
     time::Instant,
 };
 use wiretalk_net::{
-    Config, ErrorKind, Event, Message, State, WebSocket,
+    Config, Connector, ErrorKind, Event, Message, Request, State, WebSocket,
     raw::{Chop, LengthForm, RawAccess, RawFrame, RawFrameError, RawMask},
+    server::TlsConfig,
 };
 
 /// A connection that a server accepted, and the client's end of its stream.
@@ -206,6 +207,33 @@ async fn what_is_chopped_arrives_whole() {
         soon(server.recv()).await.unwrap().unwrap(),
         Message::from(vec![1; 1_000_000])
     );
+}
+
+/// Over TLS each piece is a record of its own, and raw frames are encrypted like all others.
+#[tokio::test]
+async fn rules_are_broken_over_tls_too() {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    let tls = TlsConfig::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let mut server = Server::with_tls(quiet(), Some(tls)).await;
+    let request = Request::new(format!("wss://localhost:{}/", server.address.port()));
+    let connector = Connector::new().insecure(true).config(quiet());
+    let (mut client, _) = soon(connector.connect(&request)).await.unwrap();
+    let mut server = server.next().await;
+
+    client.break_rules().chop(pieces_of(3));
+    let message = "0123456789".repeat(20);
+    let (sent, received) = tokio::join!(client.send(message.clone()), soon(server.recv()));
+    sent.unwrap();
+    assert_eq!(received.unwrap().unwrap(), Message::from(message));
+
+    client
+        .break_rules()
+        .send_frame(&RawFrame::new(0x3, "reserved"))
+        .await
+        .unwrap();
+    let error = soon(server.next_event()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
 }
 
 /// Each piece leaves by itself, a pause after the one before.

@@ -491,6 +491,22 @@ async fn frames_in_the_packet_of_the_request_are_received() {
     }
 }
 
+/// RFC 6455 4.2.2: where there is no connection, there are no frames.
+#[tokio::test]
+async fn frames_behind_a_request_that_is_refused_are_not_received() {
+    let address = echo_server().await;
+    let mut wire = request("Version: 13", "Version: 12").into_bytes();
+    wire.extend(masked(TEXT, b"smuggled"));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&wire).await.unwrap();
+    let mut all = Vec::new();
+    let _ = soon(stream.read_to_end(&mut all)).await;
+    let all = String::from_utf8_lossy(&all);
+    assert!(all.starts_with("HTTP/1.1 426 "), "{all}");
+    assert!(all.contains("HTTP/1.1 400 "), "they are no request: {all}");
+    assert!(!all.contains("smuggled"), "{all}");
+}
+
 /// RFC 9112 2.2: a line may end with LF alone, and the frames behind such a head are where they should be.
 #[tokio::test]
 async fn lines_that_end_with_lf_alone_are_read() {
