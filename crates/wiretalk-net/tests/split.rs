@@ -361,3 +361,37 @@ async fn what_is_fed_waits_for_a_flush_and_never_beyond_the_bound() {
         assert_eq!(came, Message::from(expected));
     }
 }
+
+#[tokio::test]
+async fn a_batch_comes_in_order_behind_what_was_queued_and_is_not_lost_in_a_full_socket() {
+    let mut server = Server::start(Config {
+        max_queued: 64 << 20,
+        ..quiet()
+    })
+    .await;
+    let mut client = dial(&server.url(), quiet()).await;
+    let (sender, mut receiver) = server.next().await.split();
+    // Written from where it lies, until the socket takes no more; then queued.
+    let long = Prepared::binary(&vec![7; 1 << 20]);
+    let short = Prepared::text("short");
+    for _ in 0..20 {
+        sender.try_send_prepared(&long).unwrap();
+        sender
+            .try_send_batch(&[short.clone(), long.clone()])
+            .unwrap();
+        sender.try_send_batch(&[]).unwrap();
+    }
+    assert!(sender.queued() > 0, "the socket took it all");
+    let reading = async {
+        for _ in 0..20 {
+            for expected in [&long, &short, &long] {
+                let came = soon(client.recv()).await.unwrap().unwrap();
+                assert_eq!(came.into_bytes(), expected.payload());
+            }
+        }
+        client.close(None, "").await.unwrap();
+        while client.next_event().await.unwrap().is_some() {}
+    };
+    let writing = async { while receiver.next_event().await.unwrap().is_some() {} };
+    tokio::join!(reading, writing);
+}

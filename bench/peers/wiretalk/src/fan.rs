@@ -1,25 +1,18 @@
-//! One message to many: framed once, put into the queue of each connection at once, and written when the sender has no
-//! more for now, so that a burst leaves each connection in one write.
+//! One message to many: framed once, and sent to each connection when the sender has no more for now, so that a burst
+//! leaves each connection in one write.
 
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::task::unconstrained;
 use wiretalk_net::{Error, Message, Prepared, Receiver, Sender, WebSocket};
 
 /// Everyone who is connected.
 #[derive(Default)]
 pub(crate) struct Room {
     members: Mutex<Vec<Sender>>,
-    /// Whether something waits to be written.
-    waiting: AtomicBool,
 }
 
 impl Room {
@@ -27,8 +20,9 @@ impl Room {
     pub(crate) async fn serve(self: Arc<Self>, socket: WebSocket) -> Result<(), Error> {
         let (sender, mut receiver) = socket.split();
         self.members().push(sender);
-        while let Some(message) = self.next(&mut receiver).await {
-            self.put(&match message? {
+        let mut batch = Vec::new();
+        while let Some(message) = self.next(&mut receiver, &mut batch).await {
+            batch.push(match message? {
                 Message::Text(text) => Prepared::text(&text),
                 Message::Binary(payload) => Prepared::binary(&payload),
             });
@@ -36,39 +30,30 @@ impl Room {
         Ok(())
     }
 
-    /// The next message; before this waits for one, all that was put is written.
-    async fn next(&self, receiver: &mut Receiver) -> Option<Result<Message, Error>> {
+    /// The next message; before this waits for one, the batch is sent.
+    async fn next(
+        &self,
+        receiver: &mut Receiver,
+        batch: &mut Vec<Prepared>,
+    ) -> Option<Result<Message, Error>> {
         poll_fn(|cx| {
             let next = pin!(receiver.recv()).poll(cx);
-            if next.is_pending() && self.waiting.swap(false, Ordering::Relaxed) {
-                self.write();
+            if next.is_pending() && !batch.is_empty() {
+                self.send(batch);
+                batch.clear();
             }
             next
         })
         .await
     }
 
-    /// Puts a message into everyone's queue. Nobody is waited for: a connection that has ended leaves, and one whose
-    /// queue is full misses the message.
-    fn put(&self, message: &Prepared) {
+    /// Sends to everyone, and waits for nobody: a connection that has ended, or reads too slowly, leaves.
+    fn send(&self, batch: &[Prepared]) {
         self.members()
-            .retain(|member| !matches!(now(member.feed_prepared(message)), Poll::Ready(Err(_))));
-        self.waiting.store(true, Ordering::Relaxed);
-    }
-
-    /// Writes everyone's queue. What the kernel does not take now is written by the task of that connection.
-    fn write(&self) {
-        for member in &*self.members() {
-            let _ = now(member.flush());
-        }
+            .retain(|member| member.try_send_batch(batch).is_ok());
     }
 
     fn members(&self) -> MutexGuard<'_, Vec<Sender>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a future does at once, whatever the task has done already.
-fn now<T>(future: impl Future<Output = T>) -> Poll<T> {
-    pin!(unconstrained(future)).poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -7,6 +7,9 @@ use wiretalk_proto::Codecs;
 /// The size of a read. Large enough that a batch of messages, or a good part of a big one, comes in one system call.
 pub(super) const READ_SIZE: usize = 128 * 1024;
 
+/// The room of a new buffer for writing: enough for a burst of small messages, so that it need not grow meanwhile.
+const WRITE_SIZE: usize = 2048;
+
 /// Buffers above this are not kept: one big message should not hold its memory for ever.
 const KEPT_CAPACITY: usize = 256 * 1024;
 
@@ -30,9 +33,11 @@ pub(super) fn take_read() -> Vec<u8> {
         .unwrap_or_else(|| Vec::with_capacity(READ_SIZE))
 }
 
-/// An empty buffer, often with room already.
+/// An empty buffer with some room.
 pub(super) fn take_write() -> Vec<u8> {
-    WRITE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    WRITE
+        .with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| Vec::with_capacity(WRITE_SIZE))
 }
 
 /// Gives back a buffer of [`take_read`].

@@ -207,6 +207,23 @@ impl Sender {
         self.shared.try_send(Outgoing::Prepared(message))
     }
 
+    /// Sends messages that were framed before, in one write and without ever waiting: what the kernel does not take now
+    /// is written while the [`Receiver`] is polled, or by the next send.
+    ///
+    /// # Errors
+    /// As [`try_send`](Self::try_send); those before the one that found no room are queued.
+    pub fn try_send_batch(&self, messages: &[Prepared]) -> Result<(), Error> {
+        self.shared.now(|core, cx| match messages {
+            [message] => core.try_send(&mut Outgoing::Prepared(message), cx),
+            messages => {
+                for message in messages {
+                    core.try_queue(&mut Outgoing::Prepared(message))?;
+                }
+                core.try_flush(cx)
+            }
+        })
+    }
+
     /// Queues a message that was framed before, without ever waiting and without writing it: what is queued in one go
     /// leaves in one write, with [`try_flush`](Self::try_flush), the next send, or while the [`Receiver`] is polled.
     ///

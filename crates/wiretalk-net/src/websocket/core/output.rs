@@ -136,6 +136,34 @@ impl Output {
         written
     }
 
+    /// Hands bytes to the stream, past the queue, which must be empty; what it does not take is queued. An error shows
+    /// again when that is written.
+    pub(super) fn write_through(
+        &mut self,
+        bytes: &Bytes,
+        stream: &mut Transport,
+        cx: &mut Context<'_>,
+    ) {
+        let taken = match Pin::new(stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        self.queued_total += taken as u64;
+        self.sent_total += taken as u64;
+        if taken < bytes.len() {
+            self.append_wire(&bytes.slice(taken..));
+        }
+    }
+
+    /// Puts framed bytes behind all that is queued, without a copy if they are many.
+    pub(super) fn append_wire(&mut self, bytes: &Bytes) {
+        if bytes.len() >= BY_REFERENCE {
+            self.append_shared(bytes.clone());
+        } else {
+            self.append(|out| out.extend_from_slice(bytes));
+        }
+    }
+
     /// All that was taken is with the kernel.
     pub(super) fn on_flushed(&mut self) {
         self.flushed_total = self.sent_total;

@@ -137,8 +137,33 @@ impl Core {
         if !self.has_room(outgoing) {
             let _ = self.poll_write(cx);
         }
-        self.try_queue(outgoing)?;
+        if !self.write_through(outgoing, cx)? {
+            self.try_queue(outgoing)?;
+        }
         self.try_flush(cx)
+    }
+
+    /// Writes a message that was framed before from where it lies, if nothing waits before it. Says whether it did.
+    fn write_through(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<bool, Error> {
+        let Self {
+            protocol, output, ..
+        } = self;
+        if let Outgoing::Prepared(prepared) = outgoing
+            && self.failure.is_none()
+            && output.waiting() == 0
+            && let Some(stream) = &mut self.stream
+            && let Some(wire) = buffers::with_codecs(|codecs| {
+                protocol.prepared_wire(prepared, Compression::Auto, codecs)
+            })?
+        {
+            output.write_through(wire, stream, cx);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Puts something into the queue if there is room for it.
@@ -374,8 +399,7 @@ fn frame_prepared(
     let auto = Compression::Auto;
     let shared = buffers::with_codecs(|codecs| protocol.prepared_wire(prepared, auto, codecs))?;
     match shared {
-        Some(wire) if wire.len() >= BY_REFERENCE => output.append_shared(wire.clone()),
-        Some(wire) => output.append(|out| out.extend_from_slice(wire)),
+        Some(wire) => output.append_wire(wire),
         None => output
             .append(|out| with_lent(|lent| protocol.send_prepared(prepared, auto, lent, out)))?,
     }
