@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::mask::MaskKeys;
 use crate::opcode::{MessageKind, OpCode};
 use crate::prepared::Prepared;
+pub(crate) use receive::Incomplete;
 use receive::{Outcome, Receiver};
 use send::{Sender, Wish};
 
@@ -142,7 +143,7 @@ pub struct Connection {
     sender: Sender,
     /// The peer's close frame came.
     close_received: bool,
-    failure: Option<ProtocolError>,
+    failure: Option<Box<ProtocolError>>,
     ended: bool,
     /// The payload of the newest ping that is not answered.
     pong_due: Option<Box<[u8]>>,
@@ -219,8 +220,8 @@ impl Connection {
         codecs: &mut Codecs,
     ) -> Result<Step<'a>, ProtocolError> {
         self.receiver.release(codecs);
-        if let Some(error) = self.failure {
-            return Err(error);
+        if let Some(error) = &self.failure {
+            return Err(**error);
         }
         if self.close_received {
             return if input.is_empty() {
@@ -293,7 +294,7 @@ impl Connection {
     /// The stream ended. Nothing can be sent any more.
     pub fn handle_end(&mut self) -> End {
         self.ended = true;
-        if let Some(error) = self.failure {
+        if let Some(error) = self.failure.as_deref().copied() {
             End::Failed(error)
         } else if self.close_received {
             End::Clean
@@ -509,8 +510,8 @@ impl Connection {
                 let sent = self.sender.close(code, "", keys, out);
                 sent.is_ok()
             }),
-            State::Failing => self.failure.is_some_and(|error| {
-                let sent = self.sender.fail(&error, keys, out);
+            State::Failing => self.failure.as_deref().is_some_and(|error| {
+                let sent = self.sender.fail(error, keys, out);
                 sent.is_ok()
             }),
             State::Closing | State::Closed => false,
@@ -542,7 +543,7 @@ impl Connection {
     }
 
     fn fail(&mut self, error: ProtocolError, codecs: &mut Codecs) -> ProtocolError {
-        self.failure = Some(error);
+        self.failure = Some(Box::new(error));
         self.receiver.abandon(codecs);
         error
     }

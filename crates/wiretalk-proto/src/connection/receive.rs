@@ -15,7 +15,7 @@ use crate::utf8;
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
     /// The message that has begun and is not whole.
-    message: Option<Message>,
+    message: Option<Box<Incomplete>>,
     /// The message that the last step told of.
     done: Option<Assembled>,
     /// Only while a compressed message is under way, or if the peer keeps its window from message to message.
@@ -47,9 +47,9 @@ struct Partial {
     received: u64,
 }
 
-/// A message that has not all come.
-#[derive(Debug)]
-struct Message {
+/// A message that has not all come. Lent by [`Codecs`], since most connections have none most of the time.
+#[derive(Debug, Default)]
+pub(crate) struct Incomplete {
     payload: Payload,
     /// The frame whose payload is coming.
     frame: Option<Partial>,
@@ -79,7 +79,7 @@ impl Receiver {
         self.starved = false;
         loop {
             let rest = &mut input[consumed..];
-            if let Some(message) = &mut self.message
+            if let Some(message) = self.message.as_deref_mut()
                 && let Some(frame) = &mut message.frame
             {
                 let missing = frame.length - frame.received;
@@ -88,7 +88,7 @@ impl Receiver {
                 if message.compressed {
                     let inflater = self.inflater.get_or_insert_with(|| codecs.take_inflater());
                     let limit = config.limits.message_size as u64;
-                    let Message {
+                    let Incomplete {
                         payload, length, ..
                     } = message;
                     inflater.inflate(piece, codecs.inflate_scratch(), |output| {
@@ -175,8 +175,9 @@ impl Receiver {
     /// Gives back everything: nothing more is received.
     pub(super) fn abandon(&mut self, codecs: &mut Codecs) {
         self.release(codecs);
-        if let Some(message) = self.message.take() {
-            codecs.give_buffer(message.payload.into_buffer());
+        if let Some(mut message) = self.message.take() {
+            codecs.give_buffer(std::mem::take(&mut message.payload).into_buffer());
+            codecs.give_incomplete(message);
         }
         if let Some(inflater) = self.inflater.take() {
             codecs.give_inflater(inflater);
@@ -259,12 +260,14 @@ impl Receiver {
         let Header {
             fin, mask, length, ..
         } = *header;
-        let message = self.message.get_or_insert_with(|| Message {
-            payload: Payload::new(header.opcode, codecs.take_buffer()),
-            frame: None,
-            length: 0,
-            frames: 0,
-            compressed: header.rsv != 0,
+        let message = self.message.get_or_insert_with(|| {
+            let mut message = codecs.take_incomplete();
+            *message = Incomplete {
+                payload: Payload::new(header.opcode, codecs.take_buffer()),
+                compressed: header.rsv != 0,
+                ..Incomplete::default()
+            };
+            message
         });
         if !message.compressed {
             message.length = message.length.saturating_add(length);
@@ -285,12 +288,13 @@ impl Receiver {
         config: &Config,
         codecs: &mut Codecs,
     ) -> Result<(), ProtocolError> {
-        let Some(message) = self.message.take() else {
+        let Some(mut message) = self.message.take() else {
             return Ok(());
         };
-        if message.compressed
-            && let Some(inflater) = &mut self.inflater
-        {
+        let payload = std::mem::take(&mut message.payload);
+        let compressed = message.compressed;
+        codecs.give_incomplete(message);
+        if compressed && let Some(inflater) = &mut self.inflater {
             let takes_over = config
                 .deflate
                 .is_some_and(|agreed| agreed.takes_over(role.other()));
@@ -299,7 +303,7 @@ impl Receiver {
                 codecs.give_inflater(inflater);
             }
         }
-        self.done = Some(message.payload.finish()?);
+        self.done = Some(payload.finish()?);
         Ok(())
     }
 }
@@ -316,6 +320,12 @@ impl Partial {
         }
         self.received += piece.len() as u64;
         piece
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::Binary(Vec::new())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::utf8;
 pub(super) struct Sender {
     role: Role,
     /// The fragmented message that has begun.
-    message: Option<Fragmented>,
+    message: Option<Box<Fragmented>>,
     /// That message is compressed.
     compressed: bool,
     /// A close frame was sent.
@@ -199,7 +199,7 @@ impl Sender {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let is_first = !self.is_mid_message();
-        let mut message = match (kind, &self.message) {
+        let mut message = match (kind, self.message.as_deref()) {
             (MessageKind::Text, None) => Fragmented::Text(utf8::Decoder::new()),
             (MessageKind::Binary, None) => Fragmented::Binary,
             (MessageKind::Text, Some(Fragmented::Text(decoder))) => {
@@ -238,7 +238,11 @@ impl Sender {
         } else {
             OpCode::Continuation
         };
-        self.message = if fin { None } else { Some(message) };
+        match &mut self.message {
+            _ if fin => self.message = None,
+            Some(begun) => **begun = message,
+            none => *none = Some(Box::new(message)),
+        }
         match form {
             Form::Plain => {
                 self.compressed = false;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::deflater::{Deflater, Scratch};
 use super::inflater::Inflater;
 use super::short;
-use crate::connection::Assembled;
+use crate::connection::{Assembled, Incomplete};
 use crate::mask::MaskKeys;
 
 /// Compressors, decompressors and message buffers that are kept, each. More are in use only while as many messages are
@@ -39,6 +39,11 @@ const INFLATED_AT_ONCE: usize = 32 << 10;
 pub struct Codecs {
     inflaters: Vec<Box<Inflater>>,
     deflaters: Vec<Box<Deflater>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection holds a pointer, not the message that most of the time it has not"
+    )]
+    incomplete: Vec<Box<Incomplete>>,
     buffers: Vec<Vec<u8>>,
     /// Bytes of capacity in `buffers`.
     buffered: usize,
@@ -86,6 +91,16 @@ impl Codecs {
         let copy = message.clone();
         self.give_back(message);
         copy
+    }
+
+    pub(crate) fn take_incomplete(&mut self) -> Box<Incomplete> {
+        self.incomplete.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_incomplete(&mut self, message: Box<Incomplete>) {
+        if self.incomplete.len() < KEPT {
+            self.incomplete.push(message);
+        }
     }
 
     pub(crate) fn take_inflater(&mut self) -> Box<Inflater> {

@@ -13,7 +13,7 @@ fn header(length: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_header_that_announces_3_gib_is_refused_and_allocates_nothing() {
+fn a_header_that_announces_3_gib_is_refused_and_allocates_only_the_reason() {
     let mut wire = header(3 * GIB);
     let mut codecs = Codecs::new();
     let mut client = Connection::new(Role::Client, Config::default());
@@ -28,7 +28,7 @@ fn a_header_that_announces_3_gib_is_refused_and_allocates_nothing() {
         }
     );
     assert_eq!(refusal.code().as_u16(), 1009);
-    assert_eq!(used.count_total, 0);
+    assert!(used.bytes_total < 64, "{} bytes", used.bytes_total);
 }
 
 #[test]
@@ -50,7 +50,11 @@ fn where_3_gib_are_allowed_memory_grows_with_what_comes() {
     let used = measure(|| {
         client.handle_input(&mut wire, &mut codecs).unwrap();
     });
-    assert_eq!(used.bytes_total, 0, "the header alone");
+    assert!(
+        used.bytes_total < 128,
+        "the header alone: {} bytes",
+        used.bytes_total
+    );
 
     let mut came = 0;
     let used = measure(|| {
@@ -117,12 +121,13 @@ fn a_message_in_pieces_ends_in_a_buffer_of_its_size() {
                 client.handle_input(buffer, &mut codecs).unwrap();
             }
         });
-        assert_eq!(used.bytes_current, 1_000_000);
+        let held = used.bytes_current;
+        assert!((1_000_000..1_000_128).contains(&held), "{held} bytes");
         let used = measure(|| {
             client.release(&mut codecs);
             codecs.clear();
         });
-        assert_eq!(used.bytes_current, -1_000_000);
+        assert_eq!(used.bytes_current, -held);
     }
 }
 
@@ -146,7 +151,7 @@ fn many_small_fragments_cost_few_allocations() {
 #[test]
 fn a_silent_connection_is_small() {
     assert!(
-        size_of::<Connection>() <= 384,
+        size_of::<Connection>() <= 160,
         "{} bytes",
         size_of::<Connection>()
     );
