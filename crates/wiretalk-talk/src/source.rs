@@ -24,6 +24,19 @@ impl Span {
         self.end - self.start
     }
 
+    /// The span with its ends moved to where characters of `text` begin or end: the first back, the last on.
+    pub(crate) fn fitted(self, text: &str) -> Self {
+        let mut start = self.start.min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let mut end = self.end.clamp(start, text.len());
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        Self { start, end }
+    }
+
     /// Whether it covers nothing.
     #[must_use]
     pub const fn is_empty(self) -> bool {

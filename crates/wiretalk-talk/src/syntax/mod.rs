@@ -53,6 +53,10 @@ pub fn parse(name: &str, text: &str) -> Parsed {
     let lines = lines::tree(text, &mut parser.diagnostics);
     let statements = parser.block(&lines, Place::Top);
     let mut diagnostics = parser.diagnostics;
+    for diagnostic in &mut diagnostics {
+        // Whoever found it may have pointed at the next byte, of whatever character that is, or at the end of the text.
+        diagnostic.span = diagnostic.span.fitted(text);
+    }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     let source = Source::new(name, text);
     let wrong = diagnostics.iter().filter(|finding| finding.is_error());

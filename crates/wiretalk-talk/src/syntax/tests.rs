@@ -45,7 +45,31 @@ fn errors(talk: &str) -> Vec<String> {
     let parsed = parse("chat.talk", talk);
     let source = parsed.talk.source().clone();
     let found = parsed.diagnostics.iter();
-    found.map(|diagnostic| show(&source, diagnostic)).collect()
+    found
+        .map(|diagnostic| {
+            let span = diagnostic.span;
+            assert!(
+                talk.get(span.start..span.end).is_some(),
+                "{diagnostic:?} lies beside the text"
+            );
+            show(&source, diagnostic)
+        })
+        .collect()
+}
+
+/// `errors` looks at every place that is told.
+#[test]
+fn no_mistake_is_told_within_a_character_or_beside_the_text() {
+    for talk in [
+        " \u{67e}",
+        " \u{67e} > a",
+        "< a\n  ?",
+        "> a (\u{1f600}",
+        "\u{feff} \u{67e}",
+    ] {
+        let talk = super::without_mark(talk);
+        assert!(!errors(talk).is_empty(), "{talk:?}");
+    }
 }
 
 #[test]
