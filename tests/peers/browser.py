@@ -1,4 +1,4 @@
-"""A headless Chromium that opens a page and does in it what the input says.
+"""A headless Chromium that opens a page and does in it what the input says: python browser.py URL FLAG…
 
 It speaks the DevTools protocol over the browser's own WebSocket. Prints "loaded URL" once the page has loaded. Then
 each line of input is a JavaScript expression; its value, awaited if it is a promise, is printed as "value: JSON", and
@@ -125,6 +125,7 @@ async def main():
         browser = await asyncio.create_subprocess_exec(
             binary,
             *FLAGS,
+            *sys.argv[2:],
             f"--user-data-dir={profile}",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 //! The binary `wiretalk`: arguments, terminal, exit codes.
 
 mod command;
+mod descriptors;
 mod diagnostics;
 mod exit;
 mod signals;

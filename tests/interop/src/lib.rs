@@ -3,12 +3,14 @@
 //! Where the programs are is told by the environment, which `cargo xtask interop` sets up: see [`Program`]. Whatever is
 //! not as a test expects fails it with all that the program has said so far.
 
+mod certificate;
 mod finished;
 mod process;
 mod program;
 mod server;
 
+pub use certificate::certificate;
 pub use finished::Finished;
-pub use process::{DEADLINE, Process, Signal, Stream};
+pub use process::{DEADLINE, Memory, Process, Signal, Stream};
 pub use program::{Program, repository};
 pub use server::Server;

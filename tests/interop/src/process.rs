@@ -29,6 +29,15 @@ pub struct Process {
     seen: [usize; 2],
 }
 
+/// How much memory a program has, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// Now.
+    pub resident: usize,
+    /// At most, since it started.
+    pub peak: usize,
+}
+
 /// Where a line was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stream {
@@ -159,6 +168,26 @@ impl Process {
         let state = self.transcript.lock();
         let lines: Vec<_> = state.lines(stream).collect();
         lines.join("\n")
+    }
+
+    /// The memory that it has now, as Linux tells it.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| self.fail(&format!("has no {path}: {error}")));
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            kilobytes.map_or_else(
+                || self.fail(&format!("has no {name} in {path}")),
+                |kb: usize| kb * 1024,
+            )
+        };
+        Memory {
+            resident: bytes("VmRSS:"),
+            peak: bytes("VmHWM:"),
+        }
     }
 
     pub(crate) fn start(name: String, mut command: Command) -> Self {

@@ -43,6 +43,14 @@ impl Program {
         Self::new(name, name.into())
     }
 
+    /// curl, in HTTP/1.1 and without a proxy. It says nothing of its progress, and ends after 30 s.
+    #[must_use]
+    pub fn curl() -> Self {
+        Self::system("curl")
+            .args(["--silent", "--show-error", "--http1.1"])
+            .args(["--noproxy", "*", "--max-time", "30"])
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {

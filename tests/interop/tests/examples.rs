@@ -32,16 +32,8 @@ fn date(format: &str) -> String {
 }
 
 fn curl(arguments: &[&str]) -> String {
-    let curl = Program::system("curl").args([
-        "--silent",
-        "--show-error",
-        "--http1.1",
-        "--noproxy",
-        "*",
-        "--max-time",
-        "30",
-    ]);
-    curl.args(arguments).finish("").with_code(0).out()
+    let curl = Program::curl().args(arguments);
+    curl.finish("").with_code(0).out()
 }
 
 #[test]

@@ -16,7 +16,7 @@ use wiretalk_talk::{Role, Value};
 
 use crate::exit::Exit;
 use crate::signals::stopped;
-use crate::{diagnostics, terminal};
+use crate::{descriptors, diagnostics, terminal};
 use log::Log;
 
 #[derive(Debug, Args)]
@@ -96,6 +96,7 @@ impl Serve {
     pub(crate) async fn run(self) -> Exit {
         // From before it says that it listens: whoever reads that may stop it at once.
         let stopped = stopped();
+        descriptors::take_all();
         let tls = match self.tls() {
             Ok(tls) => tls,
             Err(why) => return usage(&why),
