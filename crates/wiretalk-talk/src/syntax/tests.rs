@@ -60,13 +60,7 @@ fn errors(talk: &str) -> Vec<String> {
 /// `errors` looks at every place that is told.
 #[test]
 fn no_mistake_is_told_within_a_character_or_beside_the_text() {
-    for talk in [
-        " \u{67e}",
-        " \u{67e} > a",
-        "< a\n  ?",
-        "> a (\u{1f600}",
-        "\u{feff} \u{67e}",
-    ] {
+    for talk in [" \u{67e}", " \u{67e} > a", "< a\n  ?", "\u{feff} \u{67e}"] {
         let talk = super::without_mark(talk);
         assert!(!errors(talk).is_empty(), "{talk:?}");
     }
