@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
+    ops::Range,
     os::fd::{AsRawFd, RawFd},
     path::Path,
     sync::Arc,
@@ -20,8 +21,12 @@ use crate::Failure;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// As many connections share one source address: there are 28,232 ports to an address by default.
-const PER_ADDRESS: usize = 20_000;
+/// As many connections share one source address. There are 28,232 ports to an address by default, but the more of them are
+/// taken, the longer the kernel looks for one.
+const PER_ADDRESS: usize = 4_000;
+
+/// Handshakes that are begun before the first is finished.
+const TOGETHER: usize = 32;
 
 /// How long a server may take for each step of a handshake.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,17 +69,31 @@ pub(crate) fn trust(certificate: &Path) -> Result<Arc<ClientConfig>, Failure> {
 }
 
 impl Target {
-    /// Opens the connection of the given number, and shakes hands. It blocks; what comes back does not.
-    pub(crate) fn open(&self, number: usize) -> Result<Stream, Failure> {
-        let mut stream = self
-            .connect(number)
-            .map_err(|error| format!("connection {number} to {} failed: {error}", self.address))?;
-        if !self.raw {
-            self.handshake(&mut stream)
-                .map_err(|error| format!("the handshake of connection {number} failed: {error}"))?;
+    /// Opens connections, and shakes hands on so many at a time that the server need not be waited for at each. It blocks;
+    /// what comes back does not.
+    pub(crate) fn open(&self, numbers: Range<usize>) -> Result<Vec<Stream>, Failure> {
+        let mut streams = Vec::with_capacity(numbers.len());
+        let mut begun = Vec::with_capacity(TOGETHER);
+        for number in numbers.clone() {
+            let mut stream = self.connect(number).map_err(|error| {
+                format!("connection {number} to {} failed: {error}", self.address)
+            })?;
+            if !self.raw {
+                self.ask(&mut stream).map_err(unshaken(number))?;
+            }
+            begun.push(stream);
+            if begun.len() < TOGETHER && number + 1 < numbers.end {
+                continue;
+            }
+            for mut stream in begun.drain(..) {
+                if !self.raw {
+                    self.hear(&mut stream).map_err(unshaken(number))?;
+                }
+                stream.tcp().set_nonblocking(true)?;
+                streams.push(stream);
+            }
         }
-        stream.tcp().set_nonblocking(true)?;
-        Ok(stream)
+        Ok(streams)
     }
 
     fn connect(&self, number: usize) -> Result<Stream, Failure> {
@@ -97,7 +116,8 @@ impl Target {
         Ok(Stream::Tls(Box::new(StreamOwned::new(session, tcp))))
     }
 
-    fn handshake(&self, stream: &mut Stream) -> Result<(), Failure> {
+    /// The client's half of the handshake.
+    fn ask(&self, stream: &mut Stream) -> Result<(), Failure> {
         let extensions = if self.deflate {
             "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
         } else {
@@ -110,6 +130,11 @@ impl Target {
         );
         stream.write_all(request.as_bytes())?;
         stream.flush()?;
+        Ok(())
+    }
+
+    /// The server's half.
+    fn hear(&self, stream: &mut Stream) -> Result<(), Failure> {
         let mut head = Vec::new();
         let mut chunk = [0; 2048];
         while !head.ends_with(b"\r\n\r\n") {
@@ -134,6 +159,10 @@ impl Target {
         }
         Ok(())
     }
+}
+
+fn unshaken(number: usize) -> impl Fn(Failure) -> Failure {
+    move |error| format!("the handshake of connection {number} failed: {error}").into()
 }
 
 impl Stream {

@@ -24,8 +24,7 @@ pub(crate) fn run(
 ) -> Result<Report, Failure> {
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(connections);
-    for number in 0..connections {
-        let stream = target.open(number)?;
+    for (number, stream) in target.open(0..connections)?.into_iter().enumerate() {
         poll.registry().register(
             &mut SourceFd(&stream.fd()),
             Token(number),

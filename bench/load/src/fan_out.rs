@@ -22,8 +22,7 @@ pub(crate) fn run(
 ) -> Result<Report, Failure> {
     let mut poll = Poll::new()?;
     let mut connections = Vec::with_capacity(receivers);
-    for number in 0..receivers {
-        let stream = target.open(number)?;
+    for (number, stream) in target.open(0..receivers)?.into_iter().enumerate() {
         poll.registry().register(
             &mut SourceFd(&stream.fd()),
             Token(number),

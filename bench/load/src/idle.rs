@@ -1,6 +1,9 @@
 //! Connections that do nothing: each has one message sent back to it, then only answers pings.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    time::Duration,
+};
 
 use mio::{Events, Interest, Poll, Token, unix::SourceFd};
 
@@ -8,6 +11,11 @@ use crate::{Failure, READ_SIZE, connect::Target, connection::Connection, script:
 
 /// Standard input, among the connections.
 const INPUT: Token = Token(usize::MAX);
+
+/// Connections whose message is on its way at the same time. Few, for a server may need a buffer for each of those.
+const TOGETHER: usize = 32;
+/// How long to wait for the first of them to come back.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8A;
@@ -27,28 +35,29 @@ pub(crate) fn run(target: &Target, script: &Script, connections: usize) -> Resul
         .poll
         .registry()
         .register(&mut SourceFd(&0), INPUT, Interest::READABLE)?;
-    for number in 0..connections {
-        let stream = target.open(number)?;
-        crowd.poll.registry().register(
-            &mut SourceFd(&stream.fd()),
-            Token(number),
-            Interest::READABLE | Interest::WRITABLE,
-        )?;
-        let mut connection = Connection::new(stream, number % script.count());
-        connection.send(script, 1)?;
-        crowd.clients.push(Client {
-            connection,
-            done: false,
-        });
-        crowd.waiting += 1;
-        // One message at a time: a server that is given all at once would need buffers for all at once.
+    for begin in (0..connections).step_by(TOGETHER) {
+        let numbers = begin..connections.min(begin + TOGETHER);
+        for (number, stream) in numbers.clone().zip(target.open(numbers)?) {
+            crowd.poll.registry().register(
+                &mut SourceFd(&stream.fd()),
+                Token(number),
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
+            let mut connection = Connection::new(stream, number % script.count());
+            connection.send(script, 1)?;
+            crowd.clients.push(Client {
+                connection,
+                done: false,
+            });
+            crowd.waiting += 1;
+        }
         while crowd.waiting > 0 {
-            crowd.turn(script, &mut events)?;
+            crowd.turn(script, &mut events, Some(PATIENCE))?;
         }
     }
     println!("{connections} connections are open");
     while !crowd.answered {
-        crowd.turn(script, &mut events)?;
+        crowd.turn(script, &mut events, None)?;
     }
     for client in crowd.clients {
         client.connection.reset()?;
@@ -73,8 +82,16 @@ struct Client {
 }
 
 impl Crowd {
-    fn turn(&mut self, script: &Script, events: &mut Events) -> Result<(), Failure> {
-        self.poll.poll(events, None)?;
+    fn turn(
+        &mut self,
+        script: &Script,
+        events: &mut Events,
+        patience: Option<Duration>,
+    ) -> Result<(), Failure> {
+        self.poll.poll(events, patience)?;
+        if events.is_empty() && patience.is_some() {
+            return Err(format!("{} messages did not come back", self.waiting).into());
+        }
         for event in &*events {
             if event.token() == INPUT {
                 self.answered = true;

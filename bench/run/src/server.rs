@@ -266,10 +266,12 @@ impl WaitingLoad {
     }
 }
 
-/// A program that stays on one CPU. `taskset` becomes the program, so the process id is the program's own.
+/// A program that stays on one CPU, and does not outlive the runner, however that ends. `setpriv` and `taskset` become the
+/// program, so the process id is the program's own.
 fn pinned(cpu: usize, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.arg("-c").arg(cpu.to_string()).arg(program);
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "-c"]);
+    command.arg(cpu.to_string()).arg(program);
     command
 }
 
