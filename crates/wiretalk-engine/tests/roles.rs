@@ -9,15 +9,23 @@ use tokio::time::timeout;
 use wiretalk_engine::report;
 use wiretalk_engine::runner::{self, TestResult};
 use wiretalk_engine::serve::Options;
-use wiretalk_net::{CloseCode, Event, Message};
+use wiretalk_net::{CloseCode, DeflateConfig, Event, Message};
 use wiretalk_talk::Value;
 use wiretalk_talk::player::Plan;
 
 /// Runs the tests of a talk with `url` set.
 async fn run(plan: &std::sync::Arc<Plan>, url: &str) -> Vec<TestResult> {
+    run_with(plan, url, runner::Options::default()).await
+}
+
+async fn run_with(
+    plan: &std::sync::Arc<Plan>,
+    url: &str,
+    options: runner::Options,
+) -> Vec<TestResult> {
     let options = runner::Options {
         variables: [("url".to_owned(), Value::Text(url.to_owned()))].into(),
-        ..runner::Options::default()
+        ..options
     };
     let mut results = Vec::new();
     let run = runner::run(std::slice::from_ref(plan), &options, |result| {
@@ -49,6 +57,44 @@ async fn the_test_of_an_example_passes_against_the_example() {
         let server = serve(&example(served), Options::default()).await;
         let results = run(&example(tested), &format!("{}{path}", server.url)).await;
         all_pass(&results);
+        server.stop().await;
+    }
+}
+
+/// What the log says of a connection: the extensions agreed on, if any.
+#[tokio::test]
+async fn both_roles_compress_if_both_are_to() {
+    let takeover = DeflateConfig::with_context_takeover();
+    let both =
+        "is open, with permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    for (served, offered, noted) in [
+        (Some(DeflateConfig::default()), vec![takeover], both),
+        (
+            Some(takeover),
+            vec![takeover],
+            "is open, with permessage-deflate",
+        ),
+        (Some(takeover), Vec::new(), "is open"),
+        (None, vec![takeover], "is open"),
+    ] {
+        let options = Options {
+            deflate: served,
+            ..Options::default()
+        };
+        let server = serve(&example("echo-close.talk"), options).await;
+        let options = runner::Options {
+            deflate: offered,
+            ..runner::Options::default()
+        };
+        let url = format!("{}/ws", server.url);
+        let results = run_with(&example("echo-test.talk"), &url, options).await;
+        all_pass(&results);
+        let notes: Vec<String> = results[0]
+            .log
+            .iter()
+            .map(|record| record.shown(200))
+            .collect();
+        assert!(notes.iter().any(|note| note == noted), "{notes:?}");
         server.stop().await;
     }
 }
