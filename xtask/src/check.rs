@@ -24,6 +24,7 @@ pub(crate) fn all(workspace: &Workspace, report: &mut Report) {
             "clippy",
             "--workspace",
             "--all-targets",
+            "--all-features",
             "--locked",
             "--",
             "--deny=warnings",
@@ -31,7 +32,13 @@ pub(crate) fn all(workspace: &Workspace, report: &mut Report) {
         run(workspace.cargo().args(clippy))
     });
     report.check("rustdoc", || {
-        let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+        let doc = [
+            "doc",
+            "--workspace",
+            "--all-features",
+            "--no-deps",
+            "--locked",
+        ];
         run(workspace
             .cargo()
             .args(doc)

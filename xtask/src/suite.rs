@@ -8,8 +8,8 @@ use crate::workspace::{Workspace, run, shown};
 
 const INTEROP: &str = "wiretalk-interop";
 
-/// What has its tests in the crates themselves.
-const OURS: [&str; 3] = ["--workspace", "--exclude", INTEROP];
+/// What has its tests in the crates themselves, with all that can be switched on.
+const OURS: [&str; 4] = ["--workspace", "--exclude", INTEROP, "--all-features"];
 
 /// The binary and the tests, all but those of interop: what is named here just as for the tests is built but once.
 pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> bool {
