@@ -195,7 +195,7 @@ fn test_compresses_if_it_is_told_to() {
         for arguments in [&["--compress"][..], &[]] {
             let passed = run("tests/interop/talks/echoed.talk", arguments).with_code(0);
             assert!(passed.out().contains("1 passed, 0 failed"), "{passed:?}");
-            let failed = run("tests/interop/talks/expects-hello.talk", arguments).with_code(1);
+            let failed = run("tests/interop/talks/expects-json.talk", arguments).with_code(1);
             let compressed = failed.out().contains("(is open, with permessage-deflate");
             assert_eq!(compressed, !arguments.is_empty(), "{}", failed.out());
         }

@@ -19,6 +19,11 @@ fn takeover() -> DeflateConfig {
     DeflateConfig::with_context_takeover()
 }
 
+/// Both windows, as the libraries' settings.
+fn both(bits: u8) -> String {
+    format!(r#"{{"server_max_window_bits":{bits},"client_max_window_bits":{bits}}}"#)
+}
+
 fn windows(server: u8, client: u8) -> DeflateConfig {
     DeflateConfig {
         server_max_window_bits: server,
@@ -93,11 +98,10 @@ fn offers() -> Vec<Offered> {
         // There is no compressor with so small a window: no compression at all.
         case(library, r#"{"server_max_window_bits":8}"#, takeover(), "-");
         for bits in 9..=15 {
-            let asked = format!(r#"{{"server_max_window_bits":{bits}}}"#);
+            // What a client says of its own window needs no answer.
+            let asked = both(bits);
             let agreed = format!("; server_max_window_bits={bits}");
             case(library, &asked, takeover(), &agreed);
-            let asked = format!(r#"{{"client_max_window_bits":{bits}}}"#);
-            case(library, &asked, takeover(), "");
             // Our own limit, below and above that of the client.
             let agreed = match bits {
                 15 => String::new(),
@@ -105,12 +109,11 @@ fn offers() -> Vec<Offered> {
             };
             case(library, "{}", windows(bits, bits), &agreed);
         }
-        let asked = r#"{"server_max_window_bits":10,"client_max_window_bits":10}"#;
         for (ours, agreed) in [
             (9, "; server_max_window_bits=9; client_max_window_bits=9"),
             (12, "; server_max_window_bits=10; client_max_window_bits=10"),
         ] {
-            case(library, asked, windows(ours, ours), agreed);
+            case(library, &both(10), windows(ours, ours), agreed);
         }
     }
     // Node's zlib turns 8 into 9, which our decompressor does not mind.
@@ -201,36 +204,31 @@ fn answers() -> Vec<Answered> {
             Agreed(false, false, 15, 8),
         );
         for bits in 9..=15 {
-            let settings = format!(r#"{{"server_max_window_bits":{bits}}}"#);
-            let agreed = Agreed(false, false, bits, 15);
-            case(library, &settings, &[takeover()], agreed);
-            let settings = format!(r#"{{"client_max_window_bits":{bits}}}"#);
-            let agreed = Agreed(false, false, 15, bits);
-            case(library, &settings, &[takeover()], agreed);
             let agreed = Agreed(false, false, bits, bits);
+            case(library, &both(bits), &[takeover()], agreed);
             case(library, "{}", &[windows(bits, bits)], agreed);
         }
-        let settings = r#"{"server_max_window_bits":9,"client_max_window_bits":9}"#;
+        let settings = both(9);
         case(
             library,
-            settings,
+            &settings,
             &[windows(10, 10)],
             Agreed(false, false, 9, 9),
         );
     }
     let settings = r#"{"server_max_window_bits":8}"#;
     case("ws", settings, &[takeover()], Agreed(false, false, 8, 15));
-    let settings = r#"{"server_max_window_bits":12,"client_max_window_bits":12}"#;
+    let settings = both(12);
     case(
         "websockets",
-        settings,
+        &settings,
         &[windows(10, 10)],
         Agreed(false, false, 10, 10),
     );
     // This one takes no less than its settings; of two alternatives it takes the one that it can.
-    case("ws", settings, &[windows(10, 10)], Refused(400));
+    case("ws", &settings, &[windows(10, 10)], Refused(400));
     let alternatives = [windows(10, 10), takeover()];
-    case("ws", settings, &alternatives, Agreed(false, false, 12, 12));
+    case("ws", &settings, &alternatives, Agreed(false, false, 12, 12));
     for bits in 9..=15 {
         let agreed = Agreed(false, false, bits, 15);
         case("aiohttp", "{}", &[windows(bits, 15)], agreed);
