@@ -276,6 +276,9 @@ impl Core {
                     timers,
                     ..
                 } = self;
+                // Whoever keeps its window from message to message holds 270 KiB for it. Now and then it begins anew, so
+                // that a connection that fell silent gives them back.
+                protocol.release_compressor();
                 // It fails only once a close frame came or went; then there is nothing left to keep alive.
                 let _ = output.append(|out| protocol.send_ping(&payload, &mut SystemKeys, out));
                 timers.on_ping(payload, output.end());
