@@ -197,10 +197,17 @@ fn others(report: &Report) -> f64 {
 }
 
 fn judgement(verdict: &Verdict) -> String {
+    let Verdict { target, limit, .. } = verdict;
     match &verdict.result {
-        Ok((value, true)) => format!("met      {}: {value:.2}", verdict.target),
-        Ok((value, false)) => format!("NOT MET  {}: {value:.2}", verdict.target),
-        Err(why) => format!("unknown  {}: {why}", verdict.target),
+        Err(why) => format!("unknown  {target}: {why}"),
+        Ok(value) => {
+            let share = (value / limit - 1.0) * 100.0;
+            if value <= limit {
+                format!("met      {target}: {value:.2}, by {:.0}%", -share)
+            } else {
+                format!("NOT MET  {target}: {value:.2}, missed by {share:.1}%")
+            }
+        }
     }
 }
 

@@ -49,8 +49,10 @@ enum Against {
 pub(crate) struct Verdict {
     /// What was to be reached.
     pub(crate) target: String,
-    /// What was, and whether it is enough; or why that cannot be told.
-    pub(crate) result: Result<(f64, bool), String>,
+    /// At most this.
+    pub(crate) limit: f64,
+    /// What it is; or why that cannot be told.
+    pub(crate) result: Result<f64, String>,
 }
 
 const SMALL_P1: &[&str] = &["32B-P1", "1KiB-P1"];
@@ -113,6 +115,7 @@ pub(crate) fn judge(row: &Row, outcomes: &[Outcome]) -> Vec<Verdict> {
         })
         .map(|target| Verdict {
             target: target.describe(outcomes),
+            limit: target.limit,
             result: target.result(outcomes),
         })
         .collect()
@@ -154,7 +157,7 @@ impl Target {
         format!("{}: {what} ≤ {}{against}", self.peer, self.limit)
     }
 
-    fn result(&self, outcomes: &[Outcome]) -> Result<(f64, bool), String> {
+    fn result(&self, outcomes: &[Outcome]) -> Result<f64, String> {
         let ours = outcome(outcomes, self.peer).ok_or("it was not measured")?;
         if ours.samples.is_err() {
             return Err("it failed".to_owned());
@@ -173,8 +176,7 @@ impl Target {
                 ours.ratio(other, |sample| self.value(sample))
             }
         };
-        let value = value.ok_or("there is nothing to compare")?;
-        Ok((value, value <= self.limit))
+        value.ok_or_else(|| "there is nothing to compare".to_owned())
     }
 
     fn value(&self, sample: &Sample) -> Option<f64> {
