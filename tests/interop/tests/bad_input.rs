@@ -72,6 +72,11 @@ fn arguments_that_cannot_be_used() {
         ),
         (&["check", "--role", "king", "examples/modes.talk"], "mock"),
         (&["serve", "--echo", "--cert", "cert.pem"], "--key"),
+        (&["serve", "--echo", "--message-timeout", "soon"], "seconds"),
+        (
+            &["connect", "127.0.0.1:1", "--no-compress"],
+            "--no-compress",
+        ),
         (
             &["serve", "examples/modes.talk", "--test", "nope"],
             "`nope`",

@@ -48,7 +48,8 @@ fn the_echo_gives_back_large_messages() {
     ] {
         let server = Server::echo(&certificate.served(link));
         let arguments = [link.deflate(), &certificate.trusted(link)].concat();
-        client_of(library, &server.url(), &arguments, &[step.to_owned()]);
+        let extensions = client_of(library, &server.url(), &arguments, &[step.to_owned()]);
+        assert_eq!(extensions, agreed(link), "{library} {link:?}");
     }
 }
 
@@ -65,12 +66,9 @@ fn fragments_with_pings_between_them() {
     for link in [Link::new(false, false), Link::new(true, false)] {
         let server = Server::echo(&[]);
         for library in FRAGMENTING {
-            client_of(
-                library,
-                &server.url(),
-                link.deflate(),
-                &steps.map(str::to_owned),
-            );
+            let steps = steps.map(str::to_owned);
+            let extensions = client_of(library, &server.url(), link.deflate(), &steps);
+            assert_eq!(extensions, agreed(link), "{library} {link:?}");
         }
     }
 }
