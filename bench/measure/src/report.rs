@@ -73,9 +73,12 @@ pub struct Load {
 
 impl Load {
     fn new(cpu: Cpu, seconds: f64) -> Self {
+        let ran = cpu.total_ns as f64 / 1e9 / seconds;
+        let waited = cpu.waited_ns as f64 / 1e9 / seconds;
         Self {
-            ran: cpu.total_ns as f64 / 1e9 / seconds,
-            waited: cpu.waited_ns as f64 / 1e9 / seconds,
+            ran,
+            // Threads of a program wait for each other too; others had at most the rest of the CPU.
+            waited: waited.min((1.0 - ran).max(0.0)),
         }
     }
 }
