@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p wiretalk-net --example suite_client -- ws://127.0.0.1:9001`
 
+#![allow(clippy::print_stderr, reason = "a program for a terminal")]
+
 use std::sync::Arc;
 
 use wiretalk_net::{Config, Connector, DeflateConfig, Error, Request};

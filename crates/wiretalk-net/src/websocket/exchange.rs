@@ -7,7 +7,7 @@ use wiretalk_proto::{Assembled, Compression, MessageKind, Prepared};
 
 use super::{
     buffers,
-    core::{Answering, Outgoing, fit},
+    core::{Answering, Core, Outgoing, Place, fit},
 };
 use crate::{
     error::Error,
@@ -28,10 +28,10 @@ pub struct Exchange<'a> {
 pub struct MessageRef<'a>(Lies<'a>);
 
 enum Lies<'a> {
-    Here {
-        kind: MessageKind,
-        payload: &'a [u8],
-    },
+    /// In the read buffer; known to be UTF-8.
+    Text(&'a [u8]),
+    /// In the read buffer.
+    Binary(&'a [u8]),
     /// It was put together from several frames or reads, or decompressed.
     Apart(Borrowed),
 }
@@ -77,16 +77,24 @@ impl Drop for Borrowed {
 pub struct Replies<'a>(Answering<'a>);
 
 impl<'a> Exchange<'a> {
-    pub(super) fn lent(kind: MessageKind, payload: &'a [u8], answering: Answering<'a>) -> Self {
+    #[inline]
+    pub(super) fn new(core: &'a mut Core, place: Place) -> Self {
+        let (lies, answering) = match place {
+            Place::Text(length) => {
+                let (payload, answering) = core.lend(length);
+                (Lies::Text(payload), answering)
+            }
+            Place::Binary(length) => {
+                let (payload, answering) = core.lend(length);
+                (Lies::Binary(payload), answering)
+            }
+            Place::Apart => {
+                let message = Borrowed(core.take_assembled());
+                (Lies::Apart(message), core.lend(0).1)
+            }
+        };
         Self {
-            message: MessageRef(Lies::Here { kind, payload }),
-            replies: Replies(answering),
-        }
-    }
-
-    pub(super) fn assembled(message: Assembled, answering: Answering<'a>) -> Self {
-        Self {
-            message: MessageRef(Lies::Apart(Borrowed(Some(message)))),
+            message: MessageRef(lies),
             replies: Replies(answering),
         }
     }
@@ -97,7 +105,8 @@ impl MessageRef<'_> {
     #[must_use]
     pub fn kind(&self) -> MessageKind {
         match &self.0 {
-            Lies::Here { kind, .. } => *kind,
+            Lies::Text(_) => MessageKind::Text,
+            Lies::Binary(_) => MessageKind::Binary,
             Lies::Apart(message) => message.kind(),
         }
     }
@@ -106,7 +115,7 @@ impl MessageRef<'_> {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Lies::Here { payload, .. } => payload,
+            Lies::Text(payload) | Lies::Binary(payload) => payload,
             Lies::Apart(message) => message.as_bytes(),
         }
     }
@@ -115,13 +124,9 @@ impl MessageRef<'_> {
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match &self.0 {
-            Lies::Here {
-                kind: MessageKind::Text,
-                payload,
-            } => wiretalk_proto::utf8::decode_whole(payload).ok(),
-            Lies::Here { .. } => None,
+            Lies::Text(payload) => wiretalk_proto::utf8::decode_whole(payload).ok(),
             Lies::Apart(Borrowed(Some(Assembled::Text(text)))) => Some(text),
-            Lies::Apart(_) => None,
+            Lies::Binary(_) | Lies::Apart(_) => None,
         }
     }
 
@@ -181,9 +186,14 @@ impl Replies<'_> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_back(&mut self, message: MessageRef<'_>) -> Result<(), Error> {
         match message.0 {
-            Lies::Here { kind, payload } => self.0.send(Outgoing::Lent { kind, payload }),
+            Lies::Text(payload) => self.0.send(Outgoing::Lent {
+                kind: MessageKind::Text,
+                payload,
+            }),
+            Lies::Binary(payload) => self.send_binary(payload),
             Lies::Apart(message) if self.0.is_by_reference(message.as_bytes().len()) => {
                 self.send(message.into_message())
             }

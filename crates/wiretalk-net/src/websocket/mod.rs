@@ -14,7 +14,7 @@ use std::{future::poll_fn, net::SocketAddr, sync::Arc};
 use tokio::time::timeout;
 use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared, Role, State};
 
-use self::core::{Came, Core, Outgoing};
+use self::core::{Core, Outgoing};
 #[cfg(feature = "raw")]
 pub(crate) use self::raw::Unruly;
 pub use self::{
@@ -111,20 +111,8 @@ impl WebSocket {
     /// # Errors
     /// As [`next_event`](Self::next_event).
     pub async fn next_exchange(&mut self) -> Result<Option<Exchange<'_>>, Error> {
-        loop {
-            match poll_fn(|cx| self.core.poll_came(true, cx)).await? {
-                Some(Came::Lent { kind, length }) => {
-                    let (payload, answering) = self.core.lend(length);
-                    return Ok(Some(Exchange::lent(kind, payload, answering)));
-                }
-                Some(Came::Assembled(message)) => {
-                    let (_, answering) = self.core.lend(0);
-                    return Ok(Some(Exchange::assembled(message, answering)));
-                }
-                Some(Came::Owned(_)) => {}
-                None => return Ok(None),
-            }
-        }
+        let place = poll_fn(|cx| self.core.poll_message(cx)).await?;
+        Ok(place.map(|place| Exchange::new(&mut self.core, place)))
     }
 
     /// What the peer's close frame said, once it has come; code 1005 if it carried none (RFC 6455 7.1.5).

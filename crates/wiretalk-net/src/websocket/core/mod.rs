@@ -21,8 +21,9 @@ use tokio::{task::coop, time::Instant};
 use wiretalk_proto::{Agreed, CloseCode, Connection, Role, State};
 
 use self::output::Output;
+use self::receive::{Lend, Own, Take};
 pub(super) use self::{
-    receive::{Came, fit},
+    receive::{Place, fit},
     send::{Answering, Outgoing},
 };
 use super::{
@@ -36,6 +37,9 @@ use crate::{
     message::{CloseFrame, Event},
     transport::Transport,
 };
+
+/// Events that count as one step of what tokio lets a task do at a time: telling of one costs far less than a read.
+const EVENTS_PER_TURN: u8 = 8;
 
 pub(super) struct Core {
     pub(super) info: Info,
@@ -51,6 +55,8 @@ pub(super) struct Core {
     /// A ping was told of, and its pong is to be queued before the next event is decoded.
     pinged: bool,
     stall: Alarm,
+    /// Counts events.
+    turns: u8,
     /// Something was read when the deadline of the close handshake was past.
     read_late: bool,
     /// What the peer's close frame said.
@@ -102,6 +108,7 @@ impl Core {
             output: Output::default(),
             pinged: false,
             stall: Alarm::default(),
+            turns: 0,
             read_late: false,
             close_frame: None,
             failure: None,
@@ -145,33 +152,42 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
-        self.poll_came(false, cx).map_ok(|came| match came {
-            Some(Came::Owned(event)) => Some(event),
-            // Never: nothing was to be lent.
-            Some(Came::Lent { .. } | Came::Assembled(_)) | None => None,
-        })
+        self.poll_next::<Own>(cx)
     }
 
-    /// As [`poll_event`](Self::poll_event), but a message is left where it lies.
-    pub(super) fn poll_came(
+    /// As [`poll_event`](Self::poll_event), but for messages alone, which are left where they lie.
+    pub(super) fn poll_message(
         &mut self,
-        lend: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Came>, Error>> {
+    ) -> Poll<Result<Option<Place>, Error>> {
+        if matches!(self.phase, Phase::Open) {
+            // Whoever answers on the spot cannot wait for room.
+            ready!(self.poll_batch(cx));
+        }
+        self.poll_next::<Lend>(cx)
+    }
+
+    fn poll_next<T: Take>(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<T::Taken>, Error>> {
         // A buffer full of small messages must not keep the thread from everybody else.
+        self.turns = self.turns.wrapping_add(1);
+        if !self.turns.is_multiple_of(EVENTS_PER_TURN) {
+            return self.poll_progress::<T>(cx);
+        }
         let budget = ready!(coop::poll_proceed(cx));
-        let result = self.poll_progress(lend, cx);
+        let result = self.poll_progress::<T>(cx);
         if result.is_ready() {
             budget.made_progress();
         }
         result
     }
 
-    fn poll_progress(
+    fn poll_progress<T: Take>(
         &mut self,
-        lend: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Came>, Error>> {
+    ) -> Poll<Result<Option<T::Taken>, Error>> {
         loop {
             match &mut self.phase {
                 Phase::Ended(error) => {
@@ -189,19 +205,12 @@ impl Core {
                         self.finish(None);
                         continue;
                     }
-                    if lend {
-                        // Whoever answers on the spot cannot wait for room.
-                        ready!(self.poll_batch(cx));
-                        if !matches!(self.phase, Phase::Open) {
-                            continue;
-                        }
-                    }
-                    if let Some(came) = self.decode(lend) {
-                        if matches!(came, Came::Owned(Event::Close(_))) {
+                    if let Some(taken) = self.decode::<T>() {
+                        if self.protocol.state() == State::PeerClosed {
                             // Whoever gets the event may never ask for more, so the answer leaves now if it can.
                             let _ = self.poll_send_due(cx);
                         }
-                        return Poll::Ready(Ok(Some(came)));
+                        return Poll::Ready(Ok(Some(taken)));
                     }
                     if matches!(self.phase, Phase::Open) {
                         ready!(self.poll_open(cx));

@@ -9,20 +9,83 @@ use std::{
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
-use wiretalk_proto::{self as proto, Assembled, CloseCode, MessageKind, ProtocolErrorKind};
+use wiretalk_proto::{self as proto, Assembled, CloseCode, ProtocolErrorKind};
 
 use super::{super::buffers, Core, send::Answering};
 use crate::message::{CloseFrame, Event, Message};
 
-/// Something that came.
-pub(in crate::websocket) enum Came {
-    /// A message of one frame that lies in the read buffer as a whole: so many bytes, the last of those that are done
-    /// with. Text is known to be UTF-8.
-    Lent { kind: MessageKind, length: usize },
-    /// A message that was put together, in a buffer that is to be given back.
-    Assembled(Assembled),
-    /// Anything else.
-    Owned(Event),
+/// Where a message lies. One of a single frame lies in the read buffer as a whole: so many bytes, the last of those that
+/// are done with.
+#[derive(Clone, Copy)]
+pub(in crate::websocket) enum Place {
+    /// Known to be UTF-8.
+    Text(usize),
+    Binary(usize),
+    /// It was put together, and is to be had with [`Core::take_assembled`].
+    Apart,
+}
+
+/// What is made of what came.
+pub(in crate::websocket) trait Take {
+    type Taken;
+
+    /// Of a text message of one frame.
+    fn text(text: &str) -> Self::Taken;
+
+    /// Of a binary message of one frame.
+    fn binary(payload: &[u8]) -> Self::Taken;
+
+    /// Of a message that was put together.
+    fn assembled(core: &mut Core) -> Option<Self::Taken>;
+
+    /// Of a control frame; `None` to pass it over.
+    fn control(event: Event) -> Option<Self::Taken>;
+}
+
+/// Takes events that can be kept.
+pub(in crate::websocket) struct Own;
+
+/// Takes the places of messages, and nothing else.
+pub(in crate::websocket) struct Lend;
+
+impl Take for Own {
+    type Taken = Event;
+
+    fn text(text: &str) -> Event {
+        Event::Text(text.into())
+    }
+
+    fn binary(payload: &[u8]) -> Event {
+        Event::Binary(Bytes::copy_from_slice(payload))
+    }
+
+    fn assembled(core: &mut Core) -> Option<Event> {
+        core.take_assembled().map(|message| fit(message).into())
+    }
+
+    fn control(event: Event) -> Option<Event> {
+        Some(event)
+    }
+}
+
+impl Take for Lend {
+    type Taken = Place;
+
+    fn text(text: &str) -> Place {
+        Place::Text(text.len())
+    }
+
+    fn binary(payload: &[u8]) -> Place {
+        Place::Binary(payload.len())
+    }
+
+    fn assembled(_: &mut Core) -> Option<Place> {
+        Some(Place::Apart)
+    }
+
+    fn control(_: Event) -> Option<Place> {
+        None
+    }
 }
 
 /// The message in a buffer of its size.
@@ -35,8 +98,8 @@ pub(in crate::websocket) fn fit(message: Assembled) -> Message {
 
 impl Core {
     /// Decodes up to the next event. `None`: more bytes are needed, or the peer broke the protocol and the phase has
-    /// changed. With `lend`, a message that lies in the read buffer stays there.
-    pub(super) fn decode(&mut self, lend: bool) -> Option<Came> {
+    /// changed.
+    pub(super) fn decode<T: Take>(&mut self) -> Option<T::Taken> {
         if std::mem::take(&mut self.pinged) {
             // Pings that came together have a pong each, in their place among the answers to messages.
             self.reply_in_bounds();
@@ -59,41 +122,31 @@ impl Core {
                     }
                 };
             self.consumed += step.consumed;
-            let Some(event) = step.event else {
-                break;
-            };
-            if matches!(event, proto::Event::Text(_) | proto::Event::Binary(_)) {
-                self.timers.on_message();
-            }
-            return Some(Came::Owned(match event {
-                proto::Event::Text(_) | proto::Event::Binary(_) if step.assembled => {
-                    match self.protocol.take_assembled() {
-                        Some(message) if lend => return Some(Came::Assembled(message)),
-                        Some(message) => fit(message).into(),
-                        None => continue,
-                    }
+            let taken = match step.event {
+                None => break,
+                Some(proto::Event::Text(_) | proto::Event::Binary(_)) if step.assembled => {
+                    self.timers.on_message();
+                    T::assembled(self)
                 }
-                proto::Event::Text(text) if lend => {
-                    let (kind, length) = (MessageKind::Text, text.len());
-                    return Some(Came::Lent { kind, length });
+                Some(proto::Event::Text(text)) => {
+                    self.timers.on_message();
+                    Some(T::text(text))
                 }
-                proto::Event::Binary(payload) if lend => {
-                    let (kind, length) = (MessageKind::Binary, payload.len());
-                    return Some(Came::Lent { kind, length });
+                Some(proto::Event::Binary(payload)) => {
+                    self.timers.on_message();
+                    Some(T::binary(payload))
                 }
-                proto::Event::Text(text) => Event::Text(text.into()),
-                proto::Event::Binary(payload) => Event::Binary(Bytes::copy_from_slice(payload)),
-                proto::Event::Ping(payload) => {
+                Some(proto::Event::Ping(payload)) => {
                     self.pinged = true;
-                    Event::Ping(Bytes::copy_from_slice(payload))
+                    T::control(Event::Ping(Bytes::copy_from_slice(payload)))
                 }
-                proto::Event::Pong(payload) => {
+                Some(proto::Event::Pong(payload)) => {
                     if self.timers.on_pong(payload) {
                         continue;
                     }
-                    Event::Pong(Bytes::copy_from_slice(payload))
+                    T::control(Event::Pong(Bytes::copy_from_slice(payload)))
                 }
-                proto::Event::Close(frame) => {
+                Some(proto::Event::Close(frame)) => {
                     let frame = frame.map(|frame| CloseFrame {
                         code: frame.code,
                         reason: frame.reason.to_owned(),
@@ -102,14 +155,25 @@ impl Core {
                         code: CloseCode::NO_STATUS,
                         reason: String::new(),
                     })));
-                    Event::Close(frame)
+                    T::control(Event::Close(frame))
                 }
-            }));
+            };
+            if taken.is_some() {
+                return taken;
+            }
+            if std::mem::take(&mut self.pinged) {
+                self.reply_in_bounds();
+            }
         }
         let partial = self.protocol.is_mid_message() || self.consumed < self.input.len();
         self.timers.on_decoded(partial);
         self.release_input();
         None
+    }
+
+    /// The message that was put together last.
+    pub(in crate::websocket) fn take_assembled(&mut self) -> Option<Assembled> {
+        self.protocol.take_assembled()
     }
 
     /// The message that was decoded last, where it lies, and what is needed to answer it meanwhile.

@@ -361,13 +361,11 @@ fn frame(
                 return frame_shared(protocol, output, kind, message.into_bytes());
             }
             let payload = message.as_bytes();
-            output.append(|out| {
-                with_lent(|lent| protocol.send_payload(kind, payload, *compression, lent, out))
-            })
+            output.append(|out| frame_copied(protocol, kind, payload, *compression, out))
         }
-        Outgoing::Lent { kind, payload } => output.append(|out| {
-            with_lent(|lent| protocol.send_payload(*kind, payload, Compression::Auto, lent, out))
-        }),
+        Outgoing::Lent { kind, payload } => {
+            output.append(|out| frame_copied(protocol, *kind, payload, Compression::Auto, out))
+        }
         Outgoing::Prepared(prepared) => frame_prepared(protocol, output, prepared),
         Outgoing::Fragment {
             kind,
@@ -389,6 +387,22 @@ fn frame(
             Ok(())
         }
     }
+}
+
+/// Frames a payload that is compressed or copied.
+fn frame_copied(
+    protocol: &mut Connection,
+    kind: MessageKind,
+    payload: &[u8],
+    compression: Compression,
+    out: &mut Vec<u8>,
+) -> Result<(), SendError> {
+    if protocol.compresses(compression, payload.len()) {
+        return with_lent(|lent| protocol.send_payload(kind, payload, compression, lent, out));
+    }
+    let mask = protocol.send_header(kind, payload.len() as u64, &mut SystemKeys, out)?;
+    copy_masked(payload, mask, out);
+    Ok(())
 }
 
 fn frame_prepared(
