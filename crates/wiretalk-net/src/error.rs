@@ -58,6 +58,9 @@ pub enum ErrorKind {
     PingTimeout,
     /// The peer was silent for too long.
     IdleTimeout,
+    /// The peer began a message and did not end it in
+    /// [`Config::message_timeout`](crate::Config::message_timeout).
+    MessageTimeout,
     /// The peer reads too slowly: what waits to be sent to it is at its bound.
     TooSlow,
     /// The connection is closed; nothing can be sent any more.
@@ -136,12 +139,13 @@ impl Error {
         }
     }
 
-    /// The close code that stands for the error: the one that was sent to a peer that broke the protocol, and 1006
-    /// for a connection that ended without a close frame.
+    /// The close code that stands for the error: the one that was sent to a peer that broke the protocol or did not end
+    /// a message, and 1006 for a connection that ended without a close frame.
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         match self.0.kind {
             ErrorKind::Protocol => self.protocol().map(ProtocolError::code),
+            ErrorKind::MessageTimeout => Some(CloseCode::POLICY),
             ErrorKind::Abnormal
             | ErrorKind::Reset
             | ErrorKind::PingTimeout

@@ -563,3 +563,31 @@ async fn a_silent_peer_is_dropped() {
     assert_eq!(error.to_string(), "nothing came from the peer for 30ms");
     assert_eq!(code(&soon(read_frame(&mut raw)).await.1), 1001);
 }
+
+#[tokio::test]
+async fn a_message_that_does_not_end_is_given_up_with_1008() {
+    // Half a header, half a payload, the first of several fragments.
+    for begun in [
+        &[0x81][..],
+        &[0x81, 0x85, 0, 0, 0, 0, b'h'],
+        &[0x01, 0x81, 0, 0, 0, 0, b'h'],
+    ] {
+        let mut server = Server::start(Config {
+            message_timeout: Some(ms(50)),
+            ..quiet()
+        })
+        .await;
+        let mut raw = raw_client(server.address).await;
+        let mut socket = server.next().await;
+        raw.write_all(begun).await.unwrap();
+        let error = soon(socket.next_event()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::MessageTimeout, "{begun:?}");
+        assert_eq!(error.close_code(), Some(CloseCode::POLICY), "{begun:?}");
+        let (opcode, payload) = read_frame(&mut raw).await;
+        assert_eq!(
+            (opcode, &payload[..2]),
+            (CLOSE, &[0x03, 0xf0][..]),
+            "{begun:?}"
+        );
+    }
+}

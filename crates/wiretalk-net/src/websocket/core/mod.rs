@@ -304,8 +304,10 @@ impl Core {
             }
             Due::MessageTimeout => {
                 let timeout = self.config().message_timeout.unwrap_or_default();
-                let what = "the peer did not finish a message that it had begun";
-                let error = Error::timeout(Blame::Peer, what, timeout);
+                let sentence = format!(
+                    "the peer did not finish within {timeout:?} a message that it had begun"
+                );
+                let error = Error::new(ErrorKind::MessageTimeout, Blame::Peer, sentence);
                 self.give_up(CloseCode::POLICY, "message timeout", error, cx);
             }
             Due::CloseTimeout => {
