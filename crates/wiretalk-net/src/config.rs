@@ -18,7 +18,8 @@ pub struct Config {
     /// A close frame is answered without the caller's help (RFC 6455 5.5.1). Default: true.
     pub auto_close: bool,
     /// How often a ping is sent to see whether the peer still lives; while one is unanswered, no other is sent.
-    /// `None`: never. Default: 20 s.
+    /// `None`: never; then a peer that takes nothing of what waits for it is not dropped either, and a compressor under
+    /// context takeover is kept for as long as the connection. Default: 20 s.
     pub ping_interval: Option<Duration>,
     /// How long such a ping may stay unanswered with no sign of life from the peer, before the connection is
     /// dropped. Default: 20 s.

@@ -140,7 +140,7 @@ impl Error {
     }
 
     /// The close code that stands for the error: the one that was sent to a peer that broke the protocol or did not end
-    /// a message, and 1006 for a connection that ended without a close frame.
+    /// a message, and 1006 for one that was silent or ended the stream without a close frame.
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         match self.0.kind {

@@ -591,3 +591,47 @@ async fn a_message_that_does_not_end_is_given_up_with_1008() {
         );
     }
 }
+
+#[tokio::test]
+async fn time_in_which_nothing_was_read_does_not_count_against_a_message() {
+    let mut server = Server::start(Config {
+        max_queued: 1,
+        message_timeout: Some(ms(150)),
+        ..quiet()
+    })
+    .await;
+    let mut raw = raw_client(server.address).await;
+    let mut socket = server.next().await;
+    // The answers are more than the socket takes, and behind the last message half of another has come.
+    let long = "x".repeat(60_000);
+    let answers = 400;
+    let mut wire = masked_long(TEXT, long.as_bytes());
+    wire.extend_from_slice(&[TEXT, 0x82, 0, 0, 0, 0, b'h']);
+    raw.write_all(&wire).await.unwrap();
+    let echo = async {
+        let mut exchange = socket.next_exchange().await.unwrap().unwrap();
+        for _ in 0..answers {
+            exchange.replies.send_text(&long).unwrap();
+        }
+        let last = socket.next_exchange().await.unwrap().unwrap();
+        assert_eq!(last.message.as_text(), Some("hi"));
+    };
+    let peer = async {
+        // Nothing is read for longer than a message may take.
+        tokio::time::sleep(ms(400)).await;
+        for _ in 0..answers {
+            assert_eq!(read_frame(&mut raw).await.1.len(), long.len());
+        }
+        raw.write_all(b"i").await.unwrap();
+    };
+    soon(async { tokio::join!(echo, peer) }).await;
+}
+
+/// A masked frame of up to 64 KiB.
+fn masked_long(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut wire = vec![first, 0x80 | 126];
+    wire.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+    wire.extend_from_slice(&[0; 4]);
+    wire.extend_from_slice(payload);
+    wire
+}

@@ -395,3 +395,42 @@ async fn a_batch_comes_in_order_behind_what_was_queued_and_is_not_lost_in_a_full
     let writing = async { while receiver.next_event().await.unwrap().is_some() {} };
     tokio::join!(reading, writing);
 }
+
+#[tokio::test]
+async fn a_batch_that_finds_no_room_leaves_what_it_queued() {
+    let mut server = Server::start(Config {
+        max_queued: 1 << 20,
+        ..quiet()
+    })
+    .await;
+    let mut client = dial(&server.url(), quiet()).await;
+    let (sender, _receiver) = server.next().await.split();
+    let message = Prepared::binary(&vec![7; 400 << 10]);
+    let batch = vec![message.clone(); 40];
+    // The socket and the queue together hold less than that.
+    let error = sender.try_send_batch(&batch).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooSlow);
+    let came = soon(client.recv()).await.unwrap().unwrap();
+    assert_eq!(came.into_bytes(), message.payload());
+}
+
+#[tokio::test]
+async fn a_pong_that_had_no_room_leaves_when_there_is_some() {
+    let (sender, mut receiver, mut raw) = served(Config {
+        max_queued: 1,
+        ..quiet()
+    })
+    .await;
+    // Waits while the ping is looked at, and is written before the pong.
+    sender.feed("xx").await.unwrap();
+    raw.write_all(&masked(PING, b"?")).await.unwrap();
+    let reading = async {
+        assert_eq!(read_frame(&mut raw).await, (TEXT, b"xx".to_vec()));
+        assert_eq!(read_frame(&mut raw).await, (PONG, b"?".to_vec()));
+    };
+    let polling = async { while let Ok(Some(_)) = receiver.next_event().await {} };
+    tokio::select! {
+        () = soon(reading) => {}
+        () = polling => panic!("the connection ended"),
+    }
+}

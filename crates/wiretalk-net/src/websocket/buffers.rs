@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use wiretalk_proto::Codecs;
+use wiretalk_proto::{Assembled, Codecs};
 
 /// The size of a read. Large enough that a batch of messages, or a good part of a big one, comes in one system call.
 pub(super) const READ_SIZE: usize = 128 * 1024;
@@ -25,6 +25,11 @@ thread_local! {
 /// Lends the compressors of this thread.
 pub(super) fn with_codecs<T>(lend: impl FnOnce(&mut Codecs) -> T) -> T {
     CODECS.with_borrow_mut(lend)
+}
+
+/// Gives back the buffer of a message. When the thread ends, there may be nobody left to take it.
+pub(super) fn give_message(message: Assembled) {
+    let _ = CODECS.try_with(|codecs| codecs.borrow_mut().give_back(message));
 }
 
 /// An empty buffer with room for [`READ_SIZE`] bytes.

@@ -65,7 +65,7 @@ impl Borrowed {
 impl Drop for Borrowed {
     fn drop(&mut self) {
         if let Some(message) = self.0.take() {
-            buffers::with_codecs(|codecs| codecs.give_back(message));
+            buffers::give_message(message);
         }
     }
 }

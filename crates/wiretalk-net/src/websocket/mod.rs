@@ -87,7 +87,7 @@ impl WebSocket {
     ///
     /// # Errors
     /// How the connection ended, if not with a close handshake: the kinds `Reset`, `Abnormal`, `Protocol`,
-    /// `PingTimeout`, `IdleTimeout`, `Timeout` (the peer did not answer our close frame), `Io`. It is told once.
+    /// `PingTimeout`, `IdleTimeout`, `MessageTimeout`, `Timeout` (the peer did not answer our close frame), `Io`. It is told once.
     pub async fn next_event(&mut self) -> Result<Option<Event>, Error> {
         poll_fn(|cx| self.core.poll_event(cx)).await
     }
@@ -97,7 +97,10 @@ impl WebSocket {
     /// (and answered, if [`Config`](crate::Config) says so); [`close_frame`](Self::close_frame) tells of the last.
     ///
     /// `Ok(None)` once the connection has ended. While the queue is at
-    /// [`Config::max_queued`](crate::Config::max_queued), no message is taken from the peer. Cancel-safe.
+    /// [`Config::max_queued`](crate::Config::max_queued), nothing is read from the peer, and how long it may take nothing is
+    /// bounded by [`Config::ping_interval`](crate::Config::ping_interval) and
+    /// [`Config::ping_timeout`](crate::Config::ping_timeout) alone. Without [`Config::auto_close`](crate::Config::auto_close),
+    /// look at [`close_frame`](Self::close_frame) with [`next_event`](Self::next_event) instead. Cancel-safe.
     ///
     /// ```no_run
     /// # async fn example(mut socket: wiretalk_net::WebSocket) -> Result<(), wiretalk_net::Error> {

@@ -213,22 +213,15 @@ impl Sender {
     /// # Errors
     /// As [`try_send`](Self::try_send); those before the one that found no room are queued.
     pub fn try_send_batch(&self, messages: &[Prepared]) -> Result<(), Error> {
-        self.shared.now(|core, cx| match messages {
-            [message] => core.try_send(&mut Outgoing::Prepared(message), cx),
-            messages => {
-                for message in messages {
-                    core.try_queue(&mut Outgoing::Prepared(message))?;
-                }
-                core.try_flush(cx)
-            }
-        })
+        self.shared
+            .now(|core, cx| core.try_send_batch(messages, cx))
     }
 
     /// Queues a message that was framed before, without ever waiting and without writing it: what is queued in one go
     /// leaves in one write, with [`try_flush`](Self::try_flush), the next send, or while the [`Receiver`] is polled.
     ///
     /// # Errors
-    /// As [`try_send`](Self::try_send).
+    /// As [`try_send`](Self::try_send). Behind `TooSlow`, too, what was queued before waits for a flush.
     pub fn try_feed_prepared(&self, message: &Prepared) -> Result<(), Error> {
         let mut outgoing = Outgoing::Prepared(message);
         self.shared.act(|core, _| core.try_queue(&mut outgoing))

@@ -128,12 +128,17 @@ impl Timers {
     }
 
     /// Nothing was read for a while, on purpose: that is not the peer's fault.
-    #[cfg(feature = "raw")]
     pub(super) fn restart(&mut self) {
         self.on_read();
         if self.message_since.is_some() {
             self.message_since = Some(self.last_read);
         }
+    }
+
+    /// As [`restart`](Self::restart); nor was the peer's answer to our close frame read.
+    #[cfg(feature = "raw")]
+    pub(super) fn restart_all(&mut self) {
+        self.restart();
         if let Some(deadline) = &mut self.close_deadline {
             *deadline = later(Instant::now(), self.config.close_timeout);
         }

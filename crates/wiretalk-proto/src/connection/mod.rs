@@ -203,8 +203,8 @@ impl Connection {
     ///
     /// A message of one frame that lies in `input` as a whole is lent from there. Of any other message, and of one that
     /// is compressed, what has come is unmasked, decompressed, checked to be UTF-8 if it is text, and taken into a buffer
-    /// of the connection's, which grows with the bytes that came. So what stays unconsumed when there is no event is less than a header and a control frame's
-    /// 125 bytes, and one big read buffer can serve many connections.
+    /// of the connection's, which grows with the bytes that came. So what stays unconsumed when there is no event is less
+    /// than a header and a control frame's 125 bytes, and one big read buffer can serve many connections.
     ///
     /// `codecs` may be shared with any number of connections, and need not be the same in every call.
     ///

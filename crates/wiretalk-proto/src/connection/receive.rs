@@ -85,7 +85,9 @@ impl Receiver {
                 let missing = frame.length - frame.received;
                 let piece = frame.take(rest);
                 consumed += piece.len();
-                if message.compressed {
+                if message.compressed && piece.is_empty() {
+                    // A header alone costs no decompressor.
+                } else if message.compressed {
                     let inflater = self.inflater.get_or_insert_with(|| codecs.take_inflater());
                     let limit = config.limits.message_size as u64;
                     let Incomplete {
@@ -294,7 +296,8 @@ impl Receiver {
         let payload = std::mem::take(&mut message.payload);
         let compressed = message.compressed;
         codecs.give_incomplete(message);
-        if compressed && let Some(inflater) = &mut self.inflater {
+        if compressed {
+            let inflater = self.inflater.get_or_insert_with(|| codecs.take_inflater());
             let takes_over = config
                 .deflate
                 .is_some_and(|agreed| agreed.takes_over(role.other()));

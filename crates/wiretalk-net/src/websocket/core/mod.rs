@@ -55,6 +55,8 @@ pub(super) struct Core {
     /// A ping was told of, and its pong is to be queued before the next event is decoded.
     pinged: bool,
     stall: Alarm,
+    /// Nothing is read until what waits has left.
+    held: bool,
     /// Counts events.
     turns: u8,
     /// Something was read when the deadline of the close handshake was past.
@@ -108,6 +110,7 @@ impl Core {
             output: Output::default(),
             pinged: false,
             stall: Alarm::default(),
+            held: false,
             turns: 0,
             read_late: false,
             close_frame: None,
@@ -162,7 +165,13 @@ impl Core {
     ) -> Poll<Result<Option<Place>, Error>> {
         if matches!(self.phase, Phase::Open) {
             // Whoever answers on the spot cannot wait for room.
-            ready!(self.poll_batch(cx));
+            if self.poll_batch(cx).is_pending() {
+                self.held = true;
+                return Poll::Pending;
+            }
+            if std::mem::take(&mut self.held) {
+                self.timers.restart();
+            }
         }
         self.poll_next::<Lend>(cx)
     }
@@ -285,7 +294,7 @@ impl Core {
                     timers,
                     ..
                 } = self;
-                // Whoever keeps its window from message to message holds 270 KiB for it. Now and then it begins anew, so
+                // Whoever keeps its window from message to message holds some 300 KiB for it. Now and then it begins anew, so
                 // that a connection that fell silent gives them back.
                 protocol.release_compressor();
                 // It fails only once a close frame came or went; then there is nothing left to keep alive.

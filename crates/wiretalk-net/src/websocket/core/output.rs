@@ -18,7 +18,7 @@ use crate::transport::Transport;
 /// write.
 pub(super) const BY_REFERENCE: usize = 32 * 1024;
 
-/// What was written is cut off the front of the buffer when it is this long.
+/// What was written is cut off the front of the buffer when it is this long, and half of all.
 const COMPACT: usize = 64 * 1024;
 
 /// The most pieces that are handed to the stream in one write.
@@ -70,7 +70,7 @@ impl Output {
     pub(super) fn append<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         if self.bytes.capacity() == 0 {
             self.bytes = buffers::take_write();
-        } else if self.sent >= COMPACT {
+        } else if self.sent >= COMPACT.max(self.bytes.len() / 2) {
             self.compact();
         }
         let before = self.bytes.len();

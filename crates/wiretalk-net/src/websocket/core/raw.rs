@@ -62,7 +62,7 @@ impl Core {
         };
         if faults.stalled_until.take().is_some() {
             faults.stall.disarm();
-            self.timers.restart();
+            self.timers.restart_all();
         }
     }
 

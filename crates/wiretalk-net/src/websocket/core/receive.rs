@@ -115,6 +115,8 @@ impl Core {
                         break;
                     }
                     Err(error) => {
+                        // Nobody looks at what comes behind it.
+                        self.consumed = self.input.len();
                         self.release_input();
                         self.reply();
                         self.finish(Some(error.into()));

@@ -310,3 +310,24 @@ fn a_long_message_that_is_kept_takes_no_more_than_its_size() {
         assert_eq!(used.bytes_current, -3 * MIB as i64);
     }
 }
+
+/// The header of a compressed message announces a decompressor, and gets none before its first byte.
+#[test]
+fn a_header_alone_takes_no_decompressor() {
+    let mut codecs = Codecs::new();
+    let mut connection = Connection::new(Role::Server, alone());
+    let mut wire = frame_to(Role::Server, 0xC1, b"\x4A");
+    let payload = wire.split_off(wire.len() - 1);
+    let used = measure(|| {
+        connection.handle_input(&mut wire, &mut codecs).unwrap();
+    });
+    assert!(used.bytes_current < 1 << 10, "{}", used.bytes_current);
+    let used = measure(|| {
+        let mut payload = payload.clone();
+        // One byte is not a whole block.
+        connection
+            .handle_input(&mut payload, &mut codecs)
+            .unwrap_err();
+    });
+    assert!(used.bytes_total > 1 << 10, "{}", used.bytes_total);
+}
