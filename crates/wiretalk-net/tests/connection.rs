@@ -635,3 +635,30 @@ fn masked_long(first: u8, payload: &[u8]) -> Vec<u8> {
     wire.extend_from_slice(payload);
     wire
 }
+
+/// RFC 6455 7.1.1: the server ends the stream first, and does not wait for the client to do so.
+#[tokio::test]
+async fn next_exchange_ends_the_stream_after_either_end_has_closed() {
+    for we_close in [true, false] {
+        let (mut socket, mut raw) = served(quiet()).await;
+        if we_close {
+            socket.close(CloseCode::GOING_AWAY, "").await.unwrap();
+        }
+        let peer = async {
+            if we_close {
+                assert_eq!(code(&read_frame(&mut raw).await.1), 1001);
+            }
+            raw.write_all(&masked(CLOSE, b"\x03\xe9")).await.unwrap();
+            if !we_close {
+                assert_eq!(code(&read_frame(&mut raw).await.1), 1001);
+            }
+            assert_eq!(raw.read(&mut [0]).await.unwrap(), 0, "the stream goes on");
+        };
+        let ended = async { assert!(socket.next_exchange().await.unwrap().is_none()) };
+        // Well before the close deadline, which would end it in any case.
+        let both =
+            tokio::time::timeout(Duration::from_secs(3), async { tokio::join!(ended, peer) });
+        assert!(both.await.is_ok(), "we_close: {we_close}");
+        assert_eq!(socket.close_frame().unwrap().code, CloseCode::GOING_AWAY);
+    }
+}

@@ -237,6 +237,10 @@ impl Core {
             // The queue had not moved for so long that the peer was given up.
             return Poll::Ready(());
         }
+        if self.protocol.state() == State::Closed {
+            // The last close frame was passed over, or answered just now: nothing is read behind it.
+            return Poll::Ready(());
+        }
         #[cfg(feature = "raw")]
         ready!(self.poll_stalled(cx));
         match self.poll_read(cx) {
