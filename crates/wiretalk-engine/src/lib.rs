@@ -6,6 +6,7 @@ pub mod record;
 pub mod report;
 pub mod runner;
 pub mod serve;
+mod wire;
 mod world;
 
 pub use world::SystemWorld;

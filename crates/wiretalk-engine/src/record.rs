@@ -27,6 +27,10 @@ pub enum Kind {
     Pong,
     /// A close frame; its code, 1005 if it had none.
     Close(u16),
+    /// A frame as a talk gives it, whatever the rules say.
+    Frame,
+    /// Bytes outside any frame.
+    Raw,
     /// Something that is no frame: a connection opened, or ended. The payload says what, as a sentence.
     Event,
 }
@@ -41,6 +45,8 @@ impl Kind {
             Self::Ping => "ping",
             Self::Pong => "pong",
             Self::Close(_) => "close",
+            Self::Frame => "frame",
+            Self::Raw => "raw",
             Self::Event => "event",
         }
     }
@@ -65,7 +71,11 @@ impl Record {
     /// The payload as a person reads it: text as it is, with control characters escaped; bytes in hex.
     #[must_use]
     pub fn shown(&self, most: usize) -> String {
-        show(&self.payload, self.kind == Kind::Binary, most)
+        show(
+            &self.payload,
+            matches!(self.kind, Kind::Binary | Kind::Raw),
+            most,
+        )
     }
 }
 

@@ -9,6 +9,7 @@
 mod check;
 mod diagnostic;
 mod expression;
+mod files;
 mod format;
 mod pattern;
 pub mod player;

@@ -11,7 +11,7 @@ use wiretalk_engine::serve::{Echo, Mock, Options, Server};
 use wiretalk_engine::{SystemWorld, load};
 use wiretalk_net::DeflateConfig;
 use wiretalk_net::server::TlsConfig;
-use wiretalk_talk::player::Setup;
+use wiretalk_talk::player::{Manner, Setup};
 use wiretalk_talk::{Role, Value};
 
 use crate::exit::Exit;
@@ -153,6 +153,7 @@ impl Serve {
         let setup = Setup {
             world: Arc::new(SystemWorld),
             variables: variables.clone(),
+            manner: Manner::default(),
         };
         let url = plan.address(setup);
         let address = match (&self.listen, &url) {

@@ -56,7 +56,7 @@ fn write_failure(text: &mut String, result: &TestResult, failure: &Failure) {
     match &failure.fault {
         // The expected message did not come, for there was an end: that stands above.
         Fault::Mismatch {
-            came: Incoming::End(_),
+            came: Incoming::End { .. },
             ..
         } => {}
         Fault::Mismatch { came, at, mismatch } => {
@@ -147,7 +147,7 @@ fn expected_and_came(failure: &Failure) -> (String, String) {
             expected,
             format!("{} after {}", came_as(came), seconds(*after)),
         ),
-        Fault::NotConnected { why } => (expected, format!("no connection: {why}")),
+        Fault::NotConnected { why, .. } => (expected, format!("no connection: {why}")),
         Fault::Handshake { status, .. } => {
             let expected = if expected.starts_with("connect") {
                 "HTTP 101".into()
@@ -182,7 +182,7 @@ fn came_as(came: &Incoming) -> String {
             let reason = show(reason.as_bytes(), false, MOST_SHOWN);
             format!("<close {code} {reason}")
         }
-        Incoming::End(why) => {
+        Incoming::End { why, .. } => {
             let why = show(why.as_bytes(), false, MOST_SHOWN);
             format!("the end of the connection: {why}")
         }
@@ -333,7 +333,9 @@ fn line_of(record: &Record) -> String {
     match record.kind {
         Kind::Event => format!("({shown})"),
         Kind::Text => format!("{arrow} {shown}  ({} B)", record.payload.len()),
-        Kind::Binary => format!("{arrow}hex {shown}  ({} B)", record.payload.len()),
+        Kind::Binary | Kind::Frame | Kind::Raw => {
+            format!("{arrow}hex {shown}  ({} B)", record.payload.len())
+        }
         Kind::Ping | Kind::Pong => format!("{arrow}{} {shown}", record.kind.name()),
         Kind::Close(code) => format!("{arrow}close {code} {shown}"),
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
-use wiretalk_net::{Event, Receiver, Request, Sender};
-use wiretalk_talk::player::{ConnectionId, HandshakeResponse, Incoming, Time};
+use wiretalk_net::{Receiver, Request, Sender};
+use wiretalk_talk::player::{ConnectionId, ErrorKind, HandshakeResponse, Incoming, Time};
 
 use super::Dialer;
+use crate::wire::incoming;
 
 /// Payload bytes that may wait to be looked at, over all connections of a test.
 const WAITING_BYTES: usize = 16 * 1024 * 1024;
@@ -18,7 +19,7 @@ const WAITING_SIGNALS: usize = 256;
 pub(super) enum Signal {
     Opened(Box<(Sender, HandshakeResponse)>),
     Refused(HandshakeResponse),
-    Failed(String),
+    Failed(ErrorKind, String),
     Received(Incoming),
     Gone,
 }
@@ -101,7 +102,7 @@ pub(super) async fn link(
                     headers: headers(&refusal.response.headers),
                     body: String::from_utf8_lossy(&refusal.body).into_owned(),
                 }),
-                None => Signal::Failed(error.to_string()),
+                None => Signal::Failed(crate::wire::error_kind(&error), error.to_string()),
             };
             outlet.tell(connection, 0, signal).await;
         }
@@ -114,7 +115,7 @@ async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet)
             Ok(Some(event)) => incoming(event),
             Ok(None) => break,
             Err(error) => {
-                let end = Incoming::End(error.to_string());
+                let end = crate::wire::end(&error);
                 outlet.tell(connection, 0, Signal::Received(end)).await;
                 // A peer that broke the rules is to see our close frame before the stream ends.
                 while let Ok(Some(_)) = receiver.next_event().await {}
@@ -132,24 +133,6 @@ async fn read(mut receiver: Receiver, connection: ConnectionId, outlet: &Outlet)
         }
     }
     outlet.tell(connection, 0, Signal::Gone).await;
-}
-
-/// What came, in the words of the player.
-pub(crate) fn incoming(event: Event) -> Incoming {
-    match event {
-        Event::Text(text) => Incoming::Text(text.as_str().to_owned()),
-        Event::Binary(bytes) => Incoming::Binary(bytes.to_vec()),
-        Event::Ping(bytes) => Incoming::Ping(bytes.to_vec()),
-        Event::Pong(bytes) => Incoming::Pong(bytes.to_vec()),
-        Event::Close(None) => Incoming::Close {
-            code: 1005,
-            reason: String::new(),
-        },
-        Event::Close(Some(frame)) => Incoming::Close {
-            code: frame.code.as_u16(),
-            reason: frame.reason,
-        },
-    }
 }
 
 fn headers(headers: &wiretalk_net::Headers) -> Vec<(String, String)> {

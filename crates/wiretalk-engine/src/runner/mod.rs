@@ -1,7 +1,6 @@
 //! The test runner: plays the tests of talks against servers, side by side.
 
 mod link;
-pub(crate) use link::incoming;
 mod session;
 
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use wiretalk_net::{CloseCode, Request, Sender};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{
-    Action, ConnectionId, Fault, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
+    Action, ConnectionId, Delivery, Fault, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
 };
 
 use super::link::{Outlet, Signal, Told, link, outlet};
@@ -41,6 +41,7 @@ impl Test {
         let setup = Setup {
             world: Arc::new(SystemWorld),
             variables: self.variables,
+            manner: Default::default(),
         };
         let (outlet, told) = outlet(began);
         let mut session = Session {
@@ -142,17 +143,22 @@ impl Session {
             Action::Send {
                 to: Target::One(connection),
                 frame,
-            } => self.send(connection, frame).await,
+                delivery,
+            } => self.send(connection, frame, delivery).await,
             Action::ReplyClose(connection) => {
                 let code = self.closes.get(&connection).copied();
                 let frame = Outgoing::Close {
                     code: code.filter(|code| *code != 1005),
                     reason: String::new(),
                 };
-                self.send(connection, frame).await;
+                self.send(connection, frame, Delivery::default()).await;
             }
             // A test names each connection that it sends to; the rest are a mock's.
             Action::Send { .. }
+            | Action::Join { .. }
+            | Action::Leave { .. }
+            | Action::Identify { .. }
+            | Action::Keep { .. }
             | Action::Unmatched { .. }
             | Action::Problem { .. }
             | Action::Finished(_) => {}
@@ -160,23 +166,13 @@ impl Session {
     }
 
     /// Sends, and goes on listening while the peer is slow to take it.
-    async fn send(&mut self, connection: ConnectionId, frame: Outgoing) {
-        let Some(sender) = self.links.get(&connection).cloned() else {
+    async fn send(&mut self, connection: ConnectionId, frame: Outgoing, delivery: Delivery) {
+        let Some(mut sender) = self.links.get(&connection).cloned() else {
             return;
         };
         self.log
             .push(record(connection, &frame, self.began.elapsed()));
-        let sending = async move {
-            match frame {
-                Outgoing::Text(text) => sender.send(text).await,
-                Outgoing::Binary(bytes) => sender.send(Bytes::from(bytes)).await,
-                Outgoing::Ping(payload) => sender.ping(&payload).await,
-                Outgoing::Pong(payload) => sender.pong(&payload).await,
-                Outgoing::Close { code, reason } => {
-                    sender.close(code.map(CloseCode::new), &reason).await
-                }
-            }
-        };
+        let sending = async move { crate::wire::send(&mut sender, frame, delivery).await };
         let mut sending = Box::pin(sending);
         while !self.player.is_over() {
             // What went wrong comes from the reading half too, and the player hears it there.
@@ -217,9 +213,9 @@ impl Session {
                 );
                 self.player.refused(at, connection, &response);
             }
-            Signal::Failed(why) => {
+            Signal::Failed(kind, why) => {
                 self.note(connection, format!("failed: {why}"));
-                self.player.failed(at, connection, why);
+                self.player.failed(at, connection, kind, why);
             }
             Signal::Received(incoming) => {
                 if let Incoming::Close { code, .. } = &incoming {
@@ -268,7 +264,7 @@ impl Session {
                     Signal::Gone => {
                         self.links.remove(&connection);
                     }
-                    Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(_) => {}
+                    Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(..) => {}
                 }
             }
         }
@@ -304,7 +300,7 @@ impl Session {
                         }
                     }
                     Signal::Gone => open -= usize::from(links.contains_key(&connection)),
-                    Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(_) => {}
+                    Signal::Opened(_) | Signal::Refused(_) | Signal::Failed(..) => {}
                 }
             }
         }
@@ -324,6 +320,10 @@ fn record(connection: ConnectionId, frame: &Outgoing, at: Duration) -> Record {
             Kind::Close(code.unwrap_or(1005)),
             Bytes::copy_from_slice(reason.as_bytes()),
         ),
+        Outgoing::Frame { payload, .. } => (Kind::Frame, Bytes::copy_from_slice(payload)),
+        Outgoing::Raw(bytes) => (Kind::Raw, Bytes::copy_from_slice(bytes)),
+        Outgoing::Drop => (Kind::Event, Bytes::from_static(b"resets the connection")),
+        Outgoing::Stall(time) => (Kind::Event, format!("reads nothing for {time:?}").into()),
     };
     Record {
         connection: connection.0,
@@ -342,7 +342,7 @@ fn received(connection: ConnectionId, incoming: &Incoming, at: Duration) -> Reco
         Incoming::Ping(bytes) => (Kind::Ping, bytes),
         Incoming::Pong(bytes) => (Kind::Pong, bytes),
         Incoming::Close { code, reason } => (Kind::Close(*code), reason.as_bytes()),
-        Incoming::End(why) => (Kind::Event, why.as_bytes()),
+        Incoming::End { why, .. } => (Kind::Event, why.as_bytes()),
     };
     Record {
         connection: connection.0,

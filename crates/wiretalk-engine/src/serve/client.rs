@@ -9,7 +9,7 @@ use wiretalk_talk::player::{ConnectionId, Incoming};
 
 use super::mock::Mock;
 use super::{Event, Host};
-use crate::runner::incoming;
+use crate::wire::incoming;
 
 /// What a client's outbox holds beside messages.
 #[derive(Clone, Debug)]

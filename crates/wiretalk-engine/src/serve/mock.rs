@@ -95,6 +95,7 @@ impl Mock {
         let setup = Setup {
             world: Arc::new(SystemWorld),
             variables,
+            manner: Default::default(),
         };
         Ok(Arc::new(Self {
             state: Mutex::new(State {
@@ -169,7 +170,7 @@ impl Mock {
     fn perform(&self, state: &mut State) {
         while let Some(action) = state.player.poll_action() {
             match action {
-                Action::Send { to, frame } => self.send(state, to, &frame),
+                Action::Send { to, frame, .. } => self.send(state, to, &frame),
                 Action::ReplyClose(id) => {
                     if let Some(place) = state.places.get(&id) {
                         let target = HubTarget::One(*place);
@@ -192,6 +193,10 @@ impl Mock {
                     client: connection,
                     what: &what,
                 }),
+                Action::Join { .. }
+                | Action::Leave { .. }
+                | Action::Identify { .. }
+                | Action::Keep { .. } => {}
                 // Connections are opened, and tests end, in the other role.
                 Action::Connect { .. } | Action::Finished(_) => {}
             }
@@ -209,6 +214,7 @@ impl Mock {
                 Some(place) => HubTarget::Others(*place),
                 None => HubTarget::All,
             },
+            Target::Room(_) | Target::User(_) => return,
         };
         let delivery = match frame {
             Outgoing::Text(text) => self.hub.deliver(target, &Prepared::text(text)),
@@ -228,11 +234,13 @@ impl Mock {
                 };
                 self.hub.control(target, &command, reason.len())
             }
+            _ => return,
         };
         let to = match to {
             Target::One(id) => Recipient::One(id),
             Target::All => Recipient::All(delivery.receivers),
             Target::Others(id) => Recipient::Others(id, delivery.receivers),
+            Target::Room(_) | Target::User(_) => return,
         };
         self.observer.event(&Event::Sent { to, what: frame });
     }

@@ -503,7 +503,7 @@ impl Checker {
             (Some(Who::All), Content::Echo) => {
                 self.error(span, "nothing was received that could be echoed", mend);
             }
-            (Some(Who::All), _) => {}
+            (Some(Who::All | Who::Room(_) | Who::User(_)), _) => {}
         }
     }
 

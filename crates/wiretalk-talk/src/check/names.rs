@@ -362,6 +362,7 @@ fn each_pattern(statement: &Statement, each: &mut dyn FnMut(&Pattern, bool)) {
                         each(pattern, !has_examples(pattern));
                     }
                 }
+                Trigger::Open | Trigger::Close => {}
                 Trigger::Get { path, headers } => {
                     each(path, !has_examples(path));
                     for header in headers {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::pattern::Mismatch;
 use crate::scope::Client;
 use crate::source::Span;
+pub use crate::syntax::{ErrorKind, RawHeader};
 
 /// Time since the player began.
 pub type Time = Duration;
@@ -32,8 +33,13 @@ pub enum Incoming {
         /// The reason, often empty.
         reason: String,
     },
-    /// The stream ended with no close frame, or the peer broke the rules: why, as a sentence.
-    End(String),
+    /// The stream ended with no close frame, or the peer broke the rules.
+    End {
+        /// [`ErrorKind::Reset`], [`ErrorKind::Timeout`], or [`ErrorKind::Protocol`] with the code that we close with.
+        kind: ErrorKind,
+        /// Why, as a sentence.
+        why: String,
+    },
 }
 
 impl Incoming {
@@ -46,13 +52,13 @@ impl Incoming {
             Self::Ping(_) => "a ping",
             Self::Pong(_) => "a pong",
             Self::Close { .. } => "a close",
-            Self::End(_) => "the end of the connection",
+            Self::End { .. } => "the end of the connection",
         }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
-            Self::Text(text) | Self::End(text) => text.as_bytes(),
+            Self::Text(text) | Self::End { why: text, .. } => text.as_bytes(),
             Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes,
             Self::Close { reason, .. } => reason.as_bytes(),
         }
@@ -77,6 +83,30 @@ pub enum Outgoing {
         /// The reason, often empty.
         reason: String,
     },
+    /// One frame, which may break the rules.
+    Frame {
+        /// What its header says.
+        header: RawHeader,
+        /// What follows the header.
+        payload: Vec<u8>,
+    },
+    /// Bytes outside any frame.
+    Raw(Vec<u8>),
+    /// A reset of the connection.
+    Drop,
+    /// Nothing is read for that long.
+    Stall(Duration),
+}
+
+/// How a message is put on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// In fragments of so many payload bytes (RFC 6455 section 5.4).
+    pub fragment: Option<usize>,
+    /// So many bytes to the stream at a time.
+    pub chop: Option<usize>,
+    /// With or without permessage-deflate; `None`: as the connection does.
+    pub compress: Option<bool>,
 }
 
 impl Outgoing {
@@ -88,12 +118,14 @@ impl Outgoing {
                 std::str::from_utf8(bytes).ok()
             }
             Self::Close { reason, .. } => Some(reason),
+            Self::Frame { payload, .. } => std::str::from_utf8(payload).ok(),
+            Self::Raw(_) | Self::Drop | Self::Stall(_) => None,
         }
     }
 }
 
 /// To whom something is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One connection.
     One(ConnectionId),
@@ -101,6 +133,10 @@ pub enum Target {
     All,
     /// Every client of the mock but this one.
     Others(ConnectionId),
+    /// The clients in a room.
+    Room(String),
+    /// The clients of a user.
+    User(String),
 }
 
 /// What the player wants done.
@@ -125,6 +161,36 @@ pub enum Action {
         to: Target,
         /// What.
         frame: Outgoing,
+        /// How.
+        delivery: Delivery,
+    },
+    /// In a mock: a client is in a room from now on, and gets what the room keeps.
+    Join {
+        /// Which client.
+        connection: ConnectionId,
+        /// The room.
+        room: String,
+    },
+    /// In a mock: a client is out of a room.
+    Leave {
+        /// Which client.
+        connection: ConnectionId,
+        /// The room.
+        room: String,
+    },
+    /// In a mock: the user that a client is.
+    Identify {
+        /// Which client.
+        connection: ConnectionId,
+        /// The user.
+        user: String,
+    },
+    /// In a mock: the last value of a room, which whoever joins it gets.
+    Keep {
+        /// The room.
+        room: String,
+        /// A text or binary message.
+        value: Outgoing,
     },
     /// Answer the peer's close frame with the same code, as every endpoint does by itself.
     ReplyClose(ConnectionId),
@@ -199,6 +265,8 @@ pub enum Fault {
     },
     /// The connection could not be opened.
     NotConnected {
+        /// In one word.
+        kind: ErrorKind,
         /// Why, as a sentence.
         why: String,
     },

@@ -107,7 +107,7 @@ impl Player {
                 return false;
             };
             if let StatementKind::Frame(frame) = &statement.kind {
-                let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End(_));
+                let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End { .. });
                 if frame.options.skip && !ends {
                     return self.taken(id);
                 }
@@ -207,6 +207,7 @@ impl Player {
                     code: Some(1008),
                     reason: "no line of the talk expects this message".into(),
                 },
+                delivery: super::Delivery::default(),
             });
         }
     }
@@ -307,7 +308,8 @@ impl Player {
         id: ConnectionId,
         item: &Arc<Item>,
     ) -> Result<(), Option<(Span, Mismatch)>> {
-        if matches!(item.what, Incoming::Close { .. } | Incoming::End(_)) || self.has_closed(id) {
+        if matches!(item.what, Incoming::Close { .. } | Incoming::End { .. }) || self.has_closed(id)
+        {
             return Err(None);
         }
         let none = Bindings::new();

@@ -350,7 +350,13 @@ impl Player {
     }
 
     /// A test's connection could not be opened, for a reason given as a sentence.
-    pub fn failed(&mut self, now: super::Time, id: ConnectionId, why: String) {
+    pub fn failed(
+        &mut self,
+        now: super::Time,
+        id: ConnectionId,
+        kind: super::ErrorKind,
+        why: String,
+    ) {
         self.begin(now);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = State::Gone;
@@ -364,7 +370,7 @@ impl Player {
             span,
             connection: Some(id),
             expected,
-            fault: Fault::NotConnected { why },
+            fault: Fault::NotConnected { kind, why },
         });
         self.give_up(run);
         self.advance();

@@ -16,7 +16,7 @@ impl Player {
             Some(Who::Name(name)) => format!("{name} "),
             Some(Who::All) => "all ".into(),
             Some(Who::Others) => "others ".into(),
-            None => String::new(),
+            _ => String::new(),
         };
         let payload = match &frame.content {
             Content::Text(pattern) => format!(" {}", pattern.filled(&context)),
@@ -31,6 +31,7 @@ impl Player {
                 let reason = reason.map(|reason| format!(" {reason}"));
                 format!("close{code}{}", reason.unwrap_or_default())
             }
+            _ => String::new(),
         };
         format!("{who}{sign}{payload}")
     }
@@ -54,7 +55,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(super) fn text_of(what: &Incoming) -> Option<&str> {
     match what {
         Incoming::Text(text) => Some(text),
-        Incoming::End(_) => None,
+        Incoming::End { .. } => None,
         other => std::str::from_utf8(other.bytes()).ok(),
     }
 }
@@ -142,6 +143,7 @@ impl Line<'_> {
                 (Some(Outgoing::Binary(sent)), Incoming::Binary(bytes)) => same_bytes(sent, bytes),
                 _ => kind("an echo of what was sent"),
             },
+            _ => kind("nothing"),
         }
     }
 }

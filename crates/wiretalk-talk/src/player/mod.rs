@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::{
-    Action, ConnectionId, Failure, Fault, HandshakeAnswer, HandshakeResponse, HttpAnswer, Incoming,
-    Outcome, Outgoing, Request, Target, Time,
+    Action, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer, HandshakeResponse,
+    HttpAnswer, Incoming, Outcome, Outgoing, RawHeader, Request, Target, Time,
 };
 pub use plan::Plan;
 
@@ -47,6 +47,30 @@ pub struct Setup {
     pub world: Arc<dyn World>,
     /// Variables from outside: they win over `set` lines of the same name.
     pub variables: Bindings,
+    /// How the talk is played.
+    pub manner: Manner,
+}
+
+/// How a talk is played, whatever it says itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// As `option strict` in every talk.
+    pub strict: bool,
+    /// Whether a test waits where a line is sent `after` a time, as a mock does.
+    pub paced: bool,
+    /// Whether a message that differs from its line is taken all the same, and told as a [`Change`] in the outcome.
+    pub update: bool,
+    /// Which row of `each` is played, from 0.
+    pub row: usize,
+}
+
+/// What came in place of what a line expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The line of the talk.
+    pub span: Span,
+    /// What came.
+    pub came: Incoming,
 }
 
 /// Whose lines we play.
@@ -364,6 +388,7 @@ impl Player {
                     self.actions.push_back(Action::Send {
                         to: Target::One(id),
                         frame: Outgoing::Pong(payload.clone()),
+                        delivery: Delivery::default(),
                     });
                 }
                 if self.expects_ping {
@@ -384,8 +409,8 @@ impl Player {
                 connection.inbox_bytes += item.weight();
                 connection.inbox.push_back(item);
             }
-            Incoming::Text(_) | Incoming::Binary(_) | Incoming::End(_) => {
-                connection.close_came |= matches!(item.what, Incoming::End(_));
+            Incoming::Text(_) | Incoming::Binary(_) | Incoming::End { .. } => {
+                connection.close_came |= matches!(item.what, Incoming::End { .. });
                 connection.inbox_bytes += item.weight();
                 connection.inbox.push_back(item);
             }

@@ -146,11 +146,21 @@ impl Plan {
                 | StatementKind::Http(_)
                 | StatementKind::Set(_)
                 | StatementKind::Wait(_)
-                | StatementKind::Silence { .. } => steps.push(statement.clone()),
+                | StatementKind::Silence { .. }
+                | StatementKind::Unordered(_)
+                | StatementKind::Repeat(_)
+                | StatementKind::Join(_)
+                | StatementKind::Leave(_)
+                | StatementKind::Identify { .. }
+                | StatementKind::Keep { .. }
+                | StatementKind::Ignore(_) => steps.push(statement.clone()),
                 StatementKind::Listen(url) => {
                     self.listen.get_or_insert_with(|| url.clone());
                 }
-                StatementKind::Test(_) => {}
+                StatementKind::Test(_)
+                | StatementKind::Tag(_)
+                | StatementKind::Each(_)
+                | StatementKind::Retry(_) => {}
                 StatementKind::Finally(body) => {
                     let before = common.finally.iter().cloned();
                     common.finally = before.chain(body.iter().cloned()).collect();
@@ -158,6 +168,7 @@ impl Plan {
                 StatementKind::Option(option) => match option {
                     TalkOption::Timeout(time) => common.timeout = Some(*time),
                     TalkOption::Strict(strict) => common.strict = Some(*strict),
+                    TalkOption::Compression(_) | TalkOption::Refuse(_) => {}
                     TalkOption::Subprotocol(names) => common.subprotocols.clone_from(names),
                 },
                 StatementKind::Every(every) => common.clocks.push(Clock {
@@ -173,6 +184,7 @@ impl Plan {
                         body: on.body.clone().into(),
                     };
                     match &on.trigger {
+                        Trigger::Open | Trigger::Close => {}
                         Trigger::Message { arrow, content } => common.rules.push(Rule {
                             span: statement.span,
                             arrow: *arrow,

@@ -123,7 +123,7 @@ impl Run {
                 std::str::from_utf8(bytes).ok()
             }
             Incoming::Close { reason, .. } => Some(reason),
-            Incoming::End(_) => None,
+            Incoming::End { .. } => None,
         }
     }
 
@@ -318,7 +318,7 @@ impl Player {
                     return Played::Waits;
                 }
                 let who = match who {
-                    None | Some(Who::All | Who::Others) => None,
+                    None | Some(Who::All | Who::Others | Who::Room(_) | Who::User(_)) => None,
                     Some(Who::Name(name)) => match self.connection_named(Some(name)) {
                         Some(connection) => Some(connection),
                         None => {

@@ -1,7 +1,7 @@
 //! Lines that send, and what they bind.
 
 use super::run::{Owner, Played, Run, RunId, Wait};
-use super::{Action, ConnectionId, Incoming, Outgoing, Player, Side, State, Target};
+use super::{Action, ConnectionId, Delivery, Incoming, Outgoing, Player, Side, State, Target};
 use crate::pattern::{Captures, Pattern};
 use crate::source::Span;
 use crate::syntax::{Arrow, Content, Data, Frame, Set, SetScope, StatementKind, Who};
@@ -41,10 +41,15 @@ impl Player {
             run.sent = Some(outgoing.clone());
         }
         for to in targets {
-            self.note_sent(to, &outgoing);
+            self.note_sent(&to, &outgoing);
             self.actions.push_back(Action::Send {
                 to,
                 frame: outgoing.clone(),
+                delivery: Delivery {
+                    fragment: frame.options.fragment,
+                    chop: frame.options.chop,
+                    compress: frame.options.compress,
+                },
             });
         }
         Played::Done
@@ -75,21 +80,21 @@ impl Player {
         }
     }
 
-    fn note_sent(&mut self, to: Target, outgoing: &Outgoing) {
+    fn note_sent(&mut self, to: &Target, outgoing: &Outgoing) {
         let closes = matches!(outgoing, Outgoing::Close { .. });
         match to {
             Target::One(id) => {
-                if let Some(connection) = self.connections.get_mut(&id) {
+                if let Some(connection) = self.connections.get_mut(id) {
                     connection.last_sent = Some(self.now);
                     connection.close_sent |= closes;
                 }
             }
             Target::All | Target::Others(_) if closes => {
                 for (id, connection) in &mut self.connections {
-                    connection.close_sent |= to != Target::Others(*id);
+                    connection.close_sent |= *to != Target::Others(*id);
                 }
             }
-            Target::All | Target::Others(_) => {}
+            Target::All | Target::Others(_) | Target::Room(_) | Target::User(_) => {}
         }
     }
 
@@ -111,8 +116,8 @@ impl Player {
         match (self.side, who) {
             // Each client with a name plays the lines for all by itself.
             (Side::Server, Some(Who::All | Who::Others)) if run.name.is_some() => {
-                let own =
-                    who == Some(&Who::Others) && self.speaker(run) == Some(run.name.as_deref());
+                let own = matches!(who, Some(Who::Others))
+                    && self.speaker(run) == Some(run.name.as_deref());
                 match run.connection {
                     Some(id) if !own => open(id),
                     _ => Ok(Vec::new()),
@@ -142,7 +147,7 @@ impl Player {
             StatementKind::Frame(frame) if frame.arrow == Arrow::ToServer => match &frame.who {
                 Some(Who::Name(name)) => Some(Some(name.as_str())),
                 None => Some(None),
-                Some(Who::All | Who::Others) => None,
+                Some(_) => None,
             },
             _ => None,
         });
@@ -241,7 +246,7 @@ impl Player {
                     reason,
                 }
             }
-            Content::Any => return Err("`any` cannot be sent".into()),
+            _ => return Err("`any` cannot be sent".into()),
         })
     }
 

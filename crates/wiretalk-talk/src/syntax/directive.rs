@@ -287,7 +287,12 @@ impl Parser {
         let span = url.span();
         let url = Pattern::parse(&url.payload(), &mut self.diagnostics);
         self.address(&url, span)?;
-        Some(Connect { name, url, headers })
+        Some(Connect {
+            name,
+            count: 1,
+            url,
+            headers,
+        })
     }
 
     /// Refuses what can be no address, as far as it stands there to the letter.

@@ -8,9 +8,13 @@ pub(crate) mod lines;
 mod rule;
 mod words;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use regex::Regex;
+
 use crate::diagnostic::Diagnostic;
+use crate::files::Files;
 use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
 use crate::source::{Source, Span};
@@ -22,6 +26,8 @@ pub(crate) use words::{DURATION_MEND, duration, first_word, header_name};
 pub struct Talk {
     pub(crate) source: Source,
     pub(crate) statements: Vec<Statement>,
+    /// What stands in the files that it names, once they are linked.
+    pub(crate) files: Arc<Files>,
     /// The lines, from 1, that were not understood as a whole.
     pub(crate) broken: Vec<usize>,
 }
@@ -68,6 +74,7 @@ pub fn parse(name: &str, text: &str) -> Parsed {
         talk: Talk {
             source,
             statements,
+            files: Arc::default(),
             broken,
         },
         diagnostics,
@@ -149,14 +156,72 @@ pub(crate) enum StatementKind {
     },
     On(Box<On>),
     Every(Every),
+    /// `tag WORD…`
+    Tag(Vec<String>),
+    /// `unordered`: the expected messages of its body come in any order.
+    Unordered(Vec<Statement>),
+    /// `ignore < PATTERN`
+    Ignore(Box<Frame>),
+    Repeat(Repeat),
+    /// `each FILE`: where the rows are.
+    Each(FileName),
+    Join(Rooms),
+    Leave(Rooms),
+    /// `identify NAME`
+    Identify {
+        who: Option<Who>,
+        user: Pattern,
+    },
+    /// `keep ROOM VALUE`
+    Keep {
+        room: Pattern,
+        value: Pattern,
+    },
+    /// `retry 3 every 1s`
+    Retry(Retry),
+}
+
+/// `repeat 10` with its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Repeat {
+    /// A whole number once its holes are filled.
+    pub(crate) times: Pattern,
+    pub(crate) body: Vec<Statement>,
+}
+
+/// `retry 3 every 1s`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// How often a failed test is run again.
+    pub(crate) times: u32,
+    /// The pause before each of these runs.
+    pub(crate) every: Duration,
+}
+
+/// `[WHO] join ROOM, ROOM` and `[WHO] leave ROOM`
+#[derive(Clone, Debug)]
+pub(crate) struct Rooms {
+    pub(crate) who: Option<Who>,
+    pub(crate) rooms: Vec<Pattern>,
+}
+
+/// A file that a talk names, relative to the talk.
+#[derive(Clone, Debug)]
+pub(crate) struct FileName {
+    pub(crate) span: Span,
+    pub(crate) path: String,
 }
 
 /// Who sends or receives, if a line says so.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Who {
     Name(String),
     All,
     Others,
+    /// `room NAME`: the clients in that room.
+    Room(Pattern),
+    /// `user NAME`: the clients of that user.
+    User(Pattern),
 }
 
 /// The direction of a frame.
@@ -183,6 +248,21 @@ pub(crate) struct FrameOptions {
     pub(crate) within: Option<Duration>,
     pub(crate) after: Option<Duration>,
     pub(crate) skip: bool,
+    pub(crate) optional: bool,
+    pub(crate) count: Option<Count>,
+    /// Sent in fragments of so many payload bytes (RFC 6455 section 5.4).
+    pub(crate) fragment: Option<usize>,
+    /// Sent so many bytes to the stream at a time.
+    pub(crate) chop: Option<usize>,
+    /// Sent with or without permessage-deflate, whatever else is agreed.
+    pub(crate) compress: Option<bool>,
+}
+
+/// `x3` and `x2..5`: how many messages a line stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) least: usize,
+    pub(crate) most: usize,
 }
 
 /// What a frame carries.
@@ -198,6 +278,74 @@ pub(crate) enum Content {
         reason: Option<Pattern>,
     },
     Any,
+    /// Expected only: a regular expression over the whole text; its named groups are captured.
+    Re(Regex),
+    /// A binary message from a file.
+    File(FilePart),
+    /// Expected only: how the connection failed.
+    Error(ErrorKind),
+    /// Expected only: the peer fails the connection, with that close code or by ending the stream.
+    Fail(Option<u16>),
+    /// Sent only: a single frame as given, with what breaks the rules.
+    RawFrame(RawFrame),
+    /// Sent only: bytes outside any frame.
+    Raw(Vec<u8>),
+    /// The connection is reset; expected: it ended with no close frame.
+    Drop,
+    /// Stop reading for that long; expected of the other side it is not seen.
+    Stall(Duration),
+}
+
+/// A part of a file: all of it, or the bytes from `first` to before `end`.
+#[derive(Clone, Debug)]
+pub(crate) struct FilePart {
+    pub(crate) name: FileName,
+    pub(crate) bytes: Option<std::ops::Range<u64>>,
+}
+
+/// How a connection failed, or could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Nobody listens.
+    Refused,
+    /// The host's name has no address.
+    Dns,
+    /// TLS failed: the certificate, say.
+    Tls,
+    /// The server did not upgrade, or not by the rules.
+    Handshake,
+    /// It took too long.
+    Timeout,
+    /// The stream ended with no close frame.
+    Reset,
+    /// The peer broke the rules of the protocol: what we close with, if the line says so.
+    Protocol(Option<u16>),
+}
+
+/// A frame as it is written: header fields left out are the right ones.
+#[derive(Clone, Debug)]
+pub(crate) struct RawFrame {
+    pub(crate) header: RawHeader,
+    pub(crate) payload: Pattern,
+    /// Set for a payload in hex, `(hex)`; the pattern is then empty.
+    pub(crate) bytes: Option<Vec<u8>>,
+}
+
+/// The header of a frame as it is written; `None` is what the rules ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RawHeader {
+    /// Whether it is the last frame of its message; the right value is yes.
+    pub fin: Option<bool>,
+    /// The opcode, 0 to 15; the right value is that of a text frame, 1.
+    pub opcode: Option<u8>,
+    /// The three reserved bits as a number from 0 to 7, RSV1 being 4; the right value is 0.
+    pub rsv: Option<u8>,
+    /// Whether it is masked; the right value is yes from a client and no from a server.
+    pub mask: Option<bool>,
+    /// The masking key.
+    pub key: Option<[u8; 4]>,
+    /// The payload length that the header announces, whatever follows.
+    pub length: Option<u64>,
 }
 
 impl Content {
@@ -208,6 +356,7 @@ impl Content {
             | Self::Ping(Some(Data::Text(pattern)))
             | Self::Pong(Some(Data::Text(pattern))) => Some(pattern),
             Self::Close { reason, .. } => reason.as_ref(),
+            Self::RawFrame(frame) => Some(&frame.payload),
             _ => None,
         };
         pattern.into_iter()
@@ -224,6 +373,8 @@ pub(crate) enum Data {
 #[derive(Clone, Debug)]
 pub(crate) struct Connect {
     pub(crate) name: Option<String>,
+    /// How many connections of that name are opened.
+    pub(crate) count: usize,
     pub(crate) url: Pattern,
     pub(crate) headers: Vec<Header>,
 }
@@ -268,6 +419,19 @@ pub(crate) enum TalkOption {
     Timeout(Duration),
     Strict(bool),
     Subprotocol(Vec<String>),
+    /// Whether permessage-deflate is offered or agreed to.
+    Compression(bool),
+    /// How a mock refuses what it does not accept.
+    Refuse(RefuseBy),
+}
+
+/// `option refuse status|close`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefuseBy {
+    /// With the HTTP status, before the upgrade.
+    Status,
+    /// With a close frame behind an upgrade, for clients (browsers) that cannot see the status.
+    Close,
 }
 
 /// A rule.
@@ -289,6 +453,10 @@ pub(crate) enum Trigger {
     },
     /// `on GET PATH` with headers.
     Get { path: Pattern, headers: Vec<Header> },
+    /// `on open`: a client has come.
+    Open,
+    /// `on close`: a client has gone, and is in its rooms still.
+    Close,
 }
 
 #[derive(Clone, Debug)]

@@ -321,11 +321,13 @@ fn frames(talk: &str) -> Vec<String> {
                         within: None,
                         after: None,
                         skip: false,
+                        ..
                     } => String::new(),
                     FrameOptions {
                         within,
                         after,
                         skip,
+                        ..
                     } => format!(" {within:?} {after:?} {skip}"),
                 };
                 format!("{who}{} {content}{options}", frame.arrow.sign())

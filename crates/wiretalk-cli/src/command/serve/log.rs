@@ -257,7 +257,7 @@ fn came(what: &Incoming) -> Option<String> {
         Incoming::Close { code, reason } => format!(">close {code} {}", shown(reason))
             .trim_end()
             .to_owned(),
-        Incoming::End(_) => return None,
+        Incoming::End { .. } => return None,
     })
 }
 
@@ -267,6 +267,10 @@ fn goes(what: &Outgoing) -> String {
         Outgoing::Binary(bytes) => frame('<', "hex", bytes, true),
         Outgoing::Ping(bytes) => frame('<', "ping", bytes, false),
         Outgoing::Pong(bytes) => frame('<', "pong", bytes, false),
+        Outgoing::Frame { payload, .. } => frame('<', "frame", payload, true),
+        Outgoing::Raw(bytes) => frame('<', "raw", bytes, true),
+        Outgoing::Drop => "<drop".to_owned(),
+        Outgoing::Stall(time) => format!("<stall {time:?}"),
         Outgoing::Close { code, reason } => {
             let code = code.map(|code| format!(" {code}")).unwrap_or_default();
             format!("<close{code} {}", shown(reason))

@@ -173,7 +173,14 @@ impl Stage {
                 }
                 return;
             }
-            "failed" => return self.player.failed(self.now, id, rest.to_owned()),
+            "failed" => {
+                return self.player.failed(
+                    self.now,
+                    id,
+                    crate::player::ErrorKind::Refused,
+                    rest.to_owned(),
+                );
+            }
             "gone" => return self.player.gone(self.now, id),
             "text" => Incoming::Text(rest.to_owned()),
             "hex" => Incoming::Binary(
@@ -190,7 +197,10 @@ impl Stage {
                     reason: reason.to_owned(),
                 }
             }
-            "end" => Incoming::End(rest.to_owned()),
+            "end" => Incoming::End {
+                kind: crate::player::ErrorKind::Reset,
+                why: rest.to_owned(),
+            },
             other => panic!("no event: {other}"),
         };
         self.player.received(self.now, id, incoming);
@@ -252,14 +262,20 @@ impl Stage {
                 }
                 line
             }
-            Action::Send { to, frame } => {
+            Action::Send { to, frame, .. } => {
                 let to = match to {
                     Target::One(id) => id.to_string(),
                     Target::All => "all".into(),
                     Target::Others(id) => format!("all but {id}"),
+                    Target::Room(room) => format!("room {room}"),
+                    Target::User(user) => format!("user {user}"),
                 };
                 format!("{to} {sign}{}", outgoing(frame))
             }
+            Action::Join { connection, room } => format!("{connection} joins {room}"),
+            Action::Leave { connection, room } => format!("{connection} leaves {room}"),
+            Action::Identify { connection, user } => format!("{connection} is {user}"),
+            Action::Keep { room, value } => format!("{room} keeps {}", outgoing(value)),
             Action::ReplyClose(id) => format!("{id} close is answered"),
             Action::Unmatched {
                 connection,
@@ -305,7 +321,7 @@ impl Stage {
             }
             Fault::Nothing { waited } => format!("nothing came for {waited:?}"),
             Fault::NotSilent { came, after } => format!("{} after {after:?}", incoming(came)),
-            Fault::NotConnected { why } => format!("not connected: {why}"),
+            Fault::NotConnected { why, .. } => format!("not connected: {why}"),
             Fault::Handshake {
                 mismatch: why,
                 status,
@@ -354,6 +370,12 @@ fn headers_of(text: &str) -> Vec<(String, String)> {
 
 fn outgoing(frame: &Outgoing) -> String {
     match frame {
+        Outgoing::Frame { header, payload } => {
+            format!("frame {header:?} {}", String::from_utf8_lossy(payload))
+        }
+        Outgoing::Raw(bytes) => format!("raw {bytes:02x?}"),
+        Outgoing::Drop => "drop".into(),
+        Outgoing::Stall(time) => format!("stall {time:?}"),
         Outgoing::Text(text) => format!(" {text}"),
         Outgoing::Binary(bytes) => format!("hex {bytes:02x?}"),
         Outgoing::Ping(bytes) => format!("ping {}", String::from_utf8_lossy(bytes)),
@@ -374,7 +396,7 @@ fn incoming(what: &Incoming) -> String {
         Incoming::Ping(bytes) => format!("ping {}", String::from_utf8_lossy(bytes)),
         Incoming::Pong(bytes) => format!("pong {}", String::from_utf8_lossy(bytes)),
         Incoming::Close { code, reason } => format!("close {code} {reason}"),
-        Incoming::End(why) => format!("end {why}"),
+        Incoming::End { why, .. } => format!("end {why}"),
     }
     .trim_end()
     .to_owned()
