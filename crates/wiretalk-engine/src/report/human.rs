@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use wiretalk_talk::player::{ConnectionId, Failure, Fault, Incoming, Outcome};
+use wiretalk_talk::player::{ConnectionId, Failure, Fault, Incoming};
 use wiretalk_talk::{Difference, Mismatch, Source};
 
 use crate::record::{Direction, Kind, Record, show};
-use crate::runner::{Summary, TestResult};
+use crate::runner::{Outcome, Summary, TestResult};
 
 /// Characters of a payload that a report shows.
 const MOST_SHOWN: usize = 300;
@@ -22,6 +22,7 @@ pub fn failure(result: &TestResult) -> String {
     let mut text = String::new();
     match &result.outcome {
         Outcome::Passed { unconsumed } if unconsumed.is_empty() => {}
+        Outcome::Skipped(_) => {}
         Outcome::Passed { unconsumed } => {
             let _ = writeln!(text, "  {} that no line took:", messages(unconsumed.len()));
             write_messages(&mut text, unconsumed);
@@ -319,8 +320,7 @@ fn write_log(text: &mut String, result: &TestResult) {
 }
 
 fn name(result: &TestResult, id: ConnectionId) -> Option<&str> {
-    let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
-    result.names.get(index)?.as_deref()
+    result.connection_name(id.0)
 }
 
 /// A record as the talk would write it, with its size.

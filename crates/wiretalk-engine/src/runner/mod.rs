@@ -1,17 +1,19 @@
 //! The test runner: plays the tests of talks against servers, side by side.
 
 mod link;
+mod result;
 mod session;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use wiretalk_net::{Config, Connector, DeflateConfig, Error, Request, Response, WebSocket};
 use wiretalk_talk::Bindings;
-use wiretalk_talk::player::{Outcome, Plan};
+use wiretalk_talk::player::Plan;
 
-use crate::record::Log;
+pub use result::{Connection, Outcome, Skip, Summary, TestResult};
 
 /// How tests are run.
 #[derive(Clone, Debug)]
@@ -40,44 +42,6 @@ impl Default for Options {
     }
 }
 
-/// What became of one test.
-#[derive(Debug)]
-pub struct TestResult {
-    /// The talk that it stands in.
-    pub plan: Arc<Plan>,
-    /// Its title.
-    pub title: String,
-    /// The line of the talk where it begins, from 1.
-    pub line: usize,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub duration: Duration,
-    /// What went over its connections.
-    pub log: Log,
-    /// The name of each connection in the talk, in the order of opening.
-    pub names: Vec<Option<String>>,
-}
-
-impl TestResult {
-    /// Whether every line held.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        matches!(self.outcome, Outcome::Passed { .. })
-    }
-}
-
-/// How many tests passed and failed, and how long all of it took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Tests of which every line held.
-    pub passed: usize,
-    /// Tests of which one did not.
-    pub failed: usize,
-    /// From the first test's begin to the last one's end.
-    pub duration: Duration,
-}
-
 /// Runs every test of the talks, [`Options::jobs`] at a time, and hands over each result as it comes.
 ///
 /// # Errors
@@ -94,11 +58,7 @@ pub async fn run(
     let mut take = |result: Result<TestResult, tokio::task::JoinError>, summary: &mut Summary| {
         match result {
             Ok(result) => {
-                if result.passed() {
-                    summary.passed += 1;
-                } else {
-                    summary.failed += 1;
-                }
+                summary.count(&result);
                 on_result(result);
             }
             // A test that panicked is a mistake of ours, and must not look like a pass.
@@ -124,6 +84,7 @@ pub async fn run(
                 line,
                 variables: options.variables.clone(),
                 dialer: Arc::clone(&dialer),
+                run_began: began,
             };
             running.spawn(test.run());
         }

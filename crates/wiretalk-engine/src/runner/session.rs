@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -11,11 +11,13 @@ use tokio::time::{Instant, sleep_until};
 use wiretalk_net::{CloseCode, Request, Sender};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{
-    Action, ConnectionId, Delivery, Fault, Incoming, Outcome, Outgoing, Plan, Player, Setup, Target,
+    Action, ConnectionId, Delivery, Fault, Incoming, Outcome as Played, Outgoing, Plan, Player,
+    Setup, Target,
 };
 
+use super::Dialer;
 use super::link::{Outlet, Signal, Told, link, outlet};
-use super::{Dialer, TestResult};
+use super::result::{Connection, Outcome, TestResult};
 use crate::SystemWorld;
 use crate::record::{Direction, Kind, Log, Record, without_query_values};
 
@@ -33,11 +35,12 @@ pub(super) struct Test {
     pub(super) line: usize,
     pub(super) variables: Bindings,
     pub(super) dialer: Arc<Dialer>,
+    pub(super) run_began: Instant,
 }
 
 impl Test {
     pub(super) async fn run(self) -> TestResult {
-        let began = Instant::now();
+        let (began, started) = (Instant::now(), SystemTime::now());
         let setup = Setup {
             world: Arc::new(SystemWorld),
             variables: self.variables,
@@ -53,7 +56,7 @@ impl Test {
             links: BTreeMap::new(),
             tasks: JoinSet::new(),
             log: Log::default(),
-            names: Vec::new(),
+            connections: Vec::new(),
             closes: BTreeMap::new(),
         };
         let outcome = session.play().await;
@@ -61,14 +64,28 @@ impl Test {
         session.await_late(&outcome).await;
         let left = session.close().await;
         let outcome = session.player.conclude(outcome, left);
+        let source = self.plan.source().clone();
         TestResult {
             plan: self.plan,
+            file: source.name().to_owned(),
+            source,
             title: self.title,
             line: self.line,
-            outcome,
+            tags: Vec::new(),
+            row: None,
+            repetition: 1,
+            outcome: match outcome {
+                Played::Passed { unconsumed } => Outcome::Passed { unconsumed },
+                Played::Failed(failure) => Outcome::Failed(failure),
+            },
+            attempts: 1,
+            started,
+            offset: began - self.run_began,
             duration,
             log: session.log,
-            names: session.names,
+            connections: session.connections,
+            seed: None,
+            changes: Vec::new(),
         }
     }
 }
@@ -83,13 +100,13 @@ struct Session {
     /// The tasks that read; they end with the connections, and with the session.
     tasks: JoinSet<()>,
     log: Log,
-    names: Vec<Option<String>>,
+    connections: Vec<Connection>,
     /// The close codes that came, to be answered with the same.
     closes: BTreeMap<ConnectionId, u16>,
 }
 
 impl Session {
-    async fn play(&mut self) -> Outcome {
+    async fn play(&mut self) -> Played {
         loop {
             while let Some(action) = self.player.poll_action() {
                 if let Action::Finished(outcome) = action {
@@ -125,11 +142,9 @@ impl Session {
                 headers,
                 subprotocols,
             } => {
-                self.names.push(name);
-                self.note(
-                    connection,
-                    format!("connects to {}", without_query_values(&url)),
-                );
+                let shown = without_query_values(&url);
+                self.note(connection, format!("connects to {shown}"));
+                self.connections.push(Connection { name, url: shown });
                 let request = Request {
                     url,
                     headers,
@@ -242,8 +257,8 @@ impl Session {
     }
 
     /// After a line that waited in vain: what comes a moment later tells a slow peer from one that does not answer.
-    async fn await_late(&mut self, outcome: &Outcome) {
-        let Outcome::Failed(failure) = outcome else {
+    async fn await_late(&mut self, outcome: &Played) {
+        let Played::Failed(failure) = outcome else {
             return;
         };
         let (Fault::Nothing { .. }, Some(silent)) = (&failure.fault, failure.connection) else {
