@@ -50,6 +50,12 @@ const CURL: Tool = Tool {
     works: None,
     packages: &["curl"],
 };
+const VIM: Tool = Tool {
+    programs: &["vim"],
+    // What Debian calls a tiny Vim highlights nothing.
+    works: Some(&["sh", "-c", "vim --version | grep -q +syntax"]),
+    packages: &["vim"],
+};
 const OPENSSL: Tool = Tool {
     programs: &["openssl"],
     works: None,
@@ -57,7 +63,7 @@ const OPENSSL: Tool = Tool {
 };
 
 /// What the interop tests run.
-const PEERS: [&Tool; 6] = [&PYTHON, &NODE, &NPM, &CHROMIUM, &CURL, &OPENSSL];
+const PEERS: [&Tool; 7] = [&PYTHON, &NODE, &NPM, &CHROMIUM, &CURL, &VIM, &OPENSSL];
 
 /// Everything that any task needs. Gives whether it is there now.
 pub(crate) fn all(workspace: &Workspace, report: &mut Report) -> bool {
