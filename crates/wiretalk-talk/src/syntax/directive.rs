@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::lines::Line;
-use super::words::{DURATION_MEND, duration, first_word, header_name};
+use super::who::behind_who;
+use super::words::{DURATION_MEND, duration, first_word, header_name, yes_no};
 use super::{
-    Arrow, Connect, Header, Parser, Place, Set, SetScope, StatementKind, TalkOption, Who, payload,
+    Arrow, Connect, Header, Parser, Place, RefuseBy, Set, SetScope, StatementKind, TalkOption, Who,
+    payload,
 };
 use crate::diagnostic::closest;
 use crate::pattern::{Pattern, Payload, Segment, bind_name, is_name};
@@ -41,22 +43,8 @@ pub(crate) const KEYWORDS: [&str; 26] = [
     "load",
 ];
 
-/// Directives of the language that this version does not know yet.
-const LATER: [&str; 10] = [
-    "tag",
-    "unordered",
-    "ignore",
-    "repeat",
-    "each",
-    "join",
-    "leave",
-    "identify",
-    "keep",
-    "retry",
-];
-
-/// Options of the language that this version does not know yet.
-const LATER_OPTIONS: [&str; 2] = ["compression", "refuse"];
+/// The most connections that one line opens.
+const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Names under `client.` that are there by themselves.
 const RESERVED: [&str; 5] = ["id", "ip", "path", "query", "header"];
@@ -93,10 +81,20 @@ impl Parser {
             text: behind,
             start: line.start + line.text.trim_end().len() - behind.len(),
         };
-        if place == Place::Body
+        if place != Place::Top
             && matches!(
                 word,
-                "connect" | "listen" | "test" | "finally" | "option" | "on" | "every"
+                "connect"
+                    | "listen"
+                    | "test"
+                    | "finally"
+                    | "option"
+                    | "on"
+                    | "every"
+                    | "tag"
+                    | "each"
+                    | "retry"
+                    | "ignore"
             )
         {
             self.error(
@@ -139,31 +137,52 @@ impl Parser {
                 .on(line, &rest)
                 .map(|on| StatementKind::On(Box::new(on))),
             "every" => self.every(line, &rest).map(StatementKind::Every),
-            _ if LATER.contains(&word) => {
+            "tag" => self.tag(line, &rest),
+            "unordered" => Some(self.unordered(line, &rest)),
+            "ignore" => self.ignore(line, &rest),
+            "repeat" => self.repeat(line, &rest),
+            "each" => self.each(line, &rest),
+            "join" | "leave" => self.rooms(line, word, &rest, None),
+            "identify" => self.identify(line, &rest, None),
+            "keep" => self.keep(line, &rest),
+            "retry" => self.retry(line, &rest),
+            _ => self.somebodys(line).unwrap_or_else(|| {
+                self.unknown(line, word);
+                None
+            }),
+        }
+    }
+
+    /// A directive behind a who: `alice silence 1s`, `room {{r}} join x`. `None` if it is none, `Some(None)` if it is
+    /// one that cannot be.
+    fn somebodys(&mut self, line: &Line<'_>) -> Option<Option<StatementKind>> {
+        let at = behind_who(line.text)?;
+        let (word, behind) = first_word(line.text[at..].trim_end());
+        let rest = Rest {
+            text: behind,
+            start: line.start + line.text.trim_end().len() - behind.len(),
+        };
+        if !matches!(word, "silence" | "join" | "leave" | "identify") {
+            return None;
+        }
+        let Some(who) = self.who(&line.text[..at], line.start) else {
+            return Some(None);
+        };
+        Some(match (word, who) {
+            // Nobody in particular is everybody.
+            ("silence", Some(Who::All)) => self.silence(line, &rest, None),
+            ("silence", who @ Some(Who::Name(_))) => self.silence(line, &rest, who),
+            ("silence", _) => {
                 self.error(
-                    Span::new(line.start, line.start + word.len()),
-                    format!("`{word}` is not in this version yet"),
-                    "leave it out",
+                    Span::new(line.start, line.start + at),
+                    "`silence` is of one client or of all",
+                    "write `NAME silence 500ms`, `all silence 500ms` or `silence 500ms`",
                 );
                 None
             }
-            "all" if first_word(rest.text).0 == "silence" => {
-                let behind = rest.behind("silence".len());
-                self.silence(line, &behind, None)
-            }
-            name if is_name(name)
-                && !KEYWORDS.contains(&name)
-                && first_word(rest.text).0 == "silence" =>
-            {
-                let who = Some(Who::Name(name.to_owned()));
-                let behind = rest.behind("silence".len());
-                self.silence(line, &behind, who)
-            }
-            _ => {
-                self.unknown(line, word);
-                None
-            }
-        }
+            ("identify", who) => self.identify(line, &rest, who),
+            (_, who) => self.rooms(line, word, &rest, who),
+        })
     }
 
     fn unknown(&mut self, line: &Line<'_>, word: &str) {
@@ -185,11 +204,26 @@ impl Parser {
             return;
         }
         let who = ["all", "others", "room", "user", "load"];
-        if matches!(word, "all" | "others") {
+        if let Some(at) = line.text.find("{{")
+            && matches!(word, "room" | "user")
+            && behind_who(line.text).is_none()
+        {
+            self.error(
+                Span::new(line.start + at, line.start + line.text.len()),
+                "this hole has no end",
+                "close it with `}}` before the arrow",
+            );
+            return;
+        }
+        if matches!(word, "all" | "others" | "room" | "user") {
+            let who = match word {
+                "room" | "user" => format!("{word} NAME"),
+                _ => word.to_owned(),
+            };
             self.error(
                 span,
                 format!("`{word}` begins no line without an arrow"),
-                format!("write `{word} < hello`, or put `#` before a comment"),
+                format!("write `{who} < hello`, or put `#` before a comment"),
             );
             return;
         }
@@ -203,10 +237,20 @@ impl Parser {
 
     /// Says what is missing behind a keyword, if nothing is there.
     pub(super) fn needed(&mut self, line: &Line<'_>, rest: &Rest<'_>, what: &str) -> Option<()> {
+        let (word, _) = first_word(line.text.trim_end());
+        self.needed_behind(line, word, rest, what)
+    }
+
+    pub(super) fn needed_behind(
+        &mut self,
+        line: &Line<'_>,
+        word: &str,
+        rest: &Rest<'_>,
+        what: &str,
+    ) -> Option<()> {
         if !rest.text.is_empty() {
             return Some(());
         }
-        let (word, _) = first_word(line.text.trim_end());
         self.error(
             line.span(),
             format!("something is missing behind `{word}`"),
@@ -215,7 +259,7 @@ impl Parser {
         None
     }
 
-    fn nothing_behind(&mut self, rest: &Rest<'_>, word: &str) {
+    pub(super) fn nothing_behind(&mut self, rest: &Rest<'_>, word: &str) {
         if !rest.text.is_empty() {
             self.error(
                 rest.span(),
@@ -226,6 +270,15 @@ impl Parser {
     }
 
     pub(super) fn body(&mut self, line: &Line<'_>, what: &str) -> Vec<super::Statement> {
+        self.body_in(line, what, Place::Body)
+    }
+
+    pub(super) fn body_in(
+        &mut self,
+        line: &Line<'_>,
+        what: &str,
+        place: Place,
+    ) -> Vec<super::Statement> {
         if line.children.is_empty() {
             self.diagnostics.push(crate::Diagnostic::warning(
                 line.span(),
@@ -233,12 +286,13 @@ impl Parser {
                 "indent what it should do by two spaces",
             ));
         }
-        self.block(&line.children, Place::Body)
+        self.block(&line.children, place)
     }
 
     fn time(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<Duration> {
-        let (word, _) = first_word(line.text);
-        self.needed(line, rest, &format!("a time: `{word} 500ms`"))?;
+        let before = line.text[..line.text.trim_end().len() - rest.text.len()].trim_end();
+        let word = before.rsplit([' ', '\t']).next().unwrap_or_default();
+        self.needed_behind(line, word, rest, &format!("a time: `{word} 500ms`"))?;
         let time = duration(rest.text);
         if time.is_none() {
             self.error(
@@ -276,20 +330,33 @@ impl Parser {
             url = rest.behind(first.len());
         }
         let (word, more) = first_word(url.text);
-        if count_of(word).is_some() && !more.is_empty() {
-            self.error(
-                url.span(),
-                "several connections of one name are not in this version yet",
-                "write a `connect` for each, with names of their own",
-            );
-            return None;
+        let mut count = 1;
+        if let Some(times) = count_of(word)
+            && !more.is_empty()
+        {
+            if !(1..=MOST_CONNECTIONS).contains(&times) {
+                self.error(
+                    Span::new(url.start, url.start + word.len()),
+                    format!("`{word}` is no number of connections"),
+                    format!(
+                        "write a number from 1 to {MOST_CONNECTIONS}: `connect bots x1000 ws://…`"
+                    ),
+                );
+                return None;
+            }
+            count = times;
+            let behind = url.behind(word.len());
+            url = Rest {
+                text: &url.text[url.text.len() - behind.text.len()..],
+                start: behind.start,
+            };
         }
         let span = url.span();
         let url = Pattern::parse(&url.payload(), &mut self.diagnostics);
         self.address(&url, span)?;
         Some(Connect {
             name,
-            count: 1,
+            count,
             url,
             headers,
         })
@@ -453,14 +520,31 @@ impl Parser {
                     None
                 }
             },
-            "strict" => match value {
-                "" | "yes" | "true" | "on" => Some(TalkOption::Strict(true)),
-                "no" | "false" | "off" => Some(TalkOption::Strict(false)),
-                _ => {
+            "strict" | "compression" => {
+                let Some(yes) = yes_no(value) else {
                     self.error(
                         behind.span(),
                         format!("`{value}` is neither yes nor no"),
-                        "write `option strict yes` or `option strict no`",
+                        format!("write `option {name} yes` or `option {name} no`"),
+                    );
+                    return None;
+                };
+                Some(match name {
+                    "strict" => TalkOption::Strict(yes),
+                    _ => TalkOption::Compression(yes),
+                })
+            }
+            "refuse" => match value {
+                "status" => Some(TalkOption::Refuse(RefuseBy::Status)),
+                "close" => Some(TalkOption::Refuse(RefuseBy::Close)),
+                _ => {
+                    self.error(
+                        if value.is_empty() { rest.span() } else { behind.span() },
+                        match value {
+                            "" => "something is missing behind `refuse`".to_owned(),
+                            _ => format!("`{value}` is no way to refuse"),
+                        },
+                        "write `option refuse status` (before the upgrade) or `option refuse close` (behind it, for clients that cannot see a status)",
                     );
                     None
                 }
@@ -483,16 +567,8 @@ impl Parser {
                 }
                 Some(TalkOption::Subprotocol(names))
             }
-            _ if LATER_OPTIONS.contains(&name) => {
-                self.error(
-                    rest.span(),
-                    format!("the option `{name}` is not in this version yet"),
-                    "leave it out",
-                );
-                None
-            }
             _ => {
-                let known = ["timeout", "strict", "subprotocol"];
+                let known = ["timeout", "strict", "subprotocol", "compression", "refuse"];
                 let mend = match closest(name, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the options are {}", known.join(", ")),
@@ -513,8 +589,10 @@ impl Parser {
 }
 
 /// The number in `x1000`.
-fn count_of(word: &str) -> Option<u32> {
-    word.strip_prefix('x')?.parse().ok()
+fn count_of(word: &str) -> Option<usize> {
+    let digits = word.strip_prefix('x')?;
+    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
 impl Arrow {

@@ -3,8 +3,9 @@
 use base64::Engine as _;
 
 use super::lines::Line;
-use super::words::{DURATION_MEND, duration};
-use super::{Arrow, Content, Data, Frame, FrameOptions, Parser, Who, payload};
+use super::options::Options;
+use super::who::behind_who;
+use super::{Arrow, Content, Data, Frame, FrameOptions, Parser, payload};
 use crate::diagnostic::closest;
 use crate::pattern::{Pattern, Payload};
 use crate::source::Span;
@@ -14,12 +15,6 @@ pub(crate) const KINDS: [&str; 18] = [
     "text", "esc", "bin", "hex", "base64", "file", "echo", "ping", "pong", "close", "re", "any",
     "error", "fail", "frame", "raw", "drop", "stall",
 ];
-
-/// Kinds and options of the language that this version does not know yet.
-const LATER_KINDS: [&str; 8] = [
-    "file", "re", "error", "fail", "frame", "raw", "drop", "stall",
-];
-const LATER_OPTIONS: [&str; 4] = ["optional", "fragment", "chop", "compress"];
 
 /// A control frame carries 125 bytes at the most (RFC 6455 section 5.5).
 const MOST_CONTROL: usize = 125;
@@ -31,25 +26,8 @@ pub(crate) fn is_frame(text: &str) -> bool {
 
 /// The offset of the arrow, if the line is a frame.
 pub(crate) fn arrow_offset(text: &str) -> Option<usize> {
-    let mut at = 0;
-    // Nothing, a name, or `room NAME` and `user NAME` may stand before it.
-    for words in 0..3 {
-        if text[at..].starts_with(['>', '<']) {
-            return Some(at);
-        }
-        let word_end = text[at..].find([' ', '\t'])? + at;
-        let word = &text[at..word_end];
-        let pair = words == 1 && matches!(text.split_whitespace().next(), Some("room" | "user"));
-        if !pair && (words == 1 || !crate::pattern::is_name(word)) {
-            return None;
-        }
-        let who = ["all", "others", "room", "user"].contains(&word);
-        if super::directive::KEYWORDS.contains(&word) && !who {
-            return None;
-        }
-        at = word_end + (text[word_end..].len() - text[word_end..].trim_start().len());
-    }
-    None
+    let arrow = |at: usize| text[at..].starts_with(['>', '<']).then_some(at);
+    arrow(0).or_else(|| arrow(behind_who(text)?))
 }
 
 /// The parts of a frame's line behind its who.
@@ -58,7 +36,7 @@ pub(crate) struct Head<'a> {
     pub(crate) kind: &'a str,
     kind_at: usize,
     pub(crate) options: Option<&'a str>,
-    options_at: usize,
+    pub(super) options_at: usize,
     /// Where in the line its payload begins.
     pub(crate) payload_at: usize,
     /// What is wrong behind the kind, if anything: it should be a space or the end.
@@ -103,9 +81,10 @@ pub(crate) fn head(text: &str, at: usize) -> Head<'_> {
 impl Parser {
     pub(super) fn frame(&mut self, line: &Line<'_>) -> Option<Frame> {
         let at = arrow_offset(line.text)?;
-        let who = self.who(line, line.text[..at].trim_end());
-        let (arrow, options, content) = self.frame_behind(line, at)?;
+        let who = self.who(&line.text[..at], line.start);
+        let frame = self.frame_behind(line, at);
         let checks = self.checks(&line.children);
+        let (arrow, options, content) = frame?;
         Some(Frame {
             who: who?,
             arrow,
@@ -131,77 +110,12 @@ impl Parser {
             );
             return None;
         }
-        let mut hex_payload = false;
-        let options = self.options(line, &head, &mut hex_payload);
-        let content = self.content(line, &head, hex_payload);
-        Some((head.arrow, options, content?))
+        let options = self.options(line, &head);
+        let content = self.content(line, &head, &options);
+        Some((head.arrow, options.frame, content?))
     }
 
-    /// `Some(None)` for no who at all, `None` for one that cannot be.
-    fn who(&mut self, line: &Line<'_>, who: &str) -> Option<Option<Who>> {
-        Some(match who {
-            "" => None,
-            "all" => Some(Who::All),
-            "others" => Some(Who::Others),
-            _ if who.starts_with("room ") || who.starts_with("user ") => {
-                self.error(
-                    Span::new(line.start, line.start + who.len()),
-                    format!("`{who}` is not in this version yet"),
-                    "use `all` or `others`, or a client's name",
-                );
-                return None;
-            }
-            name => Some(Who::Name(name.to_owned())),
-        })
-    }
-
-    fn options(&mut self, line: &Line<'_>, head: &Head<'_>, hex: &mut bool) -> FrameOptions {
-        let mut options = FrameOptions::default();
-        let mut at = head.options_at;
-        for part in head.options.into_iter().flat_map(|all| all.split(',')) {
-            let start = line.start + at + (part.len() - part.trim_start().len());
-            at += part.len() + 1;
-            let part = part.trim();
-            let span = Span::new(start, start + part.len().max(1));
-            let (name, value) = super::words::first_word(part);
-            match name {
-                "skip" if value.is_empty() => options.skip = true,
-                "hex" if value.is_empty() && matches!(head.kind, "ping" | "pong") => *hex = true,
-                "within" | "after" => match duration(value) {
-                    Some(time) if name == "within" => options.within = Some(time),
-                    Some(time) => options.after = Some(time),
-                    None if value.is_empty() => {
-                        self.error(span, format!("`{name}` needs a time"), DURATION_MEND);
-                    }
-                    None => self.error(span, format!("`{value}` is not a time"), DURATION_MEND),
-                },
-                _ => self.unknown_option(span, name),
-            }
-        }
-        options
-    }
-
-    fn unknown_option(&mut self, span: Span, name: &str) {
-        let key = name.split('=').next().unwrap_or(name);
-        let counted = key.starts_with('x') && key[1..].starts_with(|c: char| c.is_ascii_digit());
-        if counted || LATER_OPTIONS.contains(&key) {
-            self.error(
-                span,
-                format!("the option `{name}` is not in this version yet"),
-                "leave it out; this version knows `within`, `after`, `skip`, and `hex` for ping and pong",
-            );
-            return;
-        }
-        let known = ["within", "after", "skip"];
-        let mend = match closest(name, known) {
-            _ if name == "hex" => "`hex` is an option of ping and pong; for a binary message it is a kind: `<hex 0a ff`".into(),
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "the options are `within 200ms`, `after 1s`, `skip`, and `hex` for ping and pong; for a payload in parentheses put a space behind the arrow".into(),
-        };
-        self.error(span, format!("there is no option `{name}`"), mend);
-    }
-
-    fn content(&mut self, line: &Line<'_>, head: &Head<'_>, hex: bool) -> Option<Content> {
+    fn content(&mut self, line: &Line<'_>, head: &Head<'_>, options: &Options) -> Option<Content> {
         let payload = payload(line, head.payload_at);
         Some(match head.kind {
             "" => Content::Text(Pattern::parse(&payload, &mut self.diagnostics)),
@@ -244,9 +158,20 @@ impl Parser {
                 self.no_payload(&payload, "any")?;
                 Content::Any
             }
-            "ping" => Content::Ping(self.control(&payload, hex)?),
-            "pong" => Content::Pong(self.control(&payload, hex)?),
+            "ping" => Content::Ping(self.control(&payload, options.hex)?),
+            "pong" => Content::Pong(self.control(&payload, options.hex)?),
             "close" => self.close(&payload)?,
+            "re" => self.regex(&payload)?,
+            "file" => self.file(&payload, options)?,
+            "error" => self.error_kind(&payload)?,
+            "fail" => self.fail(&payload)?,
+            "frame" => self.raw_frame(&payload, options)?,
+            "raw" => self.raw(&payload)?,
+            "drop" => {
+                self.no_payload(&payload, "drop")?;
+                Content::Drop
+            }
+            "stall" => self.stall(&payload)?,
             kind => {
                 self.unknown_kind(line, head, kind);
                 return None;
@@ -257,14 +182,6 @@ impl Parser {
     fn unknown_kind(&mut self, line: &Line<'_>, head: &Head<'_>, kind: &str) {
         let start = line.start + head.kind_at;
         let span = Span::new(start, start + kind.len());
-        if LATER_KINDS.contains(&kind) {
-            self.error(
-                span,
-                format!("the kind `{kind}` is not in this version yet"),
-                "this version knows text, esc, bin, hex, base64, echo, ping, pong, close and any",
-            );
-            return;
-        }
         let arrow = &line.text[head.kind_at - 1..head.kind_at];
         let mend = match closest(kind, KINDS) {
             Some(near) => format!("did you mean `{arrow}{near}`?"),
@@ -328,25 +245,7 @@ impl Parser {
             });
         }
         let code_span = payload.span(code_at, code_at + code.len());
-        let code = match code.parse::<u16>() {
-            Ok(number) if (1000..5000).contains(&number) => number,
-            _ => {
-                self.error(
-                    code_span,
-                    format!("`{code}` is not a close code"),
-                    "write a number from 1000 to 4999, then the reason (RFC 6455 section 7.4)",
-                );
-                return None;
-            }
-        };
-        if !matches!(code, 1000..=1003 | 1005 | 1007..=1014 | 3000..=4999) {
-            self.error(
-                code_span,
-                format!("no close frame may carry the code {code}"),
-                "1000 to 1003, 1007 to 1014 and 3000 to 4999 may be sent (RFC 6455 section 7.4)",
-            );
-            return None;
-        }
+        let code = self.close_code(code, code_span)?;
         if code == 1005 && !reason.is_empty() {
             self.error(
                 code_span,
@@ -367,7 +266,7 @@ impl Parser {
     }
 
     /// Pairs of hexadecimal digits, blanks between them.
-    fn hex(&mut self, payload: &Payload) -> Option<Vec<u8>> {
+    pub(super) fn hex(&mut self, payload: &Payload) -> Option<Vec<u8>> {
         let mut digits = Vec::new();
         for (at, c) in payload.text.char_indices() {
             match c.to_digit(16) {

@@ -2,10 +2,15 @@
 
 mod check;
 mod directive;
+mod flow;
 pub(crate) mod frame;
 mod http;
+mod kinds;
 pub(crate) mod lines;
+mod options;
+mod room;
 mod rule;
+mod who;
 mod words;
 
 use std::sync::Arc;
@@ -243,7 +248,7 @@ pub(crate) struct Frame {
     pub(crate) checks: Vec<Check>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FrameOptions {
     pub(crate) within: Option<Duration>,
     pub(crate) after: Option<Duration>,
@@ -471,6 +476,8 @@ pub(crate) struct Every {
 enum Place {
     Top,
     Body,
+    /// `unordered`: nothing but messages.
+    Unordered,
 }
 
 struct Parser {
@@ -489,6 +496,13 @@ impl Parser {
                 let kind = if frame::is_frame(line.text) {
                     self.frame(line)
                         .map(|frame| StatementKind::Frame(Box::new(frame)))
+                } else if place == Place::Unordered {
+                    self.error(
+                        line.span(),
+                        "only messages stand under `unordered`",
+                        "put it before or behind the block",
+                    );
+                    None
                 } else {
                     self.directive(line, place)
                 };

@@ -24,7 +24,7 @@ impl Parser {
             // A rule without a body is of use: it takes the message and answers nothing.
             let body = self.block(&body_lines, Place::Body);
             let (arrow, options, content) = frame?;
-            self.rule_content(line, &options, &content)?;
+            self.rule_content(line, "a rule", &options, &content)?;
             return Some(On {
                 trigger: Trigger::Message { arrow, content },
                 checks,
@@ -60,47 +60,64 @@ impl Parser {
                 })
             }
             "open" | "close" if behind.is_empty() => {
-                self.error(
-                    line.span(),
-                    format!("`on {word}` is not in this version yet"),
-                    "leave it out",
-                );
-                None
+                let (checks, body_lines) = self.split_checks(&line.children);
+                let body = self.block(&body_lines, Place::Body);
+                let trigger = match word {
+                    "open" => Trigger::Open,
+                    _ => Trigger::Close,
+                };
+                Some(On {
+                    trigger,
+                    checks,
+                    body,
+                })
             }
             _ => {
                 self.error(
                     rest.span(),
                     format!("`on {word}` is no rule"),
-                    "write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]` or `on GET PATH`",
+                    "write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open` or `on close`",
                 );
                 None
             }
         }
     }
 
-    fn rule_content(
+    /// What a rule, or `ignore`, can wait for.
+    pub(super) fn rule_content(
         &mut self,
         line: &Line<'_>,
+        what: &str,
         options: &FrameOptions,
         content: &Content,
     ) -> Option<()> {
-        if options.within.is_some() || options.after.is_some() || options.skip {
+        if *options != FrameOptions::default() {
             self.error(
                 line.span(),
-                "a rule takes no options",
+                format!("{what} takes no options"),
                 "it waits for as long as the talk runs, for each message anew",
             );
             return None;
         }
-        if matches!(content, Content::Echo | Content::Close { .. }) {
-            self.error(
-                line.span(),
-                "a rule cannot wait for this kind",
-                "it can wait for a text or binary message, for `any`, and for a ping or pong",
-            );
-            return None;
-        }
-        Some(())
+        let mend = match content {
+            Content::Text(_)
+            | Content::Binary(_)
+            | Content::Ping(_)
+            | Content::Pong(_)
+            | Content::Any
+            | Content::Re(_)
+            | Content::File(_) => return Some(()),
+            Content::Close { .. } => {
+                "a client that goes is `on close`; a close frame is expected in the dialogue"
+            }
+            _ => "it can wait for a text or binary message, for `any`, and for a ping or pong",
+        };
+        self.error(
+            line.span(),
+            format!("{what} cannot wait for this kind"),
+            mend,
+        );
+        None
     }
 
     fn path(&mut self, rest: &Rest<'_>) -> Option<Pattern> {

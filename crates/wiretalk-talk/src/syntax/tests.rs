@@ -69,10 +69,6 @@ fn no_mistake_is_told_within_a_character_or_beside_the_text() {
 #[test]
 fn each_mistake_is_told_with_its_place_and_its_mend() {
     const TIME: &str = "write a number and a unit: `500ms`, `5s`, `1.5s`, `2m`";
-    const KINDS: &str =
-        "this version knows text, esc, bin, hex, base64, echo, ping, pong, close and any";
-    const OPTIONS: &str =
-        "leave it out; this version knows `within`, `after`, `skip`, and `hex` for ping and pong";
     #[rustfmt::skip]
     let table: &[(&str, &str)] = &[
         // Lines, indentation and bars.
@@ -89,16 +85,6 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("all hello", "1:1 error: `all` begins no line without an arrow / write `all < hello`, or put `#` before a comment"),
         ("? size > 1", "1:1 error: a check stands under the message that it checks / indent it by two spaces under a `<` or `>` line"),
         ("Origin: https://a", "1:1 error: a header stands under `connect`, `HTTP`, `on connect` or `on GET` / indent it by two spaces under one of those"),
-        ("tag slow", "1:1 error: `tag` is not in this version yet / leave it out"),
-        ("unordered", "1:1 error: `unordered` is not in this version yet / leave it out"),
-        ("ignore < a", "1:1 error: `ignore` is not in this version yet / leave it out"),
-        ("repeat 10", "1:1 error: `repeat` is not in this version yet / leave it out"),
-        ("each a.csv", "1:1 error: `each` is not in this version yet / leave it out"),
-        ("on > a\n  join r", "2:3 error: `join` is not in this version yet / leave it out"),
-        ("on > a\n  leave r", "2:3 error: `leave` is not in this version yet / leave it out"),
-        ("on > a\n  identify x", "2:3 error: `identify` is not in this version yet / leave it out"),
-        ("on > a\n  keep r x", "2:3 error: `keep` is not in this version yet / leave it out"),
-        ("retry 3 every 1s", "1:1 error: `retry` is not in this version yet / leave it out"),
         ("on > a\n  connect ws://h", "2:3 error: `connect` cannot stand in a body / put it at the start of a line of its own, without indentation"),
         ("every 1s\n  test x", "2:3 error: `test` cannot stand in a body / put it at the start of a line of its own, without indentation"),
         // connect
@@ -107,8 +93,6 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("connect alice", "1:9 error: `alice` is not an address / if it is a client's name, the address stands behind it: `connect alice ws://host:port/path`; for a host of that name write `ws://alice`"),
         ("connect ws://h /x", "1:9 error: `ws://h /x` is not an address / an address has no blanks: `connect [NAME] ws://host:port/path`"),
         ("connect ftp://h", "1:9 error: `ftp://h` is not an address / it begins with `ws://` or `wss://`"),
-        ("connect x1000 ws://h", "1:9 error: several connections of one name are not in this version yet / write a `connect` for each, with names of their own"),
-        ("connect bots x1000 ws://h", "1:14 error: several connections of one name are not in this version yet / write a `connect` for each, with names of their own"),
         ("connect ws://h\n  > a", "2:3 error: this is not a header / under `connect` stand headers: `Name: value`"),
         ("connect ws://h\n  A: b\n    C: d", "3:5 error: nothing can be indented under a header / remove the indentation"),
         // HTTP and listen
@@ -135,10 +119,8 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("option timeout 0s", "1:16 error: the time is too short / nothing could arrive within no time at all"),
         ("option strict maybe", "1:15 error: `maybe` is neither yes nor no / write `option strict yes` or `option strict no`"),
         ("option subprotocol a,,b", "1:20 error: `option subprotocol` needs names / separate them by commas: `option subprotocol chat, superchat`"),
-        ("option compression no", "1:8 error: the option `compression` is not in this version yet / leave it out"),
-        ("option refuse status", "1:8 error: the option `refuse` is not in this version yet / leave it out"),
         ("option timout 5s", "1:8 error: there is no option `timout` / did you mean `timeout`?"),
-        ("option colour red", "1:8 error: there is no option `colour` / the options are timeout, strict, subprotocol"),
+        ("option colour red", "1:8 error: there is no option `colour` / the options are timeout, strict, subprotocol, compression, refuse"),
         // wait and silence
         ("wait", "1:1 error: something is missing behind `wait` / write a time: `wait 500ms`"),
         ("wait 5", "1:6 error: `5` is not a time / write a number and a unit: `500ms`, `5s`, `1.5s`, `2m`"),
@@ -147,13 +129,11 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("silence 1s\n  > a", "2:3 error: nothing can be indented under `silence` / remove the indentation"),
         // on and every
         ("on", "1:1 error: something is missing behind `on` / write what to wait for: `on > PATTERN`, `on connect` or `on GET /path`"),
-        ("on open", "1:1 error: `on open` is not in this version yet / leave it out"),
-        ("on close", "1:1 error: `on close` is not in this version yet / leave it out"),
-        ("on message", "1:4 error: `on message` is no rule / write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]` or `on GET PATH`"),
+        ("on message", "1:4 error: `on message` is no rule / write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open` or `on close`"),
         ("on GET", "1:1 error: `on GET` needs a path / write `on GET /path`"),
         ("on connect chat", "1:12 error: `chat` is not a path / a path begins with `/`"),
         ("on >(skip) a", "1:1 error: a rule takes no options / it waits for as long as the talk runs, for each message anew"),
-        ("on >close", "1:1 error: a rule cannot wait for this kind / it can wait for a text or binary message, for `any`, and for a ping or pong"),
+        ("on >close", "1:1 error: a rule cannot wait for this kind / a client that goes is `on close`; a close frame is expected in the dialogue"),
         ("on >echo", "1:1 error: a rule cannot wait for this kind / it can wait for a text or binary message, for `any`, and for a ping or pong"),
         ("every", "1:1 error: something is missing behind `every` / write a time: `every 5s` or `every 5s per client`"),
         ("every 1s", "1:1 warning: nothing is indented under `every` / indent what it should do by two spaces"),
@@ -167,27 +147,11 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("<(skip)x", "1:8 error: `x` stands right behind the arrow or its kind / put one space before the payload"),
         (">pnig a", "1:2 error: there is no kind `pnig` / did you mean `>ping`?"),
         ("alice <hello", "1:8 error: there is no kind `hello` / for a text message put a space behind the arrow: `< hello`"),
-        (">file a", "1:2 error: the kind `file` is not in this version yet / KINDS"),
-        ("<re a", "1:2 error: the kind `re` is not in this version yet / KINDS"),
-        ("<error dns", "1:2 error: the kind `error` is not in this version yet / KINDS"),
-        ("<fail 1002", "1:2 error: the kind `fail` is not in this version yet / KINDS"),
-        (">frame a", "1:2 error: the kind `frame` is not in this version yet / KINDS"),
-        (">raw 00", "1:2 error: the kind `raw` is not in this version yet / KINDS"),
-        (">drop", "1:2 error: the kind `drop` is not in this version yet / KINDS"),
-        (">stall 5s", "1:2 error: the kind `stall` is not in this version yet / KINDS"),
-        ("<(optional) a", "1:3 error: the option `optional` is not in this version yet / OPTIONS"),
-        ("<(skip, x3) a", "1:9 error: the option `x3` is not in this version yet / OPTIONS"),
-        ("<(x2..5) a", "1:3 error: the option `x2..5` is not in this version yet / OPTIONS"),
-        (">(fragment 256) a", "1:3 error: the option `fragment` is not in this version yet / OPTIONS"),
-        (">(chop 7) a", "1:3 error: the option `chop` is not in this version yet / OPTIONS"),
-        (">(compress=no) a", "1:3 error: the option `compress=no` is not in this version yet / OPTIONS"),
         ("<(skp) a", "1:3 error: there is no option `skp` / did you mean `skip`?"),
-        ("<(hex) a", "1:3 error: there is no option `hex` / `hex` is an option of ping and pong; for a binary message it is a kind: `<hex 0a ff`"),
-        ("<(what) a", "1:3 error: there is no option `what` / the options are `within 200ms`, `after 1s`, `skip`, and `hex` for ping and pong; for a payload in parentheses put a space behind the arrow"),
+        ("<(hex) a", "1:3 error: there is no option `hex` for this kind / `hex` is an option of ping, pong and frame; for a binary message it is a kind: `<hex 0a ff`"),
+        ("<(what) a", "1:3 error: there is no option `what` / the options are `within 200ms`, `after 1s`, `skip`, `optional`, `x3`, `fragment 256`, `chop 7`, `compress=no`; for a payload in parentheses put a space behind the arrow"),
         ("<(within soon) a", "1:3 error: `soon` is not a time / TIME"),
         ("<(within) a", "1:3 error: `within` needs a time / TIME"),
-        ("room lobby < a", "1:1 error: `room lobby` is not in this version yet / use `all` or `others`, or a client's name"),
-        ("user bob < a", "1:1 error: `user bob` is not in this version yet / use `all` or `others`, or a client's name"),
         (r">esc a\qb", r"1:7 error: `\q` is not an escape / the escapes are \n \r \t \\ \xNN and \u{NNNN}"),
         (r">bin \x0", r"1:6 error: `\x` is not an escape / the escapes are \n \r \t \\ \xNN and \u{NNNN}"),
         (r">bin \x+1", r"1:6 error: `\x` is not an escape / the escapes are \n \r \t \\ \xNN and \u{NNNN}"),
@@ -235,8 +199,6 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         let predicates = "the predicates are == != < <= > >= startsWith endsWith contains matches exists isEmpty isString isNumber isInteger isBoolean isUuid, and `not` before any of them";
         let expected = expected
             .replace("PREDICATES", predicates)
-            .replace("/ KINDS", &format!("/ {KINDS}"))
-            .replace("/ OPTIONS", &format!("/ {OPTIONS}"))
             .replace("/ TIME", &format!("/ {TIME}"));
         let found = errors(talk);
         if found != [expected.as_str()] {
@@ -559,4 +521,102 @@ fn what_is_nested_or_long_beyond_reason_can_be_looked_at() {
     survives(&deep.collect::<String>());
     let long = (0..20_000).map(|n| format!("< {{{{v{n}:int}}}}\n"));
     survives(&long.collect::<String>());
+}
+
+/// The statements of a talk without a finding, each as the debugger shows it, without where it stands.
+fn statements(talk: &str) -> Vec<String> {
+    let parsed = parse("chat.talk", talk);
+    assert_eq!(parsed.diagnostics, [], "{talk}");
+    let each = parsed.talk.statements.iter().map(|statement| {
+        let shown = format!("{:?}", statement.kind);
+        let span =
+            regex::Regex::new(r"span: Span \{ start: \d+, end: \d+ \}(, )?").expect("a regex");
+        span.replace_all(&shown, "").into_owned()
+    });
+    each.collect()
+}
+
+#[test]
+fn every_kind_and_option_is_read() {
+    #[rustfmt::skip]
+    let table = [
+        ("<re a+(?P<x>b)", r#"Re(Regex("^(?:a+(?P<x>b))$"))"#),
+        ("<re (?x) a # b", r##"Re(Regex("^(?:(?x) a # b\n)$"))"##),
+        (">file a b.bin", r#"path: "a b.bin" }, bytes: None"#),
+        (">file(bytes 0..65535) a.bin", r#"bytes: Some(0..65536)"#),
+        (">file(bytes 5..) a.bin", r#"bytes: Some(5..18446744073709551615)"#),
+        ("<error refused", "Error(Refused)"),
+        ("<error  timeout ", "Error(Timeout)"),
+        ("<error protocol", "Error(Protocol(None))"),
+        ("<error protocol 1002", "Error(Protocol(Some(1002)))"),
+        ("<fail", "Fail(None)"),
+        ("<fail 1007", "Fail(Some(1007))"),
+        (">frame abc", "RawHeader { fin: None, opcode: None, rsv: None, mask: None, key: None, length: None }"),
+        (">frame(fin=no, opcode=0x2, rsv=4, mask=no, key=01020304, length=70000) x",
+         "RawHeader { fin: Some(false), opcode: Some(2), rsv: Some(4), mask: Some(false), key: Some([1, 2, 3, 4]), length: Some(70000) }"),
+        (">frame(hex) 00 ff", "bytes: Some([0, 255])"),
+        (">raw 81 05", "Raw([129, 5])"),
+        (">drop", "Drop"),
+        ("<stall 5s", "Stall(5s)"),
+        ("<(optional) a", "optional: true"),
+        ("<(x3) a", "count: Some(Count { least: 3, most: 3 })"),
+        ("<( x2..5 , skip) a", "count: Some(Count { least: 2, most: 5 })"),
+        ("<(x0..1) a", "count: Some(Count { least: 0, most: 1 })"),
+        (">(fragment 256, chop 7) a", "fragment: Some(256), chop: Some(7)"),
+        (">bin(compress=no) a", "compress: Some(false)"),
+        (">(compress=yes) a", "compress: Some(true)"),
+        ("room lobby < a", r#"Some(Room(Pattern { raw: "lobby""#),
+        ("room {{ a < b }}-x < c", r#"Some(Room(Pattern { raw: "{{ a < b }}-x""#),
+        ("user {{message.to}} <re x", r#"Some(User(Pattern { raw: "{{message.to}}""#),
+        ("room a{b}{{{{ < c", r#"raw: "a{b}{{{{""#),
+    ];
+    for (talk, expected) in table {
+        let found = statements(talk);
+        assert!(
+            found[0].starts_with("Frame(") && found[0].contains(expected),
+            "{talk}: {found:?}"
+        );
+        assert!(frame::is_frame(talk), "{talk}");
+    }
+}
+
+#[test]
+fn every_directive_is_read() {
+    #[rustfmt::skip]
+    let table = [
+        ("tag  slow chat", r#"Tag(["slow", "chat"])"#),
+        ("ignore < {{_}}tick", "Ignore(Frame { who: None, arrow: ToClient"),
+        ("ignore alice >ping", r#"Ignore(Frame { who: Some(Name("alice")), arrow: ToServer"#),
+        ("each a b.csv", r#"Each(FileName { path: "a b.csv" })"#),
+        ("each users.NDJSON", r#"Each(FileName { path: "users.NDJSON" })"#),
+        ("retry 3 every 1s", "Retry(Retry { times: 3, every: 1s })"),
+        ("retry 2", "Retry(Retry { times: 2, every: 0ns })"),
+        ("repeat 10\n  > a", "Repeat(Repeat { times: Pattern { raw: \"10\""),
+        ("repeat {{times}}\n  > a", "Repeat(Repeat { times: Pattern { raw: \"{{times}}\""),
+        ("repeat 2\n  repeat 3\n    unordered\n      < a\n      < b", "body: [Statement { kind: Repeat("),
+        ("unordered\n  < a\n    ? size > 1\n  <\n  | b", "Unordered([Statement { kind: Frame("),
+        ("join a, b-{{client.id}} ,{{ [1,2]|first }}", r#"Join(Rooms { who: None, rooms: [Pattern { raw: "a""#),
+        ("join a, b-{{client.id}} ,{{ [1,2]|first }}", r#"Pattern { raw: "{{ [1,2]|first }}""#),
+        ("alice join a", r#"Join(Rooms { who: Some(Name("alice"))"#),
+        ("room {{a}} leave a", r#"Leave(Rooms { who: Some(Room(Pattern { raw: "{{a}}""#),
+        ("others leave a", "Leave(Rooms { who: Some(Others)"),
+        ("identify {{client.query.user}}", r#"Identify { who: None, user: Pattern { raw: "{{client.query.user}}""#),
+        ("bob identify b", r#"Identify { who: Some(Name("bob")), user: Pattern { raw: "b""#),
+        ("keep {{ r ~ s }} {\"a\": 1} ", r#"Keep { room: Pattern { raw: "{{ r ~ s }}""#),
+        ("keep {{ r ~ s }} {\"a\": 1} ", r#"value: Pattern { raw: "{\"a\": 1}""#),
+        ("on open\n  ? client.path == /a\n  < hi", "trigger: Open, checks: [Check"),
+        ("on close\n  all < bye", "trigger: Close"),
+        ("connect bots x1000 ws://h", r#"name: Some("bots"), count: 1000, url: Pattern { raw: "ws://h""#),
+        ("connect x5 {{url}}", r#"name: None, count: 5, url: Pattern { raw: "{{url}}""#),
+        ("option compression off", "Option(Compression(false))"),
+        ("option compression", "Option(Compression(true))"),
+        ("option refuse status", "Option(Refuse(Status))"),
+        ("option refuse close", "Option(Refuse(Close))"),
+        ("alice silence 1s", r#"Silence { who: Some(Name("alice"))"#),
+        ("all silence 1s", "Silence { who: None"),
+    ];
+    for (talk, expected) in table {
+        let found = statements(talk);
+        assert!(found[0].contains(expected), "{talk}: {found:?}");
+    }
 }

@@ -25,6 +25,15 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 /// How to write a time, for a mend.
 pub(crate) const DURATION_MEND: &str = "write a number and a unit: `500ms`, `5s`, `1.5s`, `2m`";
 
+/// `yes` or `no` in one of its spellings; nothing at all is yes.
+pub(crate) fn yes_no(text: &str) -> Option<bool> {
+    match text {
+        "" | "yes" | "true" | "on" => Some(true),
+        "no" | "false" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// The first word of a text, and the rest without the blanks between.
 pub(crate) fn first_word(text: &str) -> (&str, &str) {
     match text.split_once([' ', '\t']) {

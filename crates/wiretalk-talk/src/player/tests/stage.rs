@@ -59,6 +59,7 @@ pub(super) fn setup(variables: &[(&str, &str)]) -> Setup {
     Setup {
         world: Arc::new(StillWorld::default()),
         variables: variables.collect::<Bindings>(),
+        manner: Default::default(),
     }
 }
 
