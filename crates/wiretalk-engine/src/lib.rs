@@ -3,10 +3,11 @@
 
 pub mod load;
 pub mod record;
+pub mod redact;
 pub mod report;
 pub mod runner;
 pub mod serve;
 mod wire;
 mod world;
 
-pub use world::SystemWorld;
+pub use world::{Environment, SeededWorld, SystemWorld};

@@ -66,7 +66,7 @@ pub async fn run(
         }
     };
     for plan in plans {
-        for (index, title, line) in plan.tests() {
+        for planned in plan.tests() {
             while let Some(result) = running.try_join_next() {
                 take(result, &mut summary);
             }
@@ -79,9 +79,7 @@ pub async fn run(
             }
             let test = session::Test {
                 plan: Arc::clone(plan),
-                index,
-                title: title.to_owned(),
-                line,
+                planned,
                 variables: options.variables.clone(),
                 dialer: Arc::clone(&dialer),
                 run_began: began,

@@ -37,6 +37,9 @@ pub struct TestResult {
     pub offset: Duration,
     /// How long its last attempt took.
     pub duration: Duration,
+    /// When its `finally` began, counted from the attempt's begin as the records of the log are; what the log has from
+    /// then on is no longer the test itself.
+    pub finally: Option<Duration>,
     /// What went over its connections.
     pub log: Log,
     /// Its connections, in the order of opening: a record's connection 1 is the first.

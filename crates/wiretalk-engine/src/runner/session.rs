@@ -82,6 +82,7 @@ impl Test {
             started,
             offset: began - self.run_began,
             duration,
+            finally: None,
             log: session.log,
             connections: session.connections,
             seed: None,
