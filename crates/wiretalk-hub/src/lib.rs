@@ -1,9 +1,13 @@
 //! Who is connected, and what is delivered to whom.
 //!
-//! A [`Hub`] gives each connection an id and an [`Outbox`], and puts what is delivered to one, to all or to the others
-//! into the outboxes that it concerns. It knows no sockets and no runtime: whoever owns the connection drains the
+//! A [`Hub`] gives each connection an id and an [`Outbox`], and puts what is delivered to one, to all, to a room or to a
+//! user into the outboxes that it concerns. It knows no sockets and no runtime: whoever owns the connection drains the
 //! outbox and writes what it finds there. A message is framed once ([`Prepared`](wiretalk_proto::Prepared)) and shared
 //! by all its receivers.
+//!
+//! A room is made by the first who joins it and vanishes with the last who leaves; a value that it keeps
+//! ([`Hub::keep`]) outlives both, and is delivered to whoever joins. To deliver to a room costs as much as it has
+//! members, however many are connected. What lies beyond one process is behind the trait [`Backplane`].
 //!
 //! Three promises:
 //!
@@ -31,11 +35,16 @@
 //! assert!(matches!(&items[..], [Item::Message(message)] if &message.payload()[..] == b"hi"));
 //! ```
 
+pub mod backplane;
+mod groups;
 mod hub;
 mod outbox;
 
 #[cfg(test)]
 mod tests;
 
-pub use hub::{ConnectionId, DEFAULT_QUEUE_LIMIT, Delivery, Hub, Member, Target};
+pub use backplane::{Backplane, Capabilities, KeepError};
+pub use hub::{
+    ConnectionId, DEFAULT_QUEUE_LIMIT, Delivery, Hub, JoinError, MOST_ROOMS, Member, Target,
+};
 pub use outbox::{Drain, Item, Outbox};

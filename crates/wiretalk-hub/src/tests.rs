@@ -1,3 +1,5 @@
+mod rooms;
+
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -435,6 +437,7 @@ proptest! {
                             Target::One(id) => model.id == id,
                             Target::All => true,
                             Target::Others(id) => model.id != id,
+                            _ => unreachable!("not among the targets above"),
                         };
                         let bytes = message.wire().len();
                         if meant && !model.waiting.is_empty() && model.bytes + bytes > model.limit {
