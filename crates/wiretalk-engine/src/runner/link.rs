@@ -75,14 +75,15 @@ impl Outlet {
     }
 }
 
-/// Dials, and reads until the connection is gone.
+/// Dials, with what the run offers of compression or with nothing, and reads until the connection is gone.
 pub(super) async fn link(
     dialer: Arc<Dialer>,
     request: Request,
+    offers: bool,
     connection: ConnectionId,
     outlet: Outlet,
 ) {
-    match dialer.dial(request).await {
+    match dialer.dial(request, offers).await {
         Ok((socket, response)) => {
             let (sender, receiver) = socket.split();
             let response = HandshakeResponse {

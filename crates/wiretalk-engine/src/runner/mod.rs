@@ -108,9 +108,13 @@ impl Dialer {
         })
     }
 
-    /// Asks for a connection, and offers what the run offers.
-    async fn dial(&self, request: Request) -> Result<(WebSocket, Response), Error> {
-        let deflate = self.deflate.clone();
+    /// Asks for a connection, and offers what the run offers of compression, unless the talk says not to.
+    async fn dial(&self, request: Request, offers: bool) -> Result<(WebSocket, Response), Error> {
+        let deflate = if offers {
+            self.deflate.clone()
+        } else {
+            Vec::new()
+        };
         self.connector
             .connect(&Request { deflate, ..request })
             .await

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use wiretalk_net::{CloseCode, Request, Sender};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{
-    Action, ConnectionId, Delivery, Fault, Incoming, Outcome as Played, Outgoing, Plan, Player,
-    Setup, Target,
+    Action, ConnectionId, Delivery, Fault, Incoming, Manner, Outcome as Played, Outgoing, Plan,
+    PlannedTest, Player, Setup, Target,
 };
 
 use super::Dialer;
@@ -30,9 +30,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// A test to be run.
 pub(super) struct Test {
     pub(super) plan: Arc<Plan>,
-    pub(super) index: usize,
-    pub(super) title: String,
-    pub(super) line: usize,
+    pub(super) planned: PlannedTest,
     pub(super) variables: Bindings,
     pub(super) dialer: Arc<Dialer>,
     pub(super) run_began: Instant,
@@ -44,11 +42,14 @@ impl Test {
         let setup = Setup {
             world: Arc::new(SystemWorld),
             variables: self.variables,
-            manner: Default::default(),
+            manner: Manner {
+                row: self.planned.row.unwrap_or_default(),
+                ..Manner::default()
+            },
         };
         let (outlet, told) = outlet(began);
         let mut session = Session {
-            player: Player::test(Arc::clone(&self.plan), self.index, setup),
+            player: Player::test(Arc::clone(&self.plan), self.planned.index, setup),
             dialer: self.dialer,
             began,
             outlet,
@@ -69,13 +70,13 @@ impl Test {
             plan: self.plan,
             file: source.name().to_owned(),
             source,
-            title: self.title,
-            line: self.line,
-            tags: Vec::new(),
-            row: None,
+            title: self.planned.title,
+            line: self.planned.line,
+            tags: self.planned.tags,
+            row: self.planned.row,
             repetition: 1,
             outcome: match outcome {
-                Played::Passed { unconsumed } => Outcome::Passed { unconsumed },
+                Played::Passed { unconsumed, .. } => Outcome::Passed { unconsumed },
                 Played::Failed(failure) => Outcome::Failed(failure),
             },
             attempts: 1,
@@ -142,6 +143,7 @@ impl Session {
                 url,
                 headers,
                 subprotocols,
+                compression,
             } => {
                 let shown = without_query_values(&url);
                 self.note(connection, format!("connects to {shown}"));
@@ -152,9 +154,11 @@ impl Session {
                     subprotocols,
                     ..Request::default()
                 };
+                let offers = compression.unwrap_or(true);
                 let dialer = Arc::clone(&self.dialer);
                 let outlet = self.outlet.clone();
-                self.tasks.spawn(link(dialer, request, connection, outlet));
+                self.tasks
+                    .spawn(link(dialer, request, offers, connection, outlet));
             }
             Action::Send {
                 to: Target::One(connection),

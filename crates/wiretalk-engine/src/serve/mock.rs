@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use wiretalk_hub::{Hub, Member, Target as HubTarget};
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{Error, Prepared};
+use wiretalk_net::{CloseCode, Error, Prepared};
 use wiretalk_talk::player::{
     Action, ConnectionId, HandshakeAnswer, HttpAnswer, Incoming, Outgoing, Plan, Player,
     Request as PlayerRequest, Setup, Target, Time,
@@ -71,7 +71,7 @@ impl Mock {
         observer: Arc<dyn Observer>,
     ) -> Result<Arc<Self>, MockError> {
         let known = || {
-            let titles = plan.tests().map(|(_, title, _)| format!("`{title}`"));
+            let titles = plan.tests().map(|test| format!("`{}`", test.title));
             match &titles.collect::<Vec<_>>()[..] {
                 [] => "none".to_owned(),
                 titles => titles.join(", "),
@@ -203,6 +203,35 @@ impl Mock {
         }
     }
 
+    /// Upgrades, and closes at once.
+    fn refuse_by_close(
+        &self,
+        upgrade: Upgrade,
+        code: u16,
+        reason: String,
+    ) -> (Reply, Result<Life, String>) {
+        let accepted = upgrade.accept(AcceptOptions {
+            config: self.options.config(true),
+            ..AcceptOptions::default()
+        });
+        match accepted {
+            Ok((reply, socket)) => {
+                let life = async move {
+                    let Ok(socket) = socket.await else { return };
+                    let (sender, mut receiver) = socket.split();
+                    // A client that is gone already has its answer.
+                    let _ = sender.close(CloseCode::new(code), &reason).await;
+                    while let Ok(Some(_)) = receiver.next_event().await {}
+                };
+                (reply, Ok(Box::pin(life)))
+            }
+            Err(error) => {
+                let why = format!("the refusal cannot be sent: {error}");
+                (Reply::text(500, format!("{why}\n")), Err(why))
+            }
+        }
+    }
+
     fn send(&self, state: &State, to: Target, frame: &Outgoing) {
         let target = match to {
             Target::One(id) => match state.places.get(&id) {
@@ -256,7 +285,7 @@ impl Host for Mock {
             client: client_of(request),
             subprotocols: upgrade.subprotocols().map(str::to_owned).collect(),
         };
-        let (id, subprotocol, headers) =
+        let (id, subprotocol, headers, compression) =
             match self.with_player(|player, _| player.handshake(&asked)) {
                 HandshakeAnswer::Refuse(answer) => {
                     let why = match answer.status {
@@ -269,13 +298,17 @@ impl Host for Mock {
                     connection,
                     subprotocol,
                     headers,
-                } => (connection, subprotocol, headers),
+                    compression,
+                } => (connection, subprotocol, headers, compression),
+                HandshakeAnswer::RefuseByClose { code, reason } => {
+                    return self.refuse_by_close(upgrade, code, reason);
+                }
             };
         let accepted = header_map(&headers).and_then(|headers| {
             upgrade.accept(AcceptOptions {
                 subprotocol: subprotocol.clone(),
                 headers,
-                deflate: self.options.deflate,
+                deflate: self.options.deflate.filter(|_| compression != Some(false)),
                 config: self.options.config(false),
             })
         });

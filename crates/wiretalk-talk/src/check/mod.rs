@@ -32,7 +32,7 @@ pub enum Role {
 pub fn check(talk: &Talk, role: Role, given: &[String]) -> Vec<Diagnostic> {
     let plan = Plan::new(talk);
     let parts: Vec<usize> = match role {
-        Role::Test => plan.tests().map(|(index, ..)| index).collect(),
+        Role::Test => plan.dialogues().collect(),
         Role::Mock => plan.served_by_default().into_iter().collect(),
     };
     check_parts(talk, &plan, role, &parts, given)
@@ -144,7 +144,7 @@ impl Checker {
                 self.vacuous(&part.title, span, &part.steps);
             }
         }
-        if self.role == Role::Test && whole && plan.tests().next().is_none() {
+        if self.role == Role::Test && whole && plan.dialogues().next().is_none() {
             self.error(
                 Span::default(),
                 "there is nothing to test in this talk",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::run::{Owner, Run, RunId};
-use super::{Action, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side};
+use super::{
+    Action, Change, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side,
+};
 use crate::scope::Bindings;
 use crate::syntax::Statement;
 
@@ -15,7 +17,8 @@ impl Player {
         match (self.side, owner) {
             (Side::Client, Some(Owner::Dialogue)) => {
                 let unconsumed = self.unconsumed();
-                let outcome = self.passed_with(unconsumed);
+                let changes = std::mem::take(&mut self.changes);
+                let outcome = self.passed_with(unconsumed, changes);
                 self.end(outcome);
             }
             (Side::Client, Some(Owner::Finally)) => self.over(),
@@ -27,7 +30,11 @@ impl Player {
     /// peers' close frames. What no rule takes of it is listed, and fails the test under `strict`.
     #[must_use]
     pub fn conclude(&mut self, outcome: Outcome, left: Vec<(ConnectionId, Incoming)>) -> Outcome {
-        let Outcome::Passed { mut unconsumed } = outcome else {
+        let Outcome::Passed {
+            mut unconsumed,
+            changes,
+        } = outcome
+        else {
             return outcome;
         };
         for (id, what) in left {
@@ -37,22 +44,32 @@ impl Player {
                 unconsumed.push((name, item.what.clone()));
             }
         }
-        self.passed_with(unconsumed)
+        self.passed_with(unconsumed, changes)
     }
 
     /// The outcome of a test of which every line held.
-    fn passed_with(&self, unconsumed: Vec<(Option<String>, Incoming)>) -> Outcome {
+    fn passed_with(
+        &self,
+        unconsumed: Vec<(Option<String>, Incoming)>,
+        changes: Vec<Change>,
+    ) -> Outcome {
         if unconsumed.is_empty() || !self.strict() {
-            return Outcome::Passed { unconsumed };
+            return Outcome::Passed {
+                unconsumed,
+                changes,
+            };
         }
         let part = self.part.and_then(|part| self.plan.parts.get(part));
         Outcome::Failed(Box::new(Failure {
-            span: part.map(|part| part.span).unwrap_or_default(),
-            connection: None,
-            expected: "nothing more".into(),
-            fault: Fault::Unconsumed {
-                messages: unconsumed,
-            },
+            changes,
+            ..Failure::new(
+                part.map(|part| part.span).unwrap_or_default(),
+                None,
+                "nothing more".into(),
+                Fault::Unconsumed {
+                    messages: unconsumed,
+                },
+            )
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::Change;
 use crate::pattern::Mismatch;
 use crate::scope::Client;
 use crate::source::Span;
@@ -154,6 +155,8 @@ pub enum Action {
         headers: Vec<(String, String)>,
         /// Subprotocols to offer.
         subprotocols: Vec<String>,
+        /// Whether permessage-deflate is offered; `None`: as the run says.
+        compression: Option<bool>,
     },
     /// Send something.
     Send {
@@ -221,6 +224,8 @@ pub enum Outcome {
     Passed {
         /// Messages that no line consumed, each with the name of its connection.
         unconsumed: Vec<(Option<String>, Incoming)>,
+        /// Under [`Manner::update`](super::Manner::update): what came in place of what lines expect, in order.
+        changes: Vec<Change>,
     },
     /// A line did not hold.
     Failed(Box<Failure>),
@@ -237,6 +242,36 @@ pub struct Failure {
     pub expected: String,
     /// What happened instead.
     pub fault: Fault,
+    /// The check under the line that does not hold, if that is why.
+    pub check: Option<Span>,
+    /// How many messages the line's `skip` passed over before.
+    pub passed_over: usize,
+    /// The last of them, the oldest first; large ones are left out.
+    pub passed_over_last: Vec<Incoming>,
+    /// Under [`Manner::update`](super::Manner::update): what came in place of what lines before expect, in order.
+    pub changes: Vec<Change>,
+}
+
+impl Failure {
+    /// A failure of a line: what was expected, and what happened instead.
+    #[must_use]
+    pub fn new(
+        span: Span,
+        connection: Option<ConnectionId>,
+        expected: String,
+        fault: Fault,
+    ) -> Self {
+        Self {
+            span,
+            connection,
+            expected,
+            fault,
+            check: None,
+            passed_over: 0,
+            passed_over_last: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// What happened instead of what was expected.
@@ -311,9 +346,33 @@ pub enum HandshakeAnswer {
         subprotocol: Option<String>,
         /// Headers to send along.
         headers: Vec<(String, String)>,
+        /// Whether permessage-deflate is agreed to; `None`: as the server's options say.
+        compression: Option<bool>,
     },
     /// Refuse.
     Refuse(HttpAnswer),
+    /// Upgrade, and close at once (`option refuse close`): a browser does not let a page see the status.
+    RefuseByClose {
+        /// 4000 and the status that would have been sent: 4401 for 401.
+        code: u16,
+        /// The first line of the body that would have been sent.
+        reason: String,
+    },
+}
+
+/// A client of a mock, for whoever lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// Its connection; `client.id` is the same number.
+    pub id: ConnectionId,
+    /// The name whose lines of the dialogue are played with it.
+    pub name: Option<String>,
+    /// The path that it asked for, without the query.
+    pub path: String,
+    /// The rooms that it is in, sorted.
+    pub rooms: Vec<String>,
+    /// The user that it is.
+    pub user: Option<String>,
 }
 
 /// A plain HTTP answer.

@@ -120,6 +120,10 @@ impl Player {
                         at: item.at,
                         mismatch,
                     },
+                    check: None,
+                    passed_over: 0,
+                    passed_over_last: Vec::new(),
+                    changes: Vec::new(),
                 };
                 let in_finally = run.owner == Owner::Finally;
                 self.fail(failure);
@@ -147,6 +151,10 @@ impl Player {
                     came: item.what.clone(),
                     after: item.at.saturating_sub(from),
                 },
+                check: None,
+                passed_over: 0,
+                passed_over_last: Vec::new(),
+                changes: Vec::new(),
             });
             self.give_up(run_id);
         }
@@ -230,6 +238,10 @@ impl Player {
                 fault: Fault::Impossible {
                     why: "the connection is closed, so nothing can come any more".into(),
                 },
+                check: None,
+                passed_over: 0,
+                passed_over_last: Vec::new(),
+                changes: Vec::new(),
             };
             self.fail(failure);
             self.give_up(run_id);
@@ -388,6 +400,10 @@ impl Player {
                         connection: Some(id),
                         expected,
                         fault: Fault::Impossible { why },
+                        check: None,
+                        passed_over: 0,
+                        passed_over_last: Vec::new(),
+                        changes: Vec::new(),
                     });
                 }
                 Side::Client => {}

@@ -96,6 +96,7 @@ impl Player {
             connection: id,
             subprotocol: chosen,
             headers,
+            compression: self.compression(),
         }
     }
 
@@ -371,6 +372,10 @@ impl Player {
             connection: Some(id),
             expected,
             fault: Fault::NotConnected { kind, why },
+            check: None,
+            passed_over: 0,
+            passed_over_last: Vec::new(),
+            changes: Vec::new(),
         });
         self.give_up(run);
         self.advance();
@@ -419,6 +424,10 @@ impl Player {
                         status: response.status,
                         body: response.body.chars().take(MOST_BODY).collect(),
                     },
+                    check: None,
+                    passed_over: 0,
+                    passed_over_last: Vec::new(),
+                    changes: Vec::new(),
                 });
                 self.give_up(run_id);
             }

@@ -20,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::{
-    Action, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer, HandshakeResponse,
-    HttpAnswer, Incoming, Outcome, Outgoing, RawHeader, Request, Target, Time,
+    Action, ClientInfo, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer,
+    HandshakeResponse, HttpAnswer, Incoming, Outcome, Outgoing, RawHeader, Request, Target, Time,
 };
-pub use plan::Plan;
+pub use plan::{Plan, PlannedTest};
 
 use crate::scope::{Bindings, Client, Context};
 use crate::source::Span;
@@ -60,8 +60,29 @@ pub struct Manner {
     pub paced: bool,
     /// Whether a message that differs from its line is taken all the same, and told as a [`Change`] in the outcome.
     pub update: bool,
-    /// Which row of `each` is played, from 0.
+    /// Which row of `each` a test plays, from 0.
     pub row: usize,
+    /// Who plays, and the how manieth time, in a load run.
+    pub load: Load,
+}
+
+/// What `load.user` and `load.iteration` are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// The user, counted from 1.
+    pub user: u64,
+    /// How often this user has played the talk before.
+    pub iteration: u64,
+}
+
+impl Default for Load {
+    /// Outside a load run: the first user, for the first time.
+    fn default() -> Self {
+        Self {
+            user: 1,
+            iteration: 0,
+        }
+    }
 }
 
 /// What came in place of what a line expects.
@@ -119,6 +140,8 @@ pub struct Player {
     actions: VecDeque<Action>,
     now: Time,
     ending: Ending,
+    /// Under `Manner::update`: what came in place of what lines expect.
+    changes: Vec<Change>,
     /// Whether a line somewhere waits for pings, or for pongs.
     expects_ping: bool,
     expects_pong: bool,
@@ -282,6 +305,7 @@ impl Player {
             actions: VecDeque::new(),
             now: Time::ZERO,
             ending: Ending::Playing,
+            changes: Vec::new(),
             expects_ping: false,
             expects_pong: false,
             remembers_sent: false,
@@ -475,6 +499,13 @@ impl Player {
     fn strict(&self) -> bool {
         let own = self.commons().filter_map(|common| common.strict).last();
         own.unwrap_or(false)
+    }
+
+    /// Whether the talk says that permessage-deflate is offered or agreed to.
+    fn compression(&self) -> Option<bool> {
+        self.commons()
+            .filter_map(|common| common.compression)
+            .last()
     }
 
     /// The subprotocols that the talk names.

@@ -4,13 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Player, Setup};
+use crate::files::Files;
 use crate::pattern::Pattern;
 use crate::query::Check;
+use crate::scope::Bindings;
 use crate::source::{Source, Span};
-use crate::syntax::{Arrow, Content, Header, Statement, StatementKind, Talk, TalkOption, Trigger};
+use crate::syntax::{
+    Arrow, Content, Header, RefuseBy, Retry, Statement, StatementKind, Talk, TalkOption, Trigger,
+};
 
 /// How long an expected message may take if nothing else is said.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A test that `wiretalk test` runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedTest {
+    /// What [`Player::test`] is given.
+    pub index: usize,
+    /// Its title, and with `each` which row it plays: `logs in [row 2: name=bob]`.
+    pub title: String,
+    /// The line of the talk where it begins, from 1.
+    pub line: usize,
+    /// Its `tag` words, after those that stand before the first test.
+    pub tags: Vec<String>,
+    /// How often it is run again if it fails, and the pause before each of these runs.
+    pub retry: Option<(u32, Duration)>,
+    /// The row of `each` that it plays, from 0: what [`Manner::row`](super::Manner::row) is to be.
+    pub row: Option<usize>,
+}
 
 /// A talk ready to be played.
 #[derive(Clone, Debug)]
@@ -24,6 +45,8 @@ pub struct Plan {
     pub(crate) shared: Common,
     pub(crate) connects: Vec<HandshakeRule>,
     pub(crate) gets: Vec<HandshakeRule>,
+    /// The files that the talk names.
+    pub(crate) files: Arc<Files>,
 }
 
 /// One test of the talk, as a dialogue.
@@ -35,6 +58,10 @@ pub(crate) struct Part {
     pub(crate) common: Common,
     /// Whether it has a `test` line of its own.
     pub(crate) named: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) retry: Option<Retry>,
+    /// The rows of `each`, if it has one; none if the file was not read.
+    pub(crate) rows: Option<Arc<[Bindings]>>,
 }
 
 /// What works beside a dialogue.
@@ -46,6 +73,19 @@ pub(crate) struct Common {
     pub(crate) timeout: Option<Duration>,
     pub(crate) strict: Option<bool>,
     pub(crate) subprotocols: Vec<String>,
+    pub(crate) compression: Option<bool>,
+    pub(crate) refuse: Option<RefuseBy>,
+    /// `on open` and `on close`.
+    pub(crate) opens: Vec<Arc<[Statement]>>,
+    pub(crate) closes: Vec<Arc<[Statement]>>,
+}
+
+/// What is said of a test beside its lines.
+#[derive(Clone, Default)]
+struct Marks {
+    tags: Vec<String>,
+    retry: Option<Retry>,
+    each: Option<Arc<[Bindings]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +125,7 @@ impl Plan {
             shared: Common::default(),
             connects: Vec::new(),
             gets: Vec::new(),
+            files: Arc::clone(&talk.files),
         };
         let first_test = talk
             .statements
@@ -93,7 +134,8 @@ impl Plan {
             .unwrap_or(talk.statements.len());
         let (prelude, tests) = talk.statements.split_at(first_test);
         let mut shared = Common::default();
-        let prelude_steps = plan.sort(prelude, &mut shared);
+        let mut marks = Marks::default();
+        let prelude_steps = plan.sort(prelude, &mut shared, &mut marks);
         plan.settings = prelude_steps
             .iter()
             .take_while(|step| matches!(step.kind, StatementKind::Set(_)))
@@ -106,6 +148,9 @@ impl Plan {
                 steps: prelude_steps.into(),
                 common: Common::default(),
                 named: false,
+                tags: marks.tags,
+                retry: marks.retry,
+                rows: marks.each,
             });
         } else {
             let mut rest = tests;
@@ -117,8 +162,9 @@ impl Plan {
                 let (own, next) = more.split_at(end);
                 rest = next;
                 let mut common = Common::default();
+                let mut marks = marks.clone();
                 let mut steps = prelude_steps.clone();
-                steps.extend(plan.sort(own, &mut common));
+                steps.extend(plan.sort(own, &mut common, &mut marks));
                 let title = match &first.kind {
                     StatementKind::Test(title) => title.clone(),
                     _ => String::new(),
@@ -129,6 +175,9 @@ impl Plan {
                     steps: steps.into(),
                     common,
                     named: true,
+                    tags: marks.tags,
+                    retry: marks.retry,
+                    rows: marks.each,
                 });
             }
         }
@@ -137,7 +186,12 @@ impl Plan {
     }
 
     /// Takes the lines of a dialogue out of statements, and puts the others where they belong.
-    fn sort(&mut self, statements: &[Statement], common: &mut Common) -> Vec<Statement> {
+    fn sort(
+        &mut self,
+        statements: &[Statement],
+        common: &mut Common,
+        marks: &mut Marks,
+    ) -> Vec<Statement> {
         let mut steps = Vec::new();
         for statement in statements {
             match &statement.kind {
@@ -157,10 +211,17 @@ impl Plan {
                 StatementKind::Listen(url) => {
                     self.listen.get_or_insert_with(|| url.clone());
                 }
-                StatementKind::Test(_)
-                | StatementKind::Tag(_)
-                | StatementKind::Each(_)
-                | StatementKind::Retry(_) => {}
+                StatementKind::Test(_) => {}
+                StatementKind::Tag(words) => {
+                    let new = words.iter().filter(|word| !marks.tags.contains(word));
+                    let new: Vec<String> = new.cloned().collect();
+                    marks.tags.extend(new);
+                }
+                StatementKind::Each(file) => {
+                    let rows = self.files.rows.get(&file.path);
+                    marks.each = Some(rows.cloned().unwrap_or_default());
+                }
+                StatementKind::Retry(retry) => marks.retry = Some(*retry),
                 StatementKind::Finally(body) => {
                     let before = common.finally.iter().cloned();
                     common.finally = before.chain(body.iter().cloned()).collect();
@@ -168,7 +229,8 @@ impl Plan {
                 StatementKind::Option(option) => match option {
                     TalkOption::Timeout(time) => common.timeout = Some(*time),
                     TalkOption::Strict(strict) => common.strict = Some(*strict),
-                    TalkOption::Compression(_) | TalkOption::Refuse(_) => {}
+                    TalkOption::Compression(yes) => common.compression = Some(*yes),
+                    TalkOption::Refuse(by) => common.refuse = Some(*by),
                     TalkOption::Subprotocol(names) => common.subprotocols.clone_from(names),
                 },
                 StatementKind::Every(every) => common.clocks.push(Clock {
@@ -184,7 +246,8 @@ impl Plan {
                         body: on.body.clone().into(),
                     };
                     match &on.trigger {
-                        Trigger::Open | Trigger::Close => {}
+                        Trigger::Open => common.opens.push(on.body.clone().into()),
+                        Trigger::Close => common.closes.push(on.body.clone().into()),
                         Trigger::Message { arrow, content } => common.rules.push(Rule {
                             span: statement.span,
                             arrow: *arrow,
@@ -211,16 +274,28 @@ impl Plan {
         &self.source
     }
 
-    /// The tests that `wiretalk test` runs: title, and the line where each begins. None if the talk has no dialogue.
-    pub fn tests(&self) -> impl Iterator<Item = (usize, &str, usize)> {
-        self.parts
-            .iter()
-            .enumerate()
-            .filter(|(_, part)| part.named || part.has_connect())
-            .map(|(index, part)| {
-                let line = self.source.position(part.span.start).0;
-                (index, part.title.as_str(), line)
+    /// The tests that `wiretalk test` runs, one for each row of `each`. None if the talk has no dialogue.
+    pub fn tests(&self) -> impl Iterator<Item = PlannedTest> {
+        self.dialogues().flat_map(|index| {
+            let part = &self.parts[index];
+            let line = self.source.position(part.span.start).0;
+            let rows = part.rows.as_ref().map_or(1, |rows| rows.len());
+            (0..rows).map(move |row| PlannedTest {
+                index,
+                title: part.title_of(row),
+                line,
+                tags: part.tags.clone(),
+                retry: part.retry.map(|retry| (retry.times, retry.every)),
+                row: part.rows.as_ref().map(|_| row),
             })
+        })
+    }
+
+    /// The indexes of the parts that can be played as a test.
+    pub(crate) fn dialogues(&self) -> impl Iterator<Item = usize> {
+        let parts = self.parts.iter().enumerate();
+        let played = parts.filter(|(_, part)| part.named || part.has_connect());
+        played.map(|(index, _)| index)
     }
 
     /// The index of the test with that title.
@@ -281,10 +356,36 @@ impl Plan {
 
 impl Part {
     pub(crate) fn has_connect(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.kind, StatementKind::Connect(_)))
+        has_connect(&self.steps)
     }
+
+    /// The title, with what tells a row of `each` from the others.
+    fn title_of(&self, row: usize) -> String {
+        let Some(rows) = &self.rows else {
+            return self.title.clone();
+        };
+        let first = rows.get(row).and_then(|row| row.iter().next());
+        let Some((name, value)) = first else {
+            return format!("{} [row {}]", self.title, row + 1);
+        };
+        let value = value.to_string();
+        let line = value.lines().next().unwrap_or_default();
+        let short: String = line.chars().take(MOST_OF_ROW).collect();
+        let dots = if short.len() < value.len() { "…" } else { "" };
+        format!("{} [row {}: {name}={short}{dots}]", self.title, row + 1)
+    }
+}
+
+/// Characters of a row's first column in a title.
+const MOST_OF_ROW: usize = 24;
+
+/// Whether a connection is opened somewhere in these lines.
+fn has_connect(steps: &[Statement]) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StatementKind::Connect(_) => true,
+        StatementKind::Repeat(repeat) => has_connect(&repeat.body),
+        _ => false,
+    })
 }
 
 /// A talk without `test` is one test, called as its file without the folders and the ending.

@@ -347,6 +347,10 @@ impl Player {
                     connection,
                     expected,
                     fault: Fault::Impossible { why },
+                    check: None,
+                    passed_over: 0,
+                    passed_over_last: Vec::new(),
+                    changes: Vec::new(),
                 });
             }
             Side::Server => {
@@ -421,6 +425,7 @@ impl Player {
             }
         }
         let subprotocols = self.subprotocols();
+        let compression = self.compression();
         self.last_connection += 1;
         let connection = ConnectionId(self.last_connection);
         self.connections.insert(
@@ -433,6 +438,7 @@ impl Player {
             url,
             headers,
             subprotocols,
+            compression,
         });
         let deadline = self.now.saturating_add(self.timeout());
         let since = self.now;
@@ -494,6 +500,10 @@ impl Player {
                     connection,
                     expected,
                     fault: Fault::Nothing { waited },
+                    check: None,
+                    passed_over: 0,
+                    passed_over_last: Vec::new(),
+                    changes: Vec::new(),
                 });
                 self.give_up(id);
             }

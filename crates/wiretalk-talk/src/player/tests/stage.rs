@@ -59,7 +59,7 @@ pub(super) fn setup(variables: &[(&str, &str)]) -> Setup {
     Setup {
         world: Arc::new(StillWorld::default()),
         variables: variables.collect::<Bindings>(),
-        manner: Default::default(),
+        manner: crate::player::Manner::default(),
     }
 }
 
@@ -213,6 +213,7 @@ impl Stage {
                 connection,
                 subprotocol,
                 headers,
+                compression,
             } => {
                 let mut line = format!("accepted {connection}");
                 if let Some(subprotocol) = subprotocol {
@@ -221,9 +222,17 @@ impl Stage {
                 for (name, value) in headers {
                     line += &format!(" {name}: {value}");
                 }
+                match compression {
+                    Some(true) => line += " compressed",
+                    Some(false) => line += " uncompressed",
+                    None => {}
+                }
                 played.push(line);
                 self.player
                     .opened(self.now, connection, &HandshakeResponse::default());
+            }
+            HandshakeAnswer::RefuseByClose { code, reason } => {
+                played.push(format!("refused by close {code} {reason}"));
             }
             HandshakeAnswer::Refuse(answer) => {
                 played.push(format!(
@@ -249,6 +258,7 @@ impl Stage {
                 url,
                 headers,
                 subprotocols,
+                compression,
             } => {
                 let name = name
                     .as_ref()
@@ -260,6 +270,11 @@ impl Stage {
                 }
                 if !subprotocols.is_empty() {
                     line += &format!(" offering {}", subprotocols.join(","));
+                }
+                match compression {
+                    Some(true) => line += " compressed",
+                    Some(false) => line += " uncompressed",
+                    None => {}
                 }
                 line
             }
@@ -297,10 +312,10 @@ impl Stage {
                 let whose = connection.map(|id| format!("{id} ")).unwrap_or_default();
                 format!("{whose}problem in line {}: {what}", self.line(span.start))
             }
-            Action::Finished(Outcome::Passed { unconsumed }) if unconsumed.is_empty() => {
+            Action::Finished(Outcome::Passed { unconsumed, .. }) if unconsumed.is_empty() => {
                 "passed".into()
             }
-            Action::Finished(Outcome::Passed { unconsumed }) => {
+            Action::Finished(Outcome::Passed { unconsumed, .. }) => {
                 format!("passed, unconsumed: {}", messages(unconsumed))
             }
             Action::Finished(Outcome::Failed(failure)) => self.failure(failure),
