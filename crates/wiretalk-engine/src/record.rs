@@ -167,6 +167,11 @@ impl Log {
         self.records.iter()
     }
 
+    /// The same, to be changed. What is kept counts as before.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.records.iter_mut()
+    }
+
     /// How many records were let go.
     #[must_use]
     pub fn dropped(&self) -> usize {

@@ -79,6 +79,7 @@ impl Test {
             insecure: self.insecure,
             root_certificates,
             deflate: super::offers(self.compress),
+            ..Options::default()
         };
         tokio::select! {
             exit = run(&plans, &options) => exit,

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use wiretalk_net::{Receiver, Request, Sender};
 use wiretalk_talk::player::{ConnectionId, ErrorKind, HandshakeResponse, Incoming, Time};
 
-use super::Dialer;
+use super::job::Run;
 use crate::wire::incoming;
 
 /// Payload bytes that may wait to be looked at, over all connections of a test.
@@ -77,13 +77,13 @@ impl Outlet {
 
 /// Dials, with what the run offers of compression or with nothing, and reads until the connection is gone.
 pub(super) async fn link(
-    dialer: Arc<Dialer>,
+    run: Arc<Run>,
     request: Request,
     offers: bool,
     connection: ConnectionId,
     outlet: Outlet,
 ) {
-    match dialer.dial(request, offers).await {
+    match run.dialer.dial(request, offers).await {
         Ok((socket, response)) => {
             let (sender, receiver) = socket.split();
             let response = HandshakeResponse {

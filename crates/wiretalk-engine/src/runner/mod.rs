@@ -1,27 +1,53 @@
 //! The test runner: plays the tests of talks against servers, side by side.
 
+mod hide;
+mod job;
 mod link;
 mod result;
+mod select;
 mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use wiretalk_net::{Config, Connector, DeflateConfig, Error, Request, Response, WebSocket};
 use wiretalk_talk::Bindings;
-use wiretalk_talk::player::Plan;
+use wiretalk_talk::player::{Manner, Plan};
+
+use crate::Environment;
+use crate::redact::Redactor;
+use job::{Job, Run};
 
 pub use result::{Connection, Outcome, Skip, Summary, TestResult};
+pub use select::Selection;
 
 /// How tests are run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Variables from outside: they win over `set` lines of the same name.
     pub variables: Bindings,
+    /// Environment variables of a file, for `env.NAME`.
+    pub environment: Environment,
+    /// The variables whose values are hidden in the results, wherever they come from.
+    pub secrets: Vec<String>,
+    /// Where random values come from: the same seed gives each test the same ones.
+    pub seed: u64,
+    /// Which tests are run; the others are told as skipped.
+    pub selection: Selection,
     /// How many tests run at the same time.
     pub jobs: usize,
+    /// Whether no test begins any more once one has failed; those that run already come to their end.
+    pub fail_fast: bool,
+    /// How often each test is run: at least once.
+    pub repeat: usize,
+    /// How often a test that failed is run again; `None`: as often as its talk says.
+    pub retry: Option<u32>,
+    /// How long an attempt at a test may take, its `finally` included; a longer one fails.
+    pub max_time: Option<Duration>,
+    /// How the talks are played, whatever they say: strict, or at the pace of their `after`s. The row is each test's own.
+    pub manner: Manner,
     /// Whether any certificate of a server is believed.
     pub insecure: bool,
     /// Root certificates to trust beside those of the system, as PEM.
@@ -34,12 +60,33 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             variables: Bindings::new(),
+            environment: Environment::default(),
+            secrets: Vec::new(),
+            seed: 0,
+            selection: Selection::default(),
             jobs: 64,
+            fail_fast: false,
+            repeat: 1,
+            retry: None,
+            max_time: None,
+            manner: Manner::default(),
             insecure: false,
             root_certificates: None,
             deflate: Vec::new(),
         }
     }
+}
+
+/// Is told how a run goes on.
+pub trait Observer {
+    /// So many tests are to be run.
+    fn planned(&mut self, _tests: usize) {}
+
+    /// A test begins.
+    fn began(&mut self, _title: &str) {}
+
+    /// A test has ended, or is skipped.
+    fn ended(&mut self, result: TestResult);
 }
 
 /// Runs every test of the talks, [`Options::jobs`] at a time, and hands over each result as it comes.
@@ -49,49 +96,92 @@ impl Default for Options {
 pub async fn run(
     plans: &[Arc<Plan>],
     options: &Options,
-    mut on_result: impl FnMut(TestResult),
+    on_result: impl FnMut(TestResult),
 ) -> Result<Summary, Error> {
-    let began = Instant::now();
-    let dialer = Arc::new(Dialer::new(options)?);
+    struct Results<F>(F);
+    impl<F: FnMut(TestResult)> Observer for Results<F> {
+        fn ended(&mut self, result: TestResult) {
+            (self.0)(result);
+        }
+    }
+    run_observed(plans, options, &mut Results(on_result)).await
+}
+
+/// The same, for somebody who is to know also what is under way.
+///
+/// # Errors
+/// `InvalidInput` for root certificates that are none.
+pub async fn run_observed(
+    plans: &[Arc<Plan>],
+    options: &Options,
+    observer: &mut impl Observer,
+) -> Result<Summary, Error> {
+    let repeat = options.repeat.max(1);
+    let run = Arc::new(Run {
+        dialer: Dialer::new(options)?,
+        known: secrets_from_outside(options),
+        options: options.clone(),
+        began: Instant::now(),
+    });
+    let selected = |job: &Job| options.selection.takes(&job.title, &job.tags);
+    let tests = plans.iter().flat_map(Job::of).filter(|job| selected(job));
+    observer.planned(tests.count() * repeat);
+
     let mut running = JoinSet::new();
     let mut summary = Summary::default();
-    let mut take = |result: Result<TestResult, tokio::task::JoinError>, summary: &mut Summary| {
-        match result {
-            Ok(result) => {
-                summary.count(&result);
-                on_result(result);
+    for repetition in 1..=repeat {
+        for mut job in plans.iter().flat_map(Job::of) {
+            if !selected(&job) {
+                // Once is enough to say so.
+                if repetition == 1 {
+                    tell(job.skipped(&run, Skip::Deselected), &mut summary, observer);
+                }
+                continue;
             }
-            // A test that panicked is a mistake of ours, and must not look like a pass.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    };
-    for plan in plans {
-        for planned in plan.tests() {
+            job.repetition = repetition;
             while let Some(result) = running.try_join_next() {
-                take(result, &mut summary);
+                tell(own(result), &mut summary, observer);
             }
             // Waiting before the task exists keeps ten thousand tests from being ten thousand tasks; and waiting for a
             // result, not for a place, makes one job at a time tell its results in the order of the talk.
             if running.len() >= options.jobs.max(1)
                 && let Some(result) = running.join_next().await
             {
-                take(result, &mut summary);
+                tell(own(result), &mut summary, observer);
             }
-            let test = session::Test {
-                plan: Arc::clone(plan),
-                planned,
-                variables: options.variables.clone(),
-                dialer: Arc::clone(&dialer),
-                run_began: began,
-            };
-            running.spawn(test.run());
+            if options.fail_fast && summary.failed > 0 {
+                tell(job.skipped(&run, Skip::FailFast), &mut summary, observer);
+                continue;
+            }
+            observer.began(&job.title);
+            running.spawn(job.run(Arc::clone(&run)));
         }
     }
     while let Some(result) = running.join_next().await {
-        take(result, &mut summary);
+        tell(own(result), &mut summary, observer);
     }
-    summary.duration = began.elapsed();
+    summary.duration = run.began.elapsed();
     Ok(summary)
+}
+
+fn tell(result: TestResult, summary: &mut Summary, observer: &mut impl Observer) {
+    summary.count(&result);
+    observer.ended(result);
+}
+
+/// A test that panicked is a mistake of ours, and must not look like a pass.
+fn own(result: Result<TestResult, JoinError>) -> TestResult {
+    result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// What is known of the secrets before any test has run.
+fn secrets_from_outside(options: &Options) -> Redactor {
+    let values = options.secrets.iter().flat_map(|name| {
+        let given = options.variables.get(name).map(ToString::to_string);
+        let environment = options.environment.get(name).cloned();
+        [given, environment, std::env::var(name).ok()]
+    });
+    Redactor::new(values.flatten())
 }
 
 /// Opens the connections of every test.
@@ -108,7 +198,7 @@ impl Dialer {
         })
     }
 
-    /// Asks for a connection, and offers what the run offers of compression, unless the talk says not to.
+    /// Asks for a connection, and offers what the run offers of compression, or nothing.
     async fn dial(&self, request: Request, offers: bool) -> Result<(WebSocket, Response), Error> {
         let deflate = if offers {
             self.deflate.clone()

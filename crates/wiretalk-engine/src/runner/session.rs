@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use wiretalk_net::{CloseCode, Request, Sender};
-use wiretalk_talk::Bindings;
+use wiretalk_talk::Span;
 use wiretalk_talk::player::{
-    Action, ConnectionId, Delivery, Fault, Incoming, Manner, Outcome as Played, Outgoing, Plan,
-    PlannedTest, Player, Setup, Target,
+    Action, Change, ConnectionId, Delivery, Failure, Fault, Incoming, Outcome as PlayerOutcome,
+    Outgoing, Player, Setup, Target,
 };
 
-use super::Dialer;
+use super::job::{Job, Run};
 use super::link::{Outlet, Signal, Told, link, outlet};
-use super::result::{Connection, Outcome, TestResult};
-use crate::SystemWorld;
+use super::result::{Connection, Outcome};
 use crate::record::{Direction, Kind, Log, Record, without_query_values};
 
 /// How long a failed test goes on listening for what it waited for in vain.
@@ -27,74 +26,85 @@ const LATE: Duration = Duration::from_secs(1);
 /// How long the close handshakes may take when the test is over.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// A test to be run.
-pub(super) struct Test {
-    pub(super) plan: Arc<Plan>,
-    pub(super) planned: PlannedTest,
-    pub(super) variables: Bindings,
-    pub(super) dialer: Arc<Dialer>,
-    pub(super) run_began: Instant,
+/// What became of one attempt at a test.
+pub(super) struct Played {
+    pub(super) outcome: Outcome,
+    /// Until the last line; what comes behind is the closing of connections.
+    pub(super) duration: Duration,
+    pub(super) finally: Option<Duration>,
+    pub(super) log: Log,
+    pub(super) connections: Vec<Connection>,
+    pub(super) changes: Vec<Change>,
+    /// The values of the variables that are secret.
+    pub(super) secrets: Vec<String>,
 }
 
-impl Test {
-    pub(super) async fn run(self) -> TestResult {
-        let (began, started) = (Instant::now(), SystemTime::now());
-        let setup = Setup {
-            world: Arc::new(SystemWorld),
-            variables: self.variables,
-            manner: Manner {
-                row: self.planned.row.unwrap_or_default(),
-                ..Manner::default()
-            },
-        };
-        let (outlet, told) = outlet(began);
-        let mut session = Session {
-            player: Player::test(Arc::clone(&self.plan), self.planned.index, setup),
-            dialer: self.dialer,
-            began,
-            outlet,
-            told,
-            links: BTreeMap::new(),
-            tasks: JoinSet::new(),
-            log: Log::default(),
-            connections: Vec::new(),
-            closes: BTreeMap::new(),
-        };
-        let outcome = session.play().await;
-        let duration = began.elapsed();
-        session.await_late(&outcome).await;
-        let left = session.close().await;
-        let outcome = session.player.conclude(outcome, left);
-        let source = self.plan.source().clone();
-        TestResult {
-            plan: self.plan,
-            file: source.name().to_owned(),
-            source,
-            title: self.planned.title,
-            line: self.planned.line,
-            tags: self.planned.tags,
-            row: self.planned.row,
-            repetition: 1,
-            outcome: match outcome {
-                Played::Passed { unconsumed, .. } => Outcome::Passed { unconsumed },
-                Played::Failed(failure) => Outcome::Failed(failure),
-            },
-            attempts: 1,
-            started,
-            offset: began - self.run_began,
-            duration,
-            finally: None,
-            log: session.log,
-            connections: session.connections,
-            seed: None,
-            changes: Vec::new(),
+/// Plays a test of a talk once, from its first line to the closed connections.
+pub(super) async fn play(job: &Job, setup: Setup, run: &Arc<Run>) -> Played {
+    let began = Instant::now();
+    let (outlet, told) = outlet(began);
+    let mut session = Session {
+        player: Player::test(Arc::clone(&job.plan), job.index, setup),
+        run: Arc::clone(run),
+        began,
+        outlet,
+        told,
+        links: BTreeMap::new(),
+        tasks: JoinSet::new(),
+        log: Log::default(),
+        connections: Vec::new(),
+        closes: BTreeMap::new(),
+        finally: None,
+    };
+    let outcome = match run.options.max_time {
+        None => session.play().await,
+        Some(most) => match timeout(most, session.play()).await {
+            Ok(outcome) => outcome,
+            Err(_) => took_too_long(job, most),
+        },
+    };
+    let duration = began.elapsed();
+    session.await_late(&outcome).await;
+    let left = session.close().await;
+    let (outcome, changes) = match session.player.conclude(outcome, left) {
+        PlayerOutcome::Passed {
+            unconsumed,
+            changes,
+        } => (Outcome::Passed { unconsumed }, changes),
+        PlayerOutcome::Failed(mut failure) => {
+            let changes = std::mem::take(&mut failure.changes);
+            (Outcome::Failed(failure), changes)
         }
+    };
+    Played {
+        outcome,
+        duration,
+        finally: session.finally,
+        log: session.log,
+        connections: session.connections,
+        changes,
+        secrets: Vec::new(),
     }
+}
+
+/// The outcome of a test that is given up.
+fn took_too_long(job: &Job, most: Duration) -> PlayerOutcome {
+    let lines = job.plan.source().text().split_inclusive('\n');
+    let start = lines.take(job.line.saturating_sub(1)).map(str::len).sum();
+    let line = job.plan.source().line(job.line);
+    PlayerOutcome::Failed(Box::new(Failure::new(
+        Span::new(start, start + line.len()),
+        None,
+        format!("the end of the test within {most:?}"),
+        Fault::Impossible {
+            why: "the test went on".into(),
+        },
+    )))
 }
 
 struct Session {
     player: Player,
-    dialer: Arc<Dialer>,
+    run: Arc<Run>,
     began: Instant,
     outlet: Outlet,
     told: mpsc::Receiver<Told>,
@@ -105,10 +115,12 @@ struct Session {
     connections: Vec<Connection>,
     /// The close codes that came, to be answered with the same.
     closes: BTreeMap<ConnectionId, u16>,
+    /// When the lines of `finally` began.
+    finally: Option<Duration>,
 }
 
 impl Session {
-    async fn play(&mut self) -> Played {
+    async fn play(&mut self) -> PlayerOutcome {
         loop {
             while let Some(action) = self.player.poll_action() {
                 if let Action::Finished(outcome) = action {
@@ -155,10 +167,10 @@ impl Session {
                     ..Request::default()
                 };
                 let offers = compression.unwrap_or(true);
-                let dialer = Arc::clone(&self.dialer);
+                let run = Arc::clone(&self.run);
                 let outlet = self.outlet.clone();
                 self.tasks
-                    .spawn(link(dialer, request, offers, connection, outlet));
+                    .spawn(link(run, request, offers, connection, outlet));
             }
             Action::Send {
                 to: Target::One(connection),
@@ -262,8 +274,8 @@ impl Session {
     }
 
     /// After a line that waited in vain: what comes a moment later tells a slow peer from one that does not answer.
-    async fn await_late(&mut self, outcome: &Played) {
-        let Played::Failed(failure) = outcome else {
+    async fn await_late(&mut self, outcome: &PlayerOutcome) {
+        let PlayerOutcome::Failed(failure) = outcome else {
             return;
         };
         let (Fault::Nothing { .. }, Some(silent)) = (&failure.fault, failure.connection) else {
