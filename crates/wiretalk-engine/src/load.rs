@@ -20,6 +20,28 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// A talk from its text; `name` is what it is called in messages.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        let Parsed { talk, diagnostics } = wiretalk_talk::parse(name, text);
+        Self { talk, diagnostics }
+    }
+
+    /// Looks it over for each role that it has lines for; `given` are the names that come from outside.
+    #[must_use]
+    pub fn check_all(self, given: &[String]) -> Self {
+        let plan = self.plan();
+        let tests = plan.tests().next().is_some();
+        let roles: &[Role] = match (plan.serves(), tests) {
+            (true, true) => &[Role::Test, Role::Mock],
+            (true, false) => &[Role::Mock],
+            (false, _) => &[Role::Test],
+        };
+        roles
+            .iter()
+            .fold(self, |loaded, role| loaded.check(*role, given))
+    }
+
     /// Its text and name.
     #[must_use]
     pub fn source(&self) -> &Source {

@@ -6,6 +6,7 @@
 //! assert!(parsed.diagnostics.is_empty());
 //! ```
 
+pub mod assist;
 mod check;
 mod diagnostic;
 mod expression;

@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod fmt;
+mod lsp;
 mod serve;
 mod test;
 
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Check(check::Check),
     /// Lay talks out
     Fmt(fmt::Fmt),
+    /// Help editors: the language server
+    Lsp(lsp::Lsp),
 }
 
 /// Runs a command.
@@ -78,6 +81,7 @@ pub(crate) fn run(command: Command) -> Exit {
         Command::Connect(connect) => in_runtime(connect.run()),
         Command::Check(check) => check.run(),
         Command::Fmt(fmt) => fmt.run(),
+        Command::Lsp(lsp) => lsp.run(),
     }
 }
 

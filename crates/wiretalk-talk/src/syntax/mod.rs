@@ -1,7 +1,7 @@
 //! The language: lines, frames, directives, and the tree they make.
 
 mod check;
-mod directive;
+pub(crate) mod directive;
 mod flow;
 pub(crate) mod frame;
 mod http;
