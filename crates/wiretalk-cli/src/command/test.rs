@@ -1,5 +1,7 @@
 //! `wiretalk test`
 
+mod reports;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use wiretalk_talk::{Role, Value};
 use crate::exit::Exit;
 use crate::terminal::{BAD, GOOD, QUIET};
 use crate::{diagnostics, terminal};
+use reports::{Reports, Writing};
 
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
@@ -41,6 +44,8 @@ pub(crate) struct Test {
     /// Trust the root certificates of a PEM file, beside those of the system
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Test {
@@ -81,8 +86,23 @@ impl Test {
             deflate: super::offers(self.compress),
             ..Options::default()
         };
+        let writing = match self.reports.open() {
+            Ok(writing) => writing,
+            Err(why) => {
+                terminal::error(&why);
+                return Exit::USAGE;
+            }
+        };
+        // What people read makes room for a report on standard output.
+        let say: fn(&str) = if self.reports.take_stdout() {
+            terminal::err
+        } else {
+            |line| {
+                terminal::out(line);
+            }
+        };
         tokio::select! {
-            exit = run(&plans, &options) => exit,
+            exit = run(&plans, &options, writing, say) => exit,
             _ = tokio::signal::ctrl_c() => {
                 terminal::error("interrupted");
                 Exit::INTERRUPTED
@@ -91,39 +111,50 @@ impl Test {
     }
 }
 
-async fn run(plans: &[Arc<Plan>], options: &Options) -> Exit {
-    let summary = runner::run(plans, options, |result| show(&result)).await;
-    match summary {
-        Ok(summary) => {
-            terminal::out(&report::summary(&summary));
-            if summary.failed == 0 {
-                Exit::SUCCESS
-            } else {
-                Exit::FAILED
-            }
-        }
+async fn run(plans: &[Arc<Plan>], options: &Options, mut writing: Writing, say: fn(&str)) -> Exit {
+    let summary = runner::run(plans, options, |result| {
+        writing.test(&result);
+        show(&result, say);
+    })
+    .await;
+    let summary = match summary {
+        Ok(summary) => summary,
         Err(error) => {
             terminal::error(&error.to_string());
-            Exit::USAGE
+            return Exit::USAGE;
         }
+    };
+    say(&report::summary(&summary));
+    if let Err(failures) = writing.finish(&summary) {
+        for why in failures {
+            terminal::error(&why);
+        }
+        return Exit::USAGE;
+    }
+    if summary.failed == 0 {
+        Exit::SUCCESS
+    } else {
+        Exit::FAILED
     }
 }
 
-fn show(result: &TestResult) {
+fn show(result: &TestResult, say: fn(&str)) {
     let (style, word) = if result.passed() {
         (GOOD, "PASS")
+    } else if result.skipped() {
+        (QUIET, "SKIP")
     } else {
         (BAD, "FAIL")
     };
-    terminal::out(&format!(
+    say(&format!(
         "{style}{word}{style:#} {} {QUIET}({}:{}) {:.3}s{QUIET:#}",
         result.title,
-        result.plan.source().name(),
+        result.file,
         result.line,
         result.duration.as_secs_f64()
     ));
     let why = report::failure(result);
     if !why.is_empty() {
-        terminal::out(&why);
+        say(&why);
     }
 }
