@@ -1,7 +1,9 @@
-//! Talks from files.
+//! Talks from files: of their own, in Markdown documents, in folders.
+
+mod markdown;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wiretalk_talk::player::Plan;
@@ -17,6 +19,25 @@ pub struct Loaded {
     pub talk: Talk,
     /// What is wrong with it, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// The file that it stands in.
+    pub path: PathBuf,
+    /// The files that it names, as far as they were looked for.
+    pub linked: Vec<PathBuf>,
+    /// Where it stands, if it is a block of a Markdown document.
+    pub block: Option<Block>,
+}
+
+/// A talk's place in a Markdown document. The lines of its text are those of the document, without their margins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The heading above, with a number if there are several talks below it. The title of a talk without `test`.
+    pub title: String,
+    /// Whether its tests are run: not if `no-run` stands behind the fence.
+    pub runs: bool,
+    /// The number of the first line, from 1.
+    pub first: usize,
+    /// What stands before each line in the document, from the first on: the indentation of a list, say.
+    pub margins: Vec<String>,
 }
 
 impl Loaded {
@@ -24,19 +45,19 @@ impl Loaded {
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
         let Parsed { talk, diagnostics } = wiretalk_talk::parse(name, text);
-        Self { talk, diagnostics }
+        Self {
+            talk,
+            diagnostics,
+            path: name.into(),
+            linked: Vec::new(),
+            block: None,
+        }
     }
 
     /// Looks it over for each role that it has lines for; `given` are the names that come from outside.
     #[must_use]
     pub fn check_all(self, given: &[String]) -> Self {
-        let plan = self.plan();
-        let tests = plan.tests().next().is_some();
-        let roles: &[Role] = match (plan.serves(), tests) {
-            (true, true) => &[Role::Test, Role::Mock],
-            (true, false) => &[Role::Mock],
-            (false, _) => &[Role::Test],
-        };
+        let roles = self.roles();
         roles
             .iter()
             .fold(self, |loaded, role| loaded.check(*role, given))
@@ -70,7 +91,31 @@ impl Loaded {
     /// The talk taken apart, to be played.
     #[must_use]
     pub fn plan(&self) -> Arc<Plan> {
-        Arc::new(Plan::new(&self.talk))
+        let plan = Plan::new(&self.talk);
+        Arc::new(match &self.block {
+            Some(block) if !block.title.is_empty() => plan.with_title(&block.title),
+            _ => plan,
+        })
+    }
+
+    /// Whether it has tests that are to be run.
+    #[must_use]
+    pub fn runs(&self, plan: &Plan) -> bool {
+        match &self.block {
+            None => true,
+            Some(block) => block.runs && plan.tests().next().is_some(),
+        }
+    }
+
+    /// The roles that it has lines for.
+    #[must_use]
+    pub fn roles(&self) -> Vec<Role> {
+        let plan = self.plan();
+        match (plan.serves(), plan.tests().next().is_some()) {
+            (true, true) => vec![Role::Test, Role::Mock],
+            (true, false) => vec![Role::Mock],
+            (false, _) => vec![Role::Test],
+        }
     }
 }
 
@@ -88,6 +133,20 @@ pub enum LoadError {
     /// It is larger than [`MOST_BYTES`].
     #[error("`{path}` is too large: a talk has {MOST_BYTES} bytes at the most")]
     TooLarge {
+        /// The path, as it was given.
+        path: String,
+    },
+    /// It is a folder in which no talk is.
+    #[error("there is no talk in the folder `{path}`: a talk is a file that ends in `.talk`")]
+    NoTalk {
+        /// The path, as it was given.
+        path: String,
+    },
+    /// It is a Markdown document in which no talk is.
+    #[error(
+        "there is no talk in `{path}`: a block is one if `talk` stands behind its fence, as in ```talk"
+    )]
+    NoBlock {
         /// The path, as it was given.
         path: String,
     },
@@ -152,7 +211,94 @@ fn unreadable(name: &str, error: &std::io::Error) -> LoadError {
 /// # Errors
 /// See [`LoadError`].
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    let text = read(path)?;
-    let Parsed { talk, diagnostics } = wiretalk_talk::parse(&path.display().to_string(), &text);
-    Ok(Loaded { talk, diagnostics })
+    Ok(parsed(path, &read(path)?, None))
+}
+
+/// Reads the talks of a file: the one that it is, or those in it if it is a Markdown document (`.md`, `.markdown`).
+///
+/// # Errors
+/// See [`LoadError`]. A document without a talk is an error too.
+pub fn load_all(path: &Path) -> Result<Vec<Loaded>, LoadError> {
+    if !is_document(path) {
+        return load(path).map(|talk| vec![talk]);
+    }
+    let blocks = markdown::blocks(&read(path)?);
+    if blocks.is_empty() {
+        return Err(LoadError::NoBlock {
+            path: path.display().to_string(),
+        });
+    }
+    let talks = blocks.into_iter().map(|found| {
+        let block = Block {
+            title: found.title,
+            runs: found.runs,
+            first: found.first,
+            margins: found.margins,
+        };
+        parsed(path, &found.text, Some(block))
+    });
+    Ok(talks.collect())
+}
+
+/// The files of these paths: of a folder every talk in it and in its folders, in order of their names, but for those
+/// whose name begins with a dot.
+///
+/// # Errors
+/// A folder that cannot be read, or has no talk.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LoadError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        add_folder(path, &mut files)?;
+        if files.len() == before {
+            return Err(LoadError::NoTalk {
+                path: path.display().to_string(),
+            });
+        }
+    }
+    Ok(files)
+}
+
+fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> {
+    let failed = |error: std::io::Error| unreadable(&folder.display().to_string(), &error);
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // A link to a folder is not followed: it may lead around in a ring.
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        entries.push((entry.file_name(), is_folder, entry.path()));
+    }
+    entries.sort();
+    for (name, is_folder, path) in entries {
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if is_folder {
+            add_folder(&path, files)?;
+        } else if path.extension().is_some_and(|ending| ending == "talk") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a Markdown document, by its name.
+#[must_use]
+pub fn is_document(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| {
+        ending.eq_ignore_ascii_case("md") || ending.eq_ignore_ascii_case("markdown")
+    })
+}
+
+fn parsed(path: &Path, text: &str, block: Option<Block>) -> Loaded {
+    Loaded {
+        path: path.to_owned(),
+        block,
+        ..Loaded::new(&path.display().to_string(), text)
+    }
 }

@@ -383,3 +383,33 @@ async fn of_several_tests_somebody_must_choose_the_one_to_serve() {
     );
     assert!(mock(Some("two")).is_ok());
 }
+
+#[tokio::test]
+async fn the_time_line_tells_where_finally_begins() {
+    let server = serve(
+        &talk("listen ws://127.0.0.1:4000\non > a\n  <echo\non > b\n  <echo\n"),
+        Options::default(),
+    )
+    .await;
+    let plan = talk("connect {{url}}\n> a\n< a\n> last\nfinally\n  > b\n  < b\n");
+    let results = run(&plan, &server.url).await;
+    all_pass(&results);
+    let result = &results[0];
+    let finally = result.finally.expect("it has begun");
+    let sent = result.log.iter().filter(|record| {
+        record.direction == wiretalk_engine::record::Direction::Sent
+            && record.kind == wiretalk_engine::record::Kind::Text
+    });
+    let sides: Vec<_> = sent
+        .map(|record| (record.payload.clone(), record.at >= finally))
+        .collect();
+    assert_eq!(
+        sides,
+        [
+            ("a".into(), false),
+            ("last".into(), false),
+            ("b".into(), true)
+        ]
+    );
+    server.stop().await;
+}

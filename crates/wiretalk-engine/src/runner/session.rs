@@ -123,11 +123,13 @@ impl Session {
     async fn play(&mut self) -> PlayerOutcome {
         loop {
             while let Some(action) = self.player.poll_action() {
+                self.look_for_finally();
                 if let Action::Finished(outcome) = action {
                     return outcome;
                 }
                 self.perform(action).await;
             }
+            self.look_for_finally();
             self.wait(std::future::pending::<()>()).await;
         }
     }
@@ -145,6 +147,13 @@ impl Session {
             }
         }
         None
+    }
+
+    /// What is logged from here on belongs to `finally`, if that has begun.
+    fn look_for_finally(&mut self) {
+        if self.finally.is_none() && self.player.in_finally() {
+            self.finally = Some(self.began.elapsed());
+        }
     }
 
     async fn perform(&mut self, action: Action) {

@@ -26,6 +26,12 @@ impl Player {
         }
     }
 
+    /// Whether a test has come to its `finally`: the action that [`Player::poll_action`] gave last is of it already.
+    #[must_use]
+    pub fn in_finally(&self) -> bool {
+        self.in_finally
+    }
+
     /// The outcome of a test that is over, once its connections are closed: `left` came behind its last line, before the
     /// peers' close frames. What no rule takes of it is listed, and fails the test under `strict`.
     #[must_use]
@@ -120,6 +126,7 @@ impl Player {
         if steps.is_empty() {
             self.over();
         } else {
+            self.before_finally = Some(self.actions.len());
             for connection in self.connections.values_mut() {
                 connection.inbox.clear();
                 connection.control.clear();

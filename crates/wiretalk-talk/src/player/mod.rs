@@ -140,6 +140,10 @@ pub struct Player {
     actions: VecDeque<Action>,
     now: Time,
     ending: Ending,
+    /// Since a test's `finally` has begun: how many actions there still are of what was before it.
+    before_finally: Option<usize>,
+    /// Whether the last action that was asked for was one of `finally`.
+    in_finally: bool,
     /// Under `Manner::update`: what came in place of what lines expect.
     changes: Vec<Change>,
     /// Whether a line somewhere waits for pings, or for pongs.
@@ -305,6 +309,8 @@ impl Player {
             actions: VecDeque::new(),
             now: Time::ZERO,
             ending: Ending::Playing,
+            before_finally: None,
+            in_finally: false,
             changes: Vec::new(),
             expects_ping: false,
             expects_pong: false,
@@ -317,7 +323,13 @@ impl Player {
     /// The next thing to do, until there is none.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.advance();
-        self.actions.pop_front()
+        let action = self.actions.pop_front();
+        match &mut self.before_finally {
+            Some(0) => self.in_finally = true,
+            Some(before) => *before -= 1,
+            None => {}
+        }
+        action
     }
 
     /// When the player wants to be woken by [`Player::tick`], if nothing comes before.

@@ -268,6 +268,15 @@ impl Plan {
         steps
     }
 
+    /// The same with a title for the dialogue of a talk that has no `test` line.
+    #[must_use]
+    pub fn with_title(mut self, title: &str) -> Self {
+        for part in self.parts.iter_mut().filter(|part| !part.named) {
+            title.clone_into(&mut part.title);
+        }
+        self
+    }
+
     /// The text that the talk was read from.
     #[must_use]
     pub fn source(&self) -> &Source {
