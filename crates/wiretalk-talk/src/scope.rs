@@ -73,6 +73,8 @@ pub(crate) struct Context<'a> {
     pub(crate) global: &'a Bindings,
     /// The text that was just received.
     pub(crate) message: Option<&'a str>,
+    /// What is known of that text as JSON.
+    pub(crate) parsed: Option<&'a crate::value::document::Parsed>,
     /// The client in whose name this runs.
     pub(crate) client: Option<&'a Client>,
     /// How many clients are connected, in a mock.
@@ -99,8 +101,10 @@ impl Context<'_> {
         let world = Arc::clone(self.world);
         match name {
             "message" if fields => {
-                let json = serde_json::from_str(self.message?).ok()?;
-                return Some(Value::Json(json).to_expression());
+                let once = crate::value::document::Parsed::default();
+                let parsed = self.parsed.unwrap_or(&once);
+                let text = crate::value::document::Document::new(self.message?, parsed);
+                return text.json().ok().map(crate::value::json_to_expression);
             }
             "client" => return self.client.map(Client::to_expression),
             "server" => return Some(V::from_pairs([("clients", V::from(self.clients))])),

@@ -91,6 +91,7 @@ impl Scene {
             layers: [&self.names, &self.none, &self.none],
             global: &self.none,
             message: self.message.as_deref(),
+            parsed: None,
             client: self.client.as_ref(),
             clients: 3,
             world: &self.world,

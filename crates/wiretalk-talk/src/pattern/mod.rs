@@ -13,6 +13,7 @@ use crate::scope::Context;
 use crate::source::Span;
 use crate::types::HoleType;
 use crate::value::Value;
+use crate::value::document::{Document, Parsed};
 
 pub(crate) use json::JsonPattern;
 
@@ -174,6 +175,15 @@ pub enum Mismatch {
 /// What a match captured, in order.
 pub(crate) type Captures = Vec<(String, Value)>;
 
+/// What a comparison is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// To know whether it matches: it ends at the first difference.
+    Ask,
+    /// To tell every difference.
+    Report,
+}
+
 /// How many differences one mismatch lists.
 const MOST_DIFFERENCES: usize = 20;
 
@@ -186,45 +196,70 @@ impl Pattern {
     /// # Errors
     /// Why it does not match.
     pub(crate) fn matches(&self, text: &str, context: &Context<'_>) -> Result<Captures, Mismatch> {
+        self.matches_document(Document::new(text, &Parsed::default()), context)
+    }
+
+    /// As [`Pattern::matches`], for a text whose JSON others look at too.
+    ///
+    /// # Errors
+    /// Why it does not match.
+    pub(crate) fn matches_document(
+        &self,
+        came: Document<'_>,
+        context: &Context<'_>,
+    ) -> Result<Captures, Mismatch> {
+        self.compare(came, context, Manner::Report)
+            .map_err(|fault| fault.unwrap_or_else(|| self.text_mismatch(came.text(), context)))
+    }
+
+    /// Whether a text matches, and what it captures then: as [`Pattern::matches_document`], but nobody finds out why
+    /// it does not, which costs much more than to see that it does not.
+    pub(crate) fn takes(&self, came: Document<'_>, context: &Context<'_>) -> Option<Captures> {
+        self.compare(came, context, Manner::Ask).ok()
+    }
+
+    /// What is captured, or why it does not match; `None` for a text that differs.
+    fn compare(
+        &self,
+        came: Document<'_>,
+        context: &Context<'_>,
+        manner: Manner,
+    ) -> Result<Captures, Option<Mismatch>> {
         if let Some((prefix, pattern)) = &self.json {
-            return self.matches_json(prefix, pattern, text, context);
+            let Some(json) = came.json_behind(prefix) else {
+                return Err(None);
+            };
+            let json = json.map_err(|why| Some(Mismatch::NotJson(why)))?;
+            let mut comparison = json::Comparison::new(&self.holes, context, manner);
+            comparison.compare(pattern, &json);
+            return comparison.finish().map_err(Some);
+        }
+        if let [Segment::Literal(only)] = &self.segments[..] {
+            return if only == came.text() {
+                Ok(Captures::new())
+            } else {
+                Err(None)
+            };
         }
         if let [Segment::Hole(only)] = self.segments[..]
             && let Some(value) = self.holes[only].known(context, &[])
         {
             // A hole that holds a whole JSON document is compared as one.
-            let value = value.map_err(Mismatch::Expression)?;
+            let value = value.map_err(|why| Some(Mismatch::Expression(why)))?;
             if let Value::Json(json) = &value
                 && (json.is_object() || json.is_array())
-                && let Ok(came) = serde_json::from_str(text)
+                && let Ok(came) = came.json()
             {
-                return if value.equals_json(&came) {
+                return if value.equals_json(came) {
                     Ok(Captures::new())
                 } else {
-                    Err(self.text_mismatch(text, context))
+                    Err(None)
                 };
             }
         }
-        text::matches(&self.segments, &self.holes, text, context, &[])
-            .map_err(Mismatch::Expression)?
-            .ok_or_else(|| self.text_mismatch(text, context))
-    }
-
-    fn matches_json(
-        &self,
-        prefix: &str,
-        pattern: &JsonPattern,
-        text: &str,
-        context: &Context<'_>,
-    ) -> Result<Captures, Mismatch> {
-        let Some(rest) = text.strip_prefix(prefix) else {
-            return Err(self.text_mismatch(text, context));
-        };
-        let came = serde_json::from_str(rest)
-            .map_err(|error| Mismatch::NotJson(json::reason(&error, rest)))?;
-        let mut comparison = json::Comparison::new(&self.holes, context);
-        comparison.compare(pattern, &came);
-        comparison.finish()
+        text::matches(&self.segments, &self.holes, came.text(), context, &[])
+            .map_err(|why| Some(Mismatch::Expression(why)))?
+            .ok_or(None)
     }
 
     fn text_mismatch(&self, came: &str, context: &Context<'_>) -> Mismatch {

@@ -44,7 +44,7 @@ impl Player {
             return outcome;
         };
         for (id, what) in left {
-            let item = Arc::new(Item { at: self.now, what });
+            let item = Arc::new(Item::new(self.now, what));
             if self.try_rules(id, &item).is_err() {
                 let name = self.name_of(id).map(str::to_owned);
                 unconsumed.push((name, item.what.clone()));

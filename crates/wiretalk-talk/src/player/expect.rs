@@ -276,7 +276,8 @@ impl Player {
         }
         // The line was written by who sends it: its `message` is what we sent. The checks under it are ours.
         let theirs = self.context_of(&run.locals, run.connection, run.sent_text());
-        let ours = self.context_of(&run.locals, run.connection, text_of(&item.what));
+        let mut ours = self.context_of(&run.locals, run.connection, text_of(&item.what));
+        ours.parsed = Some(&item.parsed);
         let line = Line {
             content: &frame.content,
             checks: &frame.checks,
@@ -326,26 +327,26 @@ impl Player {
         }
         let none = Bindings::new();
         let text = text_of(&item.what);
-        let context = self.context_of(&none, Some(id), text);
+        let mut context = self.context_of(&none, Some(id), text);
+        context.parsed = Some(&item.parsed);
         let subject = self.subject(id, item);
         let mut nearest: Option<(usize, Span, Mismatch)> = None;
         let mut taken = None;
         for rule in self.rules() {
-            let line = Line {
-                content: &rule.content,
-                checks: &rule.checks,
-                sent: None,
-            };
-            match line.matches(&subject, &item.what, &context, &context) {
-                Ok(captures) => {
-                    taken = Some((rule.span, Arc::clone(&rule.body), captures));
-                    break;
-                }
-                Err(mismatch) => {
-                    let off = how_far(&mismatch);
-                    if nearest.as_ref().is_none_or(|(best, ..)| off < *best) {
-                        nearest = Some((off, rule.span, mismatch));
-                    }
+            if let Some(captures) = rule.line().takes(&subject, &item.what, &context, &context) {
+                taken = Some((rule.span, Arc::clone(&rule.body), captures));
+                break;
+            }
+        }
+        // Why the others did not match is only found out for a message that none of them takes.
+        for rule in self.rules().filter(|_| taken.is_none()) {
+            if let Err(mismatch) = rule
+                .line()
+                .matches(&subject, &item.what, &context, &context)
+            {
+                let off = how_far(&mismatch);
+                if nearest.as_ref().is_none_or(|(best, ..)| off < *best) {
+                    nearest = Some((off, rule.span, mismatch));
                 }
             }
         }
@@ -371,7 +372,7 @@ impl Player {
     fn subject<'a>(&self, id: ConnectionId, item: &'a Item) -> Subject<'a> {
         let sent = self.connections.get(&id).and_then(|c| c.last_sent);
         Subject {
-            text: text_of(&item.what),
+            document: item.document(),
             size: item.what.bytes().len(),
             latency: sent.map(|sent: Time| item.at.saturating_sub(sent)),
             headers: &[],

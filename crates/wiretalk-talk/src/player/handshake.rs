@@ -448,8 +448,12 @@ impl Player {
         if let Some(body) = &http.body {
             captures.extend(body.matches(&response.body, &context)?);
         }
+        let parsed = crate::value::document::Parsed::default();
         let subject = Subject {
-            text: Some(&response.body),
+            document: Some(crate::value::document::Document::new(
+                &response.body,
+                &parsed,
+            )),
             size: response.body.len(),
             latency: None,
             headers: &response.headers,

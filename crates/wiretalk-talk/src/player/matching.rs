@@ -1,5 +1,6 @@
 //! What came against what a line expects.
 
+use super::plan::Rule;
 use super::run::Run;
 use super::{Incoming, Outgoing, Player};
 use crate::pattern::{Captures, Difference, Mismatch, Pattern};
@@ -85,6 +86,17 @@ pub(super) struct Line<'a> {
     pub(super) sent: Option<&'a Outgoing>,
 }
 
+impl Rule {
+    /// What it waits for.
+    pub(super) fn line(&self) -> Line<'_> {
+        Line {
+            content: &self.content,
+            checks: &self.checks,
+            sent: None,
+        }
+    }
+}
+
 impl Line<'_> {
     /// Compares what came: the payload with what its sender had in sight, the checks with what we have.
     pub(super) fn matches(
@@ -94,13 +106,32 @@ impl Line<'_> {
         theirs: &Context<'_>,
         ours: &Context<'_>,
     ) -> Result<Captures, Mismatch> {
-        let mut captures = self.content_matches(came, theirs)?;
+        let mut captures = self.content_matches(subject, came, theirs)?;
         query::apply(self.checks, subject, ours, &mut captures)?;
         Ok(captures)
     }
 
+    /// What is captured, if it matches: as [`Line::matches`] for whom it is enough to know that it does not.
+    pub(super) fn takes(
+        &self,
+        subject: &Subject<'_>,
+        came: &Incoming,
+        theirs: &Context<'_>,
+        ours: &Context<'_>,
+    ) -> Option<Captures> {
+        let mut captures = match (self.content, came, subject.document) {
+            (Content::Text(pattern), Incoming::Text(_), Some(text)) => {
+                pattern.takes(text, theirs)?
+            }
+            (Content::Text(_), ..) => return None,
+            _ => self.content_matches(subject, came, theirs).ok()?,
+        };
+        query::hold(self.checks, subject, ours, &mut captures).then_some(captures)
+    }
+
     fn content_matches(
         &self,
+        subject: &Subject<'_>,
         came: &Incoming,
         context: &Context<'_>,
     ) -> Result<Captures, Mismatch> {
@@ -113,7 +144,10 @@ impl Line<'_> {
         match (self.content, came) {
             (Content::Any, Incoming::Text(_) | Incoming::Binary(_)) => Ok(Captures::new()),
             (Content::Any, _) => kind("a message"),
-            (Content::Text(pattern), Incoming::Text(text)) => pattern.matches(text, context),
+            (Content::Text(pattern), Incoming::Text(text)) => match subject.document {
+                Some(document) => pattern.matches_document(document, context),
+                None => pattern.matches(text, context),
+            },
             (Content::Text(_), _) => kind("a text message"),
             (Content::Binary(expected), Incoming::Binary(bytes)) => same_bytes(expected, bytes),
             (Content::Binary(_), _) => kind("a binary message"),

@@ -28,6 +28,7 @@ pub use plan::{Plan, PlannedTest};
 use crate::scope::{Bindings, Client, Context};
 use crate::source::Span;
 use crate::syntax::Arrow;
+use crate::value::document::{Document, Parsed};
 use crate::world::World;
 use clock::RunningClock;
 use plan::{Common, DEFAULT_TIMEOUT, Rule};
@@ -210,9 +211,24 @@ enum State {
 struct Item {
     at: Time,
     what: Incoming,
+    /// What it is as JSON, for all lines and rules that look at it.
+    parsed: Parsed,
 }
 
 impl Item {
+    fn new(at: Time, what: Incoming) -> Self {
+        Self {
+            at,
+            what,
+            parsed: Parsed::default(),
+        }
+    }
+
+    /// The payload as text, if it is UTF-8.
+    fn document(&self) -> Option<Document<'_>> {
+        matching::text_of(&self.what).map(|text| Document::new(text, &self.parsed))
+    }
+
     /// What it counts against the bound of an inbox: an empty message takes room too.
     fn weight(&self) -> usize {
         self.what.bytes().len() + size_of::<Self>()
@@ -417,7 +433,7 @@ impl Player {
             return;
         };
         // A caller who comes late still says when it came.
-        let item = Arc::new(Item { at: now, what });
+        let item = Arc::new(Item::new(now, what));
         match &item.what {
             Incoming::Ping(payload) => {
                 if !answered {
@@ -537,7 +553,9 @@ impl Player {
 
     /// All that is in sight of a run.
     fn context<'a>(&'a self, run: &'a Run) -> Context<'a> {
-        self.context_of(&run.locals, run.connection, run.message_text())
+        let mut context = self.context_of(&run.locals, run.connection, run.message_text());
+        context.parsed = run.message.as_ref().map(|item| &item.parsed);
+        context
     }
 
     fn context_of<'a>(
@@ -555,6 +573,7 @@ impl Player {
             layers: [locals, dialogue, &self.talk],
             global: &self.global,
             message,
+            parsed: None,
             client: connection
                 .filter(|_| self.side == Side::Server)
                 .map(|connection| &connection.client),

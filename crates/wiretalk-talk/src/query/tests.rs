@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::Scene;
+use crate::value::document::Parsed;
 
 /// The check of a line under a message.
 fn check(line: &str) -> Check {
@@ -17,8 +18,9 @@ fn apply_to(line: &str, text: &str) -> Result<Captures, String> {
         ("Content-Type".to_owned(), "text/plain".to_owned()),
         ("X-Count".to_owned(), "18".to_owned()),
     ];
+    let parsed = Parsed::default();
     let subject = Subject {
-        text: Some(text),
+        document: Some(Document::new(text, &parsed)),
         size: text.len(),
         latency: Some(Duration::from_micros(1500)),
         headers: &headers,
@@ -142,4 +144,132 @@ fn captures_keep_their_value() {
     assert_eq!(captured("x = header X-Count"), Ok("\"18\"".to_owned()));
     assert_eq!(captured("x = {{ who|upper }}"), Ok("\"BOB\"".to_owned()));
     assert_eq!(captured("x = $.gone"), Err("nothing is there".to_owned()));
+}
+
+#[test]
+fn filters_work_on_what_the_query_gave() {
+    let message = r#"{"items":[{"id":7},{"id":8},{"id":9}],"one":[[1,2]],"text":"a=1, b=22","n":"42.9","inner":"{\"x\":[1,2]}","o":{"a":1},"none":[]}"#;
+    for line in [
+        "? $.items count == 3",
+        "? $.items[*] count == 3",
+        "? $.items[*].id count == 3",
+        "? $.one[*] count == 1",
+        "? $.one[0] count == 2",
+        "? $..id count == 3",
+        "? $.items[?@.id > 7] count == 2",
+        "? $.gone[*] count == 0",
+        "? $.none count == 0",
+        "? $.o count == 1",
+        "? $.text count == 9",
+        "? $.items[*].id first == 7",
+        "? $.items first == {\"id\":7}",
+        "? $.items[*].id last == 9",
+        "? $.items[*].id nth 1 == 8",
+        "? $.items nth 9 not exists",
+        "? $.gone first not exists",
+        "? $.gone count not exists",
+        "? $.text split \", \" count == 2",
+        "? $.text split \", \" nth 1 == \"b=22\"",
+        "? $.text replace \"a=\" \"\" startsWith \"1\"",
+        "? $.text replaceRegex /[0-9]+/ N == \"a=N, b=N\"",
+        "? $.text regex /b=([0-9]+)/ toInt == 22",
+        "? $.text regex \"b=..\" == \"b=22\"",
+        "? $.text regex /c=/ not exists",
+        "? $.n toInt == 42",
+        "? $.n toFloat > 42.8",
+        "? $.items[0].id toString == \"7\"",
+        "? $.inner jsonpath $.x[1] == 2",
+        "? $.inner jsonpath \"$.x\" count == 2",
+        "? text count > 10",
+        "? text regex /items/ exists",
+        "? $.items[*].id isInteger",
+        "? $.n toFloat isFloat",
+        "? $.o isObject",
+        "? $.one isList",
+        "? $.o not isList",
+    ] {
+        assert!(
+            apply_to(line, message).is_ok(),
+            "{line}: {:?}",
+            apply_to(line, message)
+        );
+    }
+    for (line, came) in [
+        ("? $.items count > 3", "3"),
+        ("? $.o first == 1", "{\"a\":1} is not an array"),
+        ("? $.items[0].id split \",\" exists", "7 is not a text"),
+        (
+            "? $.items[0].id count == 1",
+            "7 is nothing that could be counted",
+        ),
+        ("? $.text toInt == 1", "\"a=1, b=22\" is not a number"),
+        ("? $.items nth 9 == 1", "nothing is there"),
+        (
+            "? $.text jsonpath $.x exists",
+            "the text is not JSON: expected value at line 1 column 1",
+        ),
+    ] {
+        assert_eq!(apply_to(line, message), Err(came.to_owned()), "{line}");
+    }
+    let captured = |line| apply_to(line, message).map(|c| c[0].1.to_json().to_string());
+    assert_eq!(captured("x = $.items first"), Ok("{\"id\":7}".to_owned()));
+    assert_eq!(captured("x = $.items[*].id count"), Ok("3".to_owned()));
+}
+
+#[cfg(feature = "schema")]
+#[test]
+fn a_schema_holds_or_says_where_it_does_not() {
+    let schema =
+        r#"{"type":"object","required":["id"],"properties":{"id":{"type":"integer","minimum":1}}}"#;
+    let with = |line: &str| {
+        let check = check(line);
+        let own = check.schema().expect("a schema");
+        own.compile(schema.as_bytes()).expect("it is one");
+        check
+    };
+    let told = |line: &str, text: &str| {
+        let parsed = Parsed::default();
+        let subject = Subject {
+            document: Some(Document::new(text, &parsed)),
+            ..Subject::default()
+        };
+        let scene = Scene::with("");
+        match apply(
+            &[with(line)],
+            &subject,
+            &scene.context(),
+            &mut Captures::new(),
+        ) {
+            Ok(()) => "ok".to_owned(),
+            Err(Mismatch::Check { came, .. }) => came,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(told("? schema a.json", r#"{"id":1}"#), "ok");
+    assert_eq!(
+        told(
+            "? $.items[*] schema a.json",
+            r#"{"items":[{"id":1},{"id":2}]}"#
+        ),
+        "ok"
+    );
+    assert_eq!(told("? $.x not schema a.json", r#"{"x":1}"#), "ok");
+    assert_eq!(
+        told("? schema a.json", r#"{"id":0}"#),
+        "at /id: 0 is less than the minimum of 1"
+    );
+    assert_eq!(
+        told("? $.items[*] schema a.json", r#"{"items":[{"id":1},{}]}"#),
+        "\"id\" is a required property"
+    );
+    assert_eq!(told("? schema a.json", "x"), "the message is not JSON");
+    let unread = check("? schema a.json");
+    assert!(unread.schema().expect("a schema").compile(b"{").is_err());
+    assert!(
+        unread
+            .schema()
+            .expect("a schema")
+            .compile(br#"{"type":5}"#)
+            .is_err()
+    );
 }

@@ -1,9 +1,9 @@
-//! Checks and captures under a message: `? QUERY PREDICATE` and `NAME = QUERY`.
+//! Checks and captures under a message: `? QUERY [FILTER…] PREDICATE` and `NAME = QUERY [FILTER…]`.
 
 use super::Parser;
 use super::lines::Line;
 use crate::pattern::{bind_name, is_name};
-use crate::query::{Check, CheckKind, Predicate, Query};
+use crate::query::{Check, CheckKind, Fault};
 use crate::source::Span;
 
 impl Parser {
@@ -41,14 +41,7 @@ impl Parser {
     fn check(&mut self, line: &Line<'_>, rest: &str) -> Option<Check> {
         let text = rest.trim();
         let start = line.start + 1 + (rest.len() - rest.trim_start().len());
-        let parsed = Query::parse(text).and_then(|(query, length)| {
-            let behind = text[length..].trim_start();
-            let predicate = Predicate::parse(behind, &query).map_err(|(what, mend)| {
-                let at = text.len() - behind.len();
-                (at, behind.len(), what, mend)
-            })?;
-            Ok(CheckKind::Holds { query, predicate })
-        });
+        let parsed = CheckKind::parse_check(text, start);
         self.finish(line, text, start, parsed)
     }
 
@@ -59,20 +52,7 @@ impl Parser {
         }
         let text = rest.trim();
         let start = line.start + line.text.trim_end().len() - text.len();
-        let parsed = Query::parse(text).and_then(|(query, length)| {
-            if text[length..].trim().is_empty() {
-                return Ok(CheckKind::Capture {
-                    name: name.to_owned(),
-                    query,
-                });
-            }
-            Err((
-                length,
-                text.len() - length,
-                "something stands behind the query".to_owned(),
-                "a capture is `NAME = QUERY` and nothing more".to_owned(),
-            ))
-        });
+        let parsed = CheckKind::parse_capture(name, text);
         self.finish(line, line.text.trim_end(), start, parsed)
     }
 
@@ -81,7 +61,7 @@ impl Parser {
         line: &Line<'_>,
         raw: &str,
         start: usize,
-        parsed: Result<CheckKind, (usize, usize, String, String)>,
+        parsed: Result<CheckKind, Fault>,
     ) -> Option<Check> {
         match parsed {
             Ok(kind) => Some(Check {

@@ -24,6 +24,7 @@ use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
 use crate::source::{Source, Span};
 
+pub(crate) use kinds::MOST_REGEX;
 pub(crate) use words::{DURATION_MEND, duration, first_word, header_name};
 
 /// A talk as it was understood.

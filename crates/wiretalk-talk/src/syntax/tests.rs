@@ -175,28 +175,28 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         // Checks and captures.
         ("< a\n  ?", "2:4 error: this check is empty / write `? QUERY PREDICATE`: `? $.price > 0`"),
         ("< a\n  ? size", "2:9 error: the check says nothing of what must hold / PREDICATES"),
-        ("< a\n  ? size is 5", "2:10 error: `is` is not a predicate / PREDICATES"),
-        ("< a\n  ? text startWith x", "2:10 error: `startWith` is not a predicate / did you mean `startsWith`?"),
+        ("< a\n  ? size is 5", "2:10 error: `is` is neither a filter nor a predicate / PREDICATES; the filters are count first last nth split replace replaceRegex regex jsonpath toInt toFloat toString"),
+        ("< a\n  ? text startWith x", "2:10 error: `startWith` is neither a filter nor a predicate / did you mean `startsWith`?"),
         ("< a\n  ? $.a not", "2:9 error: the check says nothing of what must hold / PREDICATES"),
         ("< a\n  ? size >", "2:10 error: `>` needs a value / write it behind: `> \"text\"` or `> 10`"),
         ("< a\n  ? $.a exists 5", "2:9 error: `exists` takes no value / remove what stands behind it"),
         ("< a\n  ? latency < 5", "2:13 error: `5` is not a time / TIME"),
-        ("< a\n  ? text matches /(/", "2:10 error: `(` is not a regular expression: error: unclosed group / the syntax is that of the Rust crate `regex`"),
-        ("< a\n  ? length > 5", "2:5 error: `length` is not a query / a check begins with a JSONPath (`$.a`), a hole (`{{x}}`), `text`, `size`, `latency`, `header NAME` or `client.NAME`"),
+        ("< a\n  ? text matches /(/", "2:10 error: `(` is not a regular expression: unclosed group / the syntax is that of the Rust crate `regex`"),
+        ("< a\n  ? length > 5", "2:5 error: `length` is not a query / a check begins with a JSONPath (`$.a`), a hole (`{{x}}`), `text`, `size`, `latency`, `header NAME`, `client.NAME` or `schema FILE`"),
         ("< a\n  ? header", "2:5 error: `header` needs a name / write `header Content-Type == \"text/plain\"`"),
         ("< a\n  ? {{x == 1", "2:5 error: this hole has no end / close it with `}}`"),
         ("< a\n  ? {{a b}} == 1", "2:5 error: `a b` is not an expression: unexpected input after expression / write a name or a MiniJinja expression"),
         ("< a\n  ? size == {{a b}}", "2:10 error: `a b` is not an expression: unexpected input after expression / write a name or a MiniJinja expression"),
-        ("< a\n  ? $.items count >= 3", "2:13 error: the filter `count` is not in this version yet / leave it out, or ask for the last item: `$.items[2] exists`"),
-        ("< a\n  ? schema a.json", "2:5 error: `schema` is not in this version yet / leave it out, or check the members one by one"),
-        ("< a\n  id = $.id exists", "2:12 error: something stands behind the query / a capture is `NAME = QUERY` and nothing more"),
+        ("< a\n  ? $.items cuont >= 3", "2:13 error: `cuont` is neither a filter nor a predicate / did you mean `count`?"),
+        ("< a\n  ? schema", "2:5 error: `schema` needs the name of a file / write a path relative to the talk: `? schema item.schema.json`"),
+        ("< a\n  id = $.id exists", "2:13 error: something stands behind the query / a capture is `NAME = QUERY [FILTER…]` and nothing more"),
         ("< a\n  n = $.id", "2:3 error: `n` has a meaning of its own and cannot be bound / choose another name"),
         ("< a\n  ? size > 1\n    ? size > 2", "3:5 error: nothing can be indented under a check / remove the indentation"),
         ("< a\n  x = $.a\n    ? size > 2", "3:5 error: nothing can be indented under a capture / remove the indentation"),
     ];
     let mut wrong = Vec::new();
     for (talk, expected) in table {
-        let predicates = "the predicates are == != < <= > >= startsWith endsWith contains matches exists isEmpty isString isNumber isInteger isBoolean isUuid, and `not` before any of them";
+        let predicates = "the predicates are == != < <= > >= startsWith endsWith contains matches schema exists isEmpty isString isNumber isInteger isFloat isBoolean isObject isList isUuid isIsoDate, and `not` before any of them";
         let expected = expected
             .replace("PREDICATES", predicates)
             .replace("/ TIME", &format!("/ {TIME}"));

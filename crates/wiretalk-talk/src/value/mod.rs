@@ -1,5 +1,6 @@
 //! The values that a talk's names are bound to.
 
+pub(crate) mod document;
 pub(crate) mod number;
 
 use std::fmt;
@@ -100,7 +101,8 @@ pub(crate) fn json_equal(a: &Json, b: &Json) -> bool {
     }
 }
 
-fn json_to_expression(json: &Json) -> minijinja::Value {
+/// A JSON value for an expression.
+pub(crate) fn json_to_expression(json: &Json) -> minijinja::Value {
     use minijinja::Value as V;
     match json {
         Json::Null => V::from(()),

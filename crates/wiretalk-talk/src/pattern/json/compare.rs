@@ -3,22 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::JsonPattern;
-use crate::pattern::{Captures, Hole, JsonDifference, MOST_DIFFERENCES, Mismatch, Segment};
+use crate::pattern::{Captures, Hole, JsonDifference, MOST_DIFFERENCES, Manner, Mismatch, Segment};
 use crate::scope::Context;
 use crate::value::{Json, Value};
-
-/// Why a text is no JSON, with the place in it.
-pub(in crate::pattern) fn reason(error: &serde_json::Error, text: &str) -> String {
-    if text.is_empty() {
-        return "it is empty".into();
-    }
-    error.to_string()
-}
 
 /// A comparison that goes on behind a difference, to list them all.
 pub(in crate::pattern) struct Comparison<'a> {
     holes: &'a [Hole],
     context: &'a Context<'a>,
+    manner: Manner,
+    differs: bool,
     captures: Captures,
     differences: Vec<JsonDifference>,
     failed: Option<String>,
@@ -31,10 +25,16 @@ enum Step<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub(in crate::pattern) fn new(holes: &'a [Hole], context: &'a Context<'a>) -> Self {
+    pub(in crate::pattern) fn new(
+        holes: &'a [Hole],
+        context: &'a Context<'a>,
+        manner: Manner,
+    ) -> Self {
         Self {
             holes,
             context,
+            manner,
+            differs: false,
             captures: Captures::new(),
             differences: Vec::new(),
             failed: None,
@@ -45,34 +45,44 @@ impl<'a> Comparison<'a> {
     pub(in crate::pattern) fn finish(self) -> Result<Captures, Mismatch> {
         match self.failed {
             Some(reason) => Err(Mismatch::Expression(reason)),
-            None if self.differences.is_empty() => Ok(self.captures),
+            None if !self.differs => Ok(self.captures),
             None => Err(Mismatch::Json(self.differences)),
         }
     }
 
     pub(in crate::pattern) fn compare(&mut self, pattern: &JsonPattern, came: &'a Json) {
+        if self.is_decided() {
+            return;
+        }
         match (pattern, came) {
             (JsonPattern::Scalar(expected), came) => {
                 if !crate::value::json_equal(expected, came) {
-                    self.differ(expected.to_string(), came);
+                    self.differ(|_| expected.to_string(), came);
                 }
             }
             (JsonPattern::String(parts), Json::String(text)) => match self.text(parts, text) {
                 Some(captures) => self.captures.extend(captures),
-                None => self.differ(self.show_string(parts), came),
+                None => self.differ(|own| own.show_string(parts), came),
             },
-            (JsonPattern::String(parts), came) => self.differ(self.show_string(parts), came),
+            (JsonPattern::String(parts), came) => {
+                self.differ(|own| own.show_string(parts), came);
+            }
             (JsonPattern::Array { items, open }, Json::Array(came_items)) => {
                 for (index, came) in came_items.iter().enumerate() {
+                    if (*open && index >= items.len()) || self.is_decided() {
+                        break;
+                    }
                     self.path.push(Step::Index(index));
                     match items.get(index) {
                         Some(item) => self.compare(item, came),
-                        None if !open => self.unexpected(came),
-                        None => {}
+                        None => self.unexpected(came),
                     }
                     self.path.pop();
                 }
                 for (index, item) in items.iter().enumerate().skip(came_items.len()) {
+                    if self.is_decided() {
+                        break;
+                    }
                     self.path.push(Step::Index(index));
                     self.missing(item);
                     self.path.pop();
@@ -82,7 +92,7 @@ impl<'a> Comparison<'a> {
                 self.object(members, *open, came_members);
             }
             (JsonPattern::Array { .. } | JsonPattern::Object { .. }, came) => {
-                self.differ(self.show(pattern), came);
+                self.differ(|own| own.show(pattern), came);
             }
             (JsonPattern::Hole(index), came) => self.hole(*index, came),
         }
@@ -96,6 +106,9 @@ impl<'a> Comparison<'a> {
     ) {
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         for (key, pattern) in members {
+            if self.is_decided() {
+                return;
+            }
             let found = match &key[..] {
                 [] => came.get_key_value(""),
                 [Segment::Literal(key)] => came.get_key_value(key.as_str()),
@@ -104,8 +117,10 @@ impl<'a> Comparison<'a> {
                 }),
             };
             let Some((name, value)) = found else {
-                let name = self.filled(key);
-                self.difference(self.path_to(&name), Some(self.show(pattern)), None);
+                self.difference(|own| {
+                    let path = own.path_to(&own.filled(key));
+                    (path, Some(own.show(pattern)), None)
+                });
                 continue;
             };
             if key.iter().any(|part| matches!(part, Segment::Hole(_)))
@@ -120,6 +135,9 @@ impl<'a> Comparison<'a> {
         }
         if !open && came.len() > taken.len() {
             for (name, value) in came {
+                if self.is_decided() {
+                    break;
+                }
                 if !taken.contains(name.as_str()) {
                     self.path.push(Step::Key(name));
                     self.unexpected(value);
@@ -134,7 +152,7 @@ impl<'a> Comparison<'a> {
         match hole.known(self.context, &self.captures) {
             Some(Ok(value)) => {
                 if !value.equals_json(came) {
-                    self.differ(value.to_json().to_string(), came);
+                    self.differ(|_| value.to_json().to_string(), came);
                 }
             }
             Some(Err(reason)) => self.failed = self.failed.take().or(Some(reason)),
@@ -142,7 +160,8 @@ impl<'a> Comparison<'a> {
                 if let Some(ty) = hole.ty()
                     && !ty.accepts_json(came)
                 {
-                    self.differ(ty.describe(), came);
+                    let ty = std::sync::Arc::clone(ty);
+                    self.differ(|_| ty.describe(), came);
                 } else if let Some(name) = hole.captures() {
                     let value = Value::from_json(came.clone());
                     self.captures.push((name.to_owned(), value));
@@ -165,20 +184,31 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn missing(&mut self, pattern: &JsonPattern) {
-        self.difference(self.here(), Some(self.show(pattern)), None);
+    /// Whether nothing that follows could change the answer.
+    fn is_decided(&self) -> bool {
+        self.manner == Manner::Ask && (self.differs || self.failed.is_some())
     }
 
-    fn differ(&mut self, expected: String, came: &Json) {
-        self.difference(self.here(), Some(expected), Some(came.to_string()));
+    fn missing(&mut self, pattern: &JsonPattern) {
+        self.difference(|own| (own.here(), Some(own.show(pattern)), None));
+    }
+
+    fn differ(&mut self, expected: impl FnOnce(&Self) -> String, came: &Json) {
+        self.difference(|own| (own.here(), Some(expected(own)), Some(came.to_string())));
     }
 
     fn unexpected(&mut self, came: &Json) {
-        self.difference(self.here(), None, Some(came.to_string()));
+        self.difference(|own| (own.here(), None, Some(came.to_string())));
     }
 
-    fn difference(&mut self, path: String, expected: Option<String>, came: Option<String>) {
-        if self.differences.len() < MOST_DIFFERENCES {
+    /// Notes a difference: its path, what was expected, what came. It is only put into words if somebody will read it.
+    fn difference(
+        &mut self,
+        words: impl FnOnce(&Self) -> (String, Option<String>, Option<String>),
+    ) {
+        self.differs = true;
+        if self.manner == Manner::Report && self.differences.len() < MOST_DIFFERENCES {
+            let (path, expected, came) = words(self);
             self.differences.push(JsonDifference {
                 path,
                 expected,

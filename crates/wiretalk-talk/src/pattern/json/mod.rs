@@ -5,7 +5,7 @@ mod compare;
 use super::{Place, Segment};
 use crate::value::{Json, number};
 
-pub(super) use compare::{Comparison, reason};
+pub(super) use compare::Comparison;
 
 /// JSON as a pattern.
 #[derive(Clone, Debug)]

@@ -1,0 +1,118 @@
+//! `schema FILE`: a JSON Schema that a value must satisfy.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::syntax::FileName;
+use crate::value::Json;
+use compiled::Compiled;
+
+/// A schema by the name of its file; it is compiled when the talk's files are read, once for all that share it.
+#[derive(Clone)]
+pub(crate) struct Schema {
+    pub(crate) file: FileName,
+    compiled: Arc<OnceLock<Compiled>>,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Schema({})", self.file.path)
+    }
+}
+
+impl Schema {
+    pub(super) fn new(file: FileName) -> Self {
+        Self {
+            file,
+            compiled: Arc::default(),
+        }
+    }
+
+    /// Takes what stands in the file.
+    ///
+    /// # Errors
+    /// Why it is no schema, as a sentence.
+    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(), String> {
+        let schema: Json =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+        let compiled = Compiled::new(&schema)?;
+        // Who comes second finds the same schema there.
+        let _ = self.compiled.set(compiled);
+        Ok(())
+    }
+
+    /// Whether a value satisfies the schema.
+    ///
+    /// # Errors
+    /// A sentence, if the file was not read.
+    pub(super) fn holds(&self, value: &Json) -> Result<bool, String> {
+        let compiled = self.compiled.get();
+        compiled
+            .map(|schema| schema.holds(value))
+            .ok_or_else(|| format!("the schema `{}` was not read", self.file.path))
+    }
+
+    /// Where a value does not satisfy the schema, and why.
+    pub(super) fn why_not(&self, value: &Json) -> String {
+        self.compiled
+            .get()
+            .map(|schema| schema.why_not(value))
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "schema")]
+mod compiled {
+    use jsonschema::Validator;
+
+    use crate::value::Json;
+
+    /// Places that one failure lists.
+    const MOST_PLACES: usize = 5;
+
+    pub(super) struct Compiled(Validator);
+
+    impl Compiled {
+        pub(super) fn new(schema: &Json) -> Result<Self, String> {
+            jsonschema::validator_for(schema)
+                .map(Self)
+                .map_err(|error| format!("it is not a JSON Schema: {error}"))
+        }
+
+        pub(super) fn holds(&self, value: &Json) -> bool {
+            self.0.is_valid(value)
+        }
+
+        pub(super) fn why_not(&self, value: &Json) -> String {
+            let places = self.0.iter_errors(value).take(MOST_PLACES).map(|error| {
+                let path = error.instance_path().to_string();
+                match path.as_str() {
+                    "" => error.to_string(),
+                    path => format!("at {path}: {error}"),
+                }
+            });
+            places.collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+#[cfg(not(feature = "schema"))]
+mod compiled {
+    use crate::value::Json;
+
+    /// No schema can be compiled, so that there is none.
+    pub(super) enum Compiled {}
+
+    impl Compiled {
+        pub(super) fn new(_: &Json) -> Result<Self, String> {
+            Err("this program was built without the feature `schema`".into())
+        }
+
+        pub(super) fn holds(&self, _: &Json) -> bool {
+            match *self {}
+        }
+
+        pub(super) fn why_not(&self, _: &Json) -> String {
+            match *self {}
+        }
+    }
+}
