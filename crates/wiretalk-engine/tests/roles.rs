@@ -362,14 +362,16 @@ async fn of_several_tests_somebody_must_choose_the_one_to_serve() {
     }
     let plan =
         talk("test one\nconnect ws://127.0.0.1:1\n< a\ntest two\nconnect ws://127.0.0.1:1\n< b\n");
-    let mock = |test| {
-        wiretalk_engine::serve::Mock::new(
-            &plan,
-            test,
-            wiretalk_talk::Bindings::new(),
-            Options::default(),
-            std::sync::Arc::new(Nobody),
-        )
+    let mock = |test: Option<&str>| {
+        let performance = wiretalk_engine::serve::Performance {
+            plan: std::sync::Arc::clone(&plan),
+            test: test.map(str::to_owned),
+            setup: common::setup(),
+            place: Default::default(),
+        };
+        let observer = std::sync::Arc::new(Nobody);
+        let shared = wiretalk_engine::serve::Shared::new(Options::default(), observer);
+        wiretalk_engine::serve::Mock::new(&shared, performance)
     };
     let refused = mock(None).err().expect("nobody has chosen").to_string();
     assert!(refused.contains("`one`, `two`"), "{refused}");

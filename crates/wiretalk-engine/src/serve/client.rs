@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use wiretalk_hub::{Drain, Item, Member, Outbox};
 use wiretalk_net::{CloseCode, Error, Receiver, Sender, WebSocket};
-use wiretalk_talk::player::{ConnectionId, Incoming};
+use wiretalk_talk::player::{ConnectionId, Delivery, Incoming, Outgoing};
 
 use super::mock::Mock;
-use super::{Event, Host};
-use crate::wire::incoming;
+use super::{ClientId, Event};
+use crate::wire::{self, incoming};
 
 /// What a client's outbox holds beside messages.
 #[derive(Clone, Debug)]
@@ -22,12 +22,15 @@ pub(crate) enum Command {
     },
     /// The peer's close frame, back to it.
     ReplyClose,
+    /// What goes another way than messages do: in fragments, or outside the rules.
+    Special(Arc<(Outgoing, Delivery)>),
 }
 
 /// How a client left.
-struct End {
-    code: u16,
-    why: String,
+pub(super) struct End {
+    /// The close code: the peer's, or 1006.
+    pub(super) code: u16,
+    pub(super) why: String,
 }
 
 /// Serves a client, from the answer to its handshake on: it has its place in the hub already, so it misses nothing.
@@ -39,30 +42,30 @@ pub(super) async fn client(
 ) {
     let came = Instant::now();
     let end = match socket.await {
-        Ok(socket) => serve(&mock, id, socket, outbox).await,
+        Ok(socket) => {
+            let client = ClientId(member.id().0);
+            serve(&mock, id, client, socket, outbox).await
+        }
         Err(error) => End {
             code: 1006,
             why: error.to_string(),
         },
     };
-    drop(member);
-    mock.left(id, |clients| {
-        mock.observer().event(&Event::Left {
-            client: id,
-            code: end.code,
-            why: &end.why,
-            after: came.elapsed(),
-            clients,
-        });
-    });
+    mock.left(id, member, &end, came.elapsed());
 }
 
-async fn serve(mock: &Mock, id: ConnectionId, socket: WebSocket, outbox: Outbox<Command>) -> End {
+async fn serve(
+    mock: &Mock,
+    id: ConnectionId,
+    client: ClientId,
+    socket: WebSocket,
+    outbox: Outbox<Command>,
+) -> End {
     let (sender, receiver) = socket.split();
     let closed = Closed::new(None);
     let reading = read(mock, id, receiver, &closed);
     let mut reading = std::pin::pin!(reading);
-    let writing = write(mock, id, &sender, outbox, &closed);
+    let writing = write(mock, client, sender, outbox, &closed);
     tokio::select! {
         end = &mut reading => end,
         // Once nothing more can be written, what is left is to hear how it ends.
@@ -114,8 +117,8 @@ async fn read(mock: &Mock, id: ConnectionId, mut receiver: Receiver, closed: &Cl
 /// Sends what the outbox holds, all that is there in one go.
 async fn write(
     mock: &Mock,
-    id: ConnectionId,
-    sender: &Sender,
+    client: ClientId,
+    mut sender: Sender,
     mut outbox: Outbox<Command>,
     closed: &Closed,
 ) {
@@ -123,14 +126,14 @@ async fn write(
     loop {
         let slow = match outbox.drain(&mut items).await {
             Drain::Items => tokio::select! {
-                () = send(sender, &mut items, closed) => false,
+                () = send(&mut sender, &mut items, closed) => false,
                 () = outbox.overflowed() => true,
             },
             Drain::Closed => return,
             Drain::Overflow => true,
         };
         if slow {
-            mock.observer().event(&Event::TooSlow { client: id });
+            mock.tell(&Event::TooSlow { client });
             let _ = sender
                 .close(CloseCode::POLICY, "the client reads too slowly")
                 .await;
@@ -140,7 +143,7 @@ async fn write(
 }
 
 /// Sends items, all in one write if they fit.
-async fn send(sender: &Sender, items: &mut Vec<Item<Command>>, closed: &Closed) {
+async fn send(sender: &mut Sender, items: &mut Vec<Item<Command>>, closed: &Closed) {
     for item in items.drain(..) {
         // What cannot be sent any more is let go: the peer may have closed between. The reading half hears how a
         // connection ends, and a close of the peer's that came first still has its answer behind it.
@@ -152,7 +155,7 @@ async fn send(sender: &Sender, items: &mut Vec<Item<Command>>, closed: &Closed) 
     let _ = sender.flush().await;
 }
 
-async fn control(sender: &Sender, command: Command, closed: &Closed) -> Result<(), Error> {
+async fn control(sender: &mut Sender, command: Command, closed: &Closed) -> Result<(), Error> {
     match command {
         Command::Ping(payload) => sender.ping(&payload).await,
         Command::Pong(payload) => sender.pong(&payload).await,
@@ -160,6 +163,10 @@ async fn control(sender: &Sender, command: Command, closed: &Closed) -> Result<(
         Command::ReplyClose => {
             let code = lock(closed).filter(|code| *code != 1005);
             sender.close(code.map(CloseCode::new), "").await
+        }
+        Command::Special(special) => {
+            let (frame, delivery) = (*special).clone();
+            wire::send(sender, frame, delivery).await
         }
     }
 }

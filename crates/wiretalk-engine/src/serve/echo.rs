@@ -8,9 +8,9 @@ use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
 use wiretalk_net::{
     CloseCode, Config, DeflateConfig, Error, ErrorKind, Exchange, MessageRef, WebSocket,
 };
-use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
+use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
-use super::{Event, Host, Life, Observer, Options, Recipient, Server, extensions};
+use super::{ClientId, Event, Host, Life, Observer, Options, Recipient, Server, extensions};
 
 /// How many clients there are, and the number of the last that came.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Echo {
             let mut count = self.count();
             count.last += 1;
             count.now += 1;
-            let client = ConnectionId(count.last);
+            let client = ClientId(count.last);
             self.observer.event(&Event::Connected {
                 client,
                 peer: socket.peer_addr(),
@@ -95,7 +95,7 @@ impl Echo {
     }
 
     /// Echoes until the connection ends: the close code, and why.
-    async fn echo(&self, client: ConnectionId, socket: &mut WebSocket) -> (u16, String) {
+    async fn echo(&self, client: ClientId, socket: &mut WebSocket) -> (u16, String) {
         let mut stopped = self.stopped.subscribe();
         let mut told = false;
         let result = loop {
@@ -134,7 +134,7 @@ impl Echo {
         }
     }
 
-    fn tell(&self, client: ConnectionId, message: &MessageRef<'_>) {
+    fn tell(&self, client: ClientId, message: &MessageRef<'_>) {
         let (came, goes) = match message.as_text() {
             Some(text) => (
                 Incoming::Text(text.to_owned()),
@@ -152,6 +152,7 @@ impl Echo {
         self.observer.event(&Event::Sent {
             to: Recipient::One(client),
             what: &goes,
+            how: Delivery::default(),
         });
     }
 }

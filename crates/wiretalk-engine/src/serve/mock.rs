@@ -1,23 +1,20 @@
 //! A talk as a server.
 
+pub(in crate::serve) mod handshake;
+mod perform;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use wiretalk_hub::{Hub, Member, Target as HubTarget};
-use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{CloseCode, Error, Prepared};
-use wiretalk_talk::player::{
-    Action, ConnectionId, HandshakeAnswer, HttpAnswer, Incoming, Outgoing, Plan, Player,
-    Request as PlayerRequest, Setup, Target, Time,
-};
-use wiretalk_talk::{Bindings, Client};
+use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
-use super::client::{Command, client};
-use super::{Event, Host, Life, Observer, Options, Recipient, Server, extensions};
-use crate::SystemWorld;
+use super::client::{Command, End};
+use super::journal::{Entry, EntryKind, Frame, Journal};
+use super::{ClientId, Event, Observer, Options, Server, Site};
 
 /// Why a talk cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -40,79 +37,174 @@ pub enum MockError {
     },
 }
 
+/// What the mocks of one program share: how they serve, who watches them, and the count of their clients.
+#[derive(Clone)]
+pub struct Shared {
+    options: Options,
+    observer: Arc<dyn Observer>,
+    journal: Option<Arc<Journal>>,
+    /// Nobody is in it: the hubs of the mocks are its siblings.
+    hub: Hub<Command>,
+}
+
+impl Shared {
+    /// For mocks that serve so, and are watched by this observer.
+    #[must_use]
+    pub fn new(options: Options, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            options,
+            observer,
+            journal: None,
+            hub: Hub::new(),
+        }
+    }
+
+    /// The same, with all that happens written into a journal. It costs a copy of every message.
+    #[must_use]
+    pub fn with_journal(self, journal: Arc<Journal>) -> Self {
+        Self {
+            journal: Some(journal),
+            ..self
+        }
+    }
+
+    pub(super) fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
+    }
+}
+
+/// What a mock plays.
+#[derive(Clone)]
+pub struct Performance {
+    /// The talk.
+    pub plan: Arc<Plan>,
+    /// The title of the test that gives the dialogue; without one, the talk's only test does, unless the talk has rules
+    /// of a server.
+    pub test: Option<String>,
+    /// What the talk is played with.
+    pub setup: Setup,
+    /// Where it is found.
+    pub place: Place,
+}
+
+/// Where a mock is found at its address.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Place {
+    /// The talk names no path: wherever nothing else is.
+    #[default]
+    Anywhere,
+    /// At the path that the talk's `listen` names, and at those that its rules name.
+    Named(String),
+    /// At this path and nowhere else: the talk names none, and there are other talks.
+    Given(String),
+}
+
+impl Place {
+    /// The path, as a URL has it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Anywhere => "/",
+            Self::Named(path) | Self::Given(path) => path,
+        }
+    }
+}
+
 /// A talk being served to any number of clients.
 pub struct Mock {
-    state: Mutex<State>,
-    pub(super) hub: Hub<Command>,
-    pub(super) options: Options,
-    observer: Arc<dyn Observer>,
+    shared: Shared,
+    hub: Hub<Command>,
+    path: Arc<str>,
+    place: Place,
+    test: Option<String>,
     began: Instant,
+    state: Mutex<State>,
     /// The player's deadline has changed.
     rescheduled: Notify,
 }
 
 struct State {
     player: Player,
-    /// Each client's place in the hub.
-    places: BTreeMap<ConnectionId, wiretalk_hub::ConnectionId>,
+    plan: Arc<Plan>,
+    clients: BTreeMap<ConnectionId, Seat>,
+    /// Entries for the journal, until all that belongs to an event is done.
+    pending: Vec<Entry>,
+}
+
+/// A client, and its place in the hub.
+struct Seat {
+    id: wiretalk_hub::ConnectionId,
+    since: jiff::Timestamp,
+    peer: std::net::SocketAddr,
+    target: String,
+    subprotocol: Option<String>,
+}
+
+impl Seat {
+    fn client(&self) -> ClientId {
+        ClientId(self.id.0)
+    }
 }
 
 impl Mock {
-    /// A mock of a talk. `test` is the title of the test that gives the dialogue; without one, the talk's only test
-    /// does, unless the talk has rules of a server.
+    /// A mock of a talk.
     ///
     /// # Errors
     /// If there is no such test.
-    pub fn new(
-        plan: &Arc<Plan>,
-        test: Option<&str>,
-        variables: Bindings,
-        options: Options,
-        observer: Arc<dyn Observer>,
-    ) -> Result<Arc<Self>, MockError> {
-        let known = || {
-            let titles = plan.tests().map(|test| format!("`{}`", test.title));
-            match &titles.collect::<Vec<_>>()[..] {
-                [] => "none".to_owned(),
-                titles => titles.join(", "),
-            }
-        };
-        let part = match (test, plan.served_by_default()) {
-            (Some(title), _) => {
-                Some(
-                    plan.test_named(title)
-                        .ok_or_else(|| MockError::NoSuchTest {
-                            title: title.to_owned(),
-                            known: known(),
-                        })?,
-                )
-            }
-            (None, None) if !plan.serves() => {
-                return Err(MockError::ChooseTest { known: known() });
-            }
-            (None, part) => part,
-        };
-        let setup = Setup {
-            world: Arc::new(SystemWorld),
-            variables,
-            manner: Default::default(),
-        };
+    pub fn new(shared: &Shared, performance: Performance) -> Result<Arc<Self>, MockError> {
+        let Performance {
+            plan,
+            test,
+            setup,
+            place,
+        } = performance;
+        let part = part_of(&plan, test.as_deref())?;
         Ok(Arc::new(Self {
-            state: Mutex::new(State {
-                player: Player::mock(Arc::clone(plan), part, setup),
-                places: BTreeMap::new(),
-            }),
-            hub: Hub::new(),
-            options,
-            observer,
+            shared: shared.clone(),
+            hub: shared.hub.sibling(),
+            path: place.path().into(),
+            place,
+            test,
             began: Instant::now(),
+            state: Mutex::new(State {
+                player: Player::mock(Arc::clone(&plan), part, setup),
+                plan,
+                clients: BTreeMap::new(),
+                pending: Vec::new(),
+            }),
             rescheduled: Notify::new(),
         }))
     }
 
-    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
+    /// Serves this talk alone until `stop` is done; then every client is told that the server goes away (1001).
     pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
-        server.serve(self, stop).await;
+        Site::alone(self).serve(server, stop).await;
+    }
+
+    /// The path at which it is found.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where it is found.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The name of the talk: its file.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.lock().plan.source().name().to_owned()
+    }
+
+    pub(super) fn observer(&self) -> &dyn Observer {
+        self.shared.observer.as_ref()
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        self.shared.observer.event(event);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -121,6 +213,13 @@ impl Mock {
 
     fn now(&self) -> Time {
         self.began.elapsed()
+    }
+
+    /// Writes into the journal, if there is one.
+    fn note(&self, state: &mut State, client: Option<ClientId>, kind: impl FnOnce() -> EntryKind) {
+        if self.shared.journal.is_some() {
+            state.pending.push(Entry::new(&self.path, client, kind()));
+        }
     }
 
     /// Tells the player something, and does what it wants done.
@@ -135,15 +234,37 @@ impl Mock {
         if state.player.deadline() != before {
             self.rescheduled.notify_one();
         }
+        self.file(state);
         told
+    }
+
+    /// Hands over to the journal what is pending.
+    fn file(&self, state: &mut State) {
+        if let Some(journal) = &self.shared.journal
+            && !state.pending.is_empty()
+        {
+            journal.push(state.pending.drain(..));
+        }
     }
 
     /// A client is connected: it has its place in the hub, and the player greets it. All of it under one lock, so that
     /// nothing reaches the client before its greeting, and the log and the talk count the same clients.
-    fn joined(&self, id: ConnectionId, member: &Member<Command>, announce: impl FnOnce(usize)) {
+    fn joined(&self, id: ConnectionId, seat: Seat, extensions: Option<&str>) {
         let mut state = self.lock();
-        state.places.insert(id, member.id());
-        announce(state.places.len());
+        self.tell(&Event::Connected {
+            client: seat.client(),
+            peer: seat.peer,
+            target: &seat.target,
+            subprotocol: seat.subprotocol.as_deref(),
+            extensions,
+            clients: state.clients.len() + 1,
+        });
+        self.note(&mut state, Some(seat.client()), || EntryKind::Open {
+            peer: seat.peer,
+            target: seat.target.clone(),
+            subprotocol: seat.subprotocol.clone(),
+        });
+        state.clients.insert(id, seat);
         self.with_player_of(&mut state, |player, now| {
             player.opened(now, id, &Default::default());
         });
@@ -151,215 +272,55 @@ impl Mock {
 
     /// Something came from a client.
     pub(super) fn received(&self, id: ConnectionId, what: Incoming) {
-        self.observer.event(&Event::Received {
-            client: id,
-            what: &what,
-        });
-        self.with_player(|player, now| player.received(now, id, what));
-    }
-
-    /// A client is gone; `announce` is told how many are left.
-    pub(super) fn left(&self, id: ConnectionId, announce: impl FnOnce(usize)) {
         let mut state = self.lock();
-        self.with_player_of(&mut state, |player, now| player.gone(now, id));
-        state.places.remove(&id);
-        announce(state.places.len());
-    }
-
-    /// Does all that the player wants done. Nothing here waits: messages go into the clients' outboxes.
-    fn perform(&self, state: &mut State) {
-        while let Some(action) = state.player.poll_action() {
-            match action {
-                Action::Send { to, frame, .. } => self.send(state, to, &frame),
-                Action::ReplyClose(id) => {
-                    if let Some(place) = state.places.get(&id) {
-                        let target = HubTarget::One(*place);
-                        self.hub.control(target, &Command::ReplyClose, 0);
-                    }
-                }
-                Action::Unmatched {
-                    connection,
-                    nearest,
-                } => self.observer.event(&Event::Unmatched {
-                    client: connection,
-                    nearest: nearest.as_ref().map(|(span, why)| (*span, why)),
-                }),
-                Action::Problem {
-                    span,
-                    connection,
-                    what,
-                } => self.observer.event(&Event::Problem {
-                    span,
-                    client: connection,
-                    what: &what,
-                }),
-                Action::Join { .. }
-                | Action::Leave { .. }
-                | Action::Identify { .. }
-                | Action::Keep { .. } => {}
-                // Connections are opened, and tests end, in the other role.
-                Action::Connect { .. } | Action::Finished(_) => {}
-            }
+        if let Some(client) = state.clients.get(&id).map(Seat::client) {
+            self.tell(&Event::Received {
+                client,
+                what: &what,
+            });
+            self.note(&mut state, Some(client), || EntryKind::Received {
+                frame: Frame::received(&what),
+                line: None,
+                unmatched: None,
+            });
         }
+        self.with_player_of(&mut state, |player, now| player.received(now, id, what));
     }
 
-    /// Upgrades, and closes at once.
-    fn refuse_by_close(
+    /// A client is gone.
+    pub(super) fn left(
         &self,
-        upgrade: Upgrade,
-        code: u16,
-        reason: String,
-    ) -> (Reply, Result<Life, String>) {
-        let accepted = upgrade.accept(AcceptOptions {
-            config: self.options.config(true),
-            ..AcceptOptions::default()
+        id: ConnectionId,
+        member: Member<Command>,
+        end: &End,
+        after: Duration,
+    ) {
+        let client = ClientId(member.id().0);
+        let mut state = self.lock();
+        // What the talk does when a client goes, it does before the client leaves its rooms.
+        let told = &mut *state;
+        told.player.gone(self.now(), id);
+        self.perform(told);
+        drop(member);
+        state.clients.remove(&id);
+        self.tell(&Event::Left {
+            client,
+            code: end.code,
+            why: &end.why,
+            after,
+            clients: state.clients.len(),
         });
-        match accepted {
-            Ok((reply, socket)) => {
-                let life = async move {
-                    let Ok(socket) = socket.await else { return };
-                    let (sender, mut receiver) = socket.split();
-                    // A client that is gone already has its answer.
-                    let _ = sender.close(CloseCode::new(code), &reason).await;
-                    while let Ok(Some(_)) = receiver.next_event().await {}
-                };
-                (reply, Ok(Box::pin(life)))
-            }
-            Err(error) => {
-                let why = format!("the refusal cannot be sent: {error}");
-                (Reply::text(500, format!("{why}\n")), Err(why))
-            }
-        }
-    }
-
-    fn send(&self, state: &State, to: Target, frame: &Outgoing) {
-        let target = match to {
-            Target::One(id) => match state.places.get(&id) {
-                Some(place) => HubTarget::One(*place),
-                None => return,
-            },
-            Target::All => HubTarget::All,
-            Target::Others(id) => match state.places.get(&id) {
-                Some(place) => HubTarget::Others(*place),
-                None => HubTarget::All,
-            },
-            Target::Room(_) | Target::User(_) => return,
-        };
-        let delivery = match frame {
-            Outgoing::Text(text) => self.hub.deliver(target, &Prepared::text(text)),
-            Outgoing::Binary(bytes) => self.hub.deliver(target, &Prepared::binary(bytes)),
-            Outgoing::Ping(bytes) => {
-                let command = Command::Ping(bytes.clone());
-                self.hub.control(target, &command, bytes.len())
-            }
-            Outgoing::Pong(bytes) => {
-                let command = Command::Pong(bytes.clone());
-                self.hub.control(target, &command, bytes.len())
-            }
-            Outgoing::Close { code, reason } => {
-                let command = Command::Close {
-                    code: *code,
-                    reason: reason.clone(),
-                };
-                self.hub.control(target, &command, reason.len())
-            }
-            _ => return,
-        };
-        let to = match to {
-            Target::One(id) => Recipient::One(id),
-            Target::All => Recipient::All(delivery.receivers),
-            Target::Others(id) => Recipient::Others(id, delivery.receivers),
-            Target::Room(_) | Target::User(_) => return,
-        };
-        self.observer.event(&Event::Sent { to, what: frame });
-    }
-}
-
-impl Host for Mock {
-    fn handshake(
-        self: &Arc<Self>,
-        request: &Request,
-        upgrade: Upgrade,
-    ) -> (Reply, Result<Life, String>) {
-        let asked = PlayerRequest {
-            client: client_of(request),
-            subprotocols: upgrade.subprotocols().map(str::to_owned).collect(),
-        };
-        let (id, subprotocol, headers, compression) =
-            match self.with_player(|player, _| player.handshake(&asked)) {
-                HandshakeAnswer::Refuse(answer) => {
-                    let why = match answer.status {
-                        404 => "nothing is served there",
-                        _ => "the talk refuses it",
-                    };
-                    return (reply(&answer), Err(why.to_owned()));
-                }
-                HandshakeAnswer::Accept {
-                    connection,
-                    subprotocol,
-                    headers,
-                    compression,
-                } => (connection, subprotocol, headers, compression),
-                HandshakeAnswer::RefuseByClose { code, reason } => {
-                    return self.refuse_by_close(upgrade, code, reason);
-                }
-            };
-        let accepted = header_map(&headers).and_then(|headers| {
-            upgrade.accept(AcceptOptions {
-                subprotocol: subprotocol.clone(),
-                headers,
-                deflate: self.options.deflate.filter(|_| compression != Some(false)),
-                config: self.options.config(false),
-            })
+        self.note(&mut state, Some(client), || EntryKind::Gone {
+            code: end.code,
+            why: end.why.clone(),
+            after,
         });
-        match accepted {
-            Ok((reply, socket)) => {
-                let (member, outbox) = self.hub.join_with(self.options.queue_size);
-                self.joined(id, &member, |clients| {
-                    self.observer.event(&Event::Connected {
-                        client: id,
-                        peer: request.peer_addr,
-                        target: &request.uri.to_string(),
-                        subprotocol: subprotocol.as_deref(),
-                        extensions: extensions(&reply).as_deref(),
-                        clients,
-                    });
-                });
-                let life = client(Arc::clone(self), id, (member, outbox), socket);
-                (reply, Ok(Box::pin(life)))
-            }
-            Err(error) => {
-                self.left(id, |_| {});
-                let why = format!("the talk's answer cannot be sent: {error}");
-                (Reply::text(500, format!("{why}\n")), Err(why))
-            }
-        }
-    }
-
-    fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply> {
-        let asked = PlayerRequest {
-            client: client_of(request),
-            subprotocols: Vec::new(),
-        };
-        let method = request.method.as_str();
-        let answer = self.with_player(|player, _| player.plain_request(method, &asked))?;
-        Some(reply(&answer))
-    }
-
-    fn observer(&self) -> &dyn Observer {
-        self.observer.as_ref()
-    }
-
-    fn stop(&self) {
-        let command = Command::Close {
-            code: Some(1001),
-            reason: "the server stops".into(),
-        };
-        self.hub.control(HubTarget::All, &command, 0);
+        self.file(&mut state);
+        self.rescheduled.notify_one();
     }
 
     /// Wakes the player when it wants to be woken.
-    async fn background(self: Arc<Self>) {
+    pub(super) async fn clock(self: Arc<Self>) {
         loop {
             let deadline = self.lock().player.deadline();
             let deadline = deadline.map(|time| self.began + time);
@@ -371,47 +332,35 @@ impl Host for Mock {
             }
         }
     }
-}
 
-/// A request in the words of the player.
-fn client_of(request: &Request) -> Client {
-    let query = request.uri.query().unwrap_or_default();
-    Client {
-        ip: request.peer_addr.ip().to_string(),
-        path: request.uri.path().to_owned(),
-        query: url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect(),
-        headers: request
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect(),
-        ..Client::default()
+    /// The server stops: every client is told.
+    pub(super) fn stop(&self) {
+        let command = Command::Close {
+            code: Some(1001),
+            reason: "the server stops".into(),
+        };
+        self.hub.control(HubTarget::All, &command, 0);
     }
 }
 
-fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Error> {
-    // A reply checks names and values, and says what is wrong with them.
-    let mut checked = Reply::new(101);
-    for (name, value) in headers {
-        checked = checked.header(name, value)?;
-    }
-    Ok(std::mem::take(checked.headers_mut()))
-}
-
-fn reply(answer: &HttpAnswer) -> Reply {
-    let mut made = Reply::new(answer.status).body(answer.body.clone());
-    for (name, value) in &answer.headers {
-        match made.header(name, value) {
-            Ok(next) => made = next,
-            Err(error) => {
-                return Reply::text(500, format!("the talk's answer cannot be sent: {error}\n"));
-            }
+/// The part of a talk that gives the dialogue.
+fn part_of(plan: &Plan, test: Option<&str>) -> Result<Option<usize>, MockError> {
+    let known = || {
+        let titles = plan.tests().map(|test| format!("`{}`", test.title));
+        match &titles.collect::<Vec<_>>()[..] {
+            [] => "none".to_owned(),
+            titles => titles.join(", "),
         }
+    };
+    match (test, plan.served_by_default()) {
+        (Some(title), _) => match plan.test_named(title) {
+            Some(part) => Ok(Some(part)),
+            None => Err(MockError::NoSuchTest {
+                title: title.to_owned(),
+                known: known(),
+            }),
+        },
+        (None, None) if !plan.serves() => Err(MockError::ChooseTest { known: known() }),
+        (None, part) => Ok(part),
     }
-    made
 }

@@ -1,9 +1,12 @@
-//! Servers: a talk as a mock ([`Mock`]), and an echo ([`Echo`]). One loop accepts for both.
+//! Servers: a talk as a mock ([`Mock`]), several of them at one address ([`Site`]), and an echo ([`Echo`]). One loop
+//! accepts for all.
 
 mod client;
 mod echo;
+pub mod journal;
 mod mock;
 mod observe;
+mod site;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +21,9 @@ use wiretalk_net::server::{
 use wiretalk_net::{Config, DeflateConfig, Error};
 
 pub use echo::Echo;
-pub use mock::{Mock, MockError};
-pub use observe::{Event, Observer, Recipient};
+pub use mock::{Mock, MockError, Performance, Place, Shared};
+pub use observe::{ClientId, Event, Observer, Recipient};
+pub use site::{Site, SiteError};
 
 /// How long clients may take to finish their close handshakes when the server stops.
 const STOPPING: Duration = Duration::from_secs(2);

@@ -1,10 +1,11 @@
 //! What a server sees, for whoever shows or keeps it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use wiretalk_talk::player::{ConnectionId, Incoming, Outgoing};
-use wiretalk_talk::{Mismatch, Span};
+use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
+use wiretalk_talk::{Mismatch, Source, Span};
 
 /// Told of all that a server sees. It is called while the server works, so it must not take long.
 pub trait Observer: Send + Sync {
@@ -12,15 +13,29 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: &Event<'_>);
 }
 
+/// A client, counted from 1 among all the clients of a server, whichever talk they came for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
 /// To whom something was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recipient {
+pub enum Recipient<'a> {
     /// One client.
-    One(ConnectionId),
+    One(ClientId),
     /// So many clients: all of them.
     All(usize),
     /// So many clients: all but this one.
-    Others(ConnectionId, usize),
+    Others(ClientId, usize),
+    /// So many clients: those in this room.
+    Room(&'a str, usize),
+    /// So many clients: those of this user.
+    User(&'a str, usize),
 }
 
 /// Something that a server saw.
@@ -29,7 +44,7 @@ pub enum Event<'a> {
     /// A client is connected.
     Connected {
         /// Which.
-        client: ConnectionId,
+        client: ClientId,
         /// From where.
         peer: SocketAddr,
         /// What it asked for.
@@ -44,7 +59,7 @@ pub enum Event<'a> {
     /// A client is gone.
     Left {
         /// Which.
-        client: ConnectionId,
+        client: ClientId,
         /// The close code: the peer's, or 1006 if the connection ended without one.
         code: u16,
         /// The peer's reason, or why the connection ended.
@@ -79,37 +94,71 @@ pub enum Event<'a> {
     /// Something came from a client.
     Received {
         /// From whom.
-        client: ConnectionId,
+        client: ClientId,
         /// What.
         what: &'a Incoming,
     },
     /// Something was sent.
     Sent {
         /// To whom.
-        to: Recipient,
+        to: Recipient<'a>,
         /// What.
         what: &'a Outgoing,
+        /// How it is put on the wire.
+        how: Delivery,
+    },
+    /// A client joined a room.
+    JoinedRoom {
+        /// Which client.
+        client: ClientId,
+        /// The room.
+        room: &'a str,
+    },
+    /// A client left a room.
+    LeftRoom {
+        /// Which client.
+        client: ClientId,
+        /// The room.
+        room: &'a str,
+    },
+    /// A client is a user from now on.
+    Identified {
+        /// Which client.
+        client: ClientId,
+        /// The user.
+        user: &'a str,
+    },
+    /// A room has a new last value.
+    Kept {
+        /// The room.
+        room: &'a str,
+        /// The value.
+        value: &'a Outgoing,
     },
     /// No line of the talk took a message.
     Unmatched {
         /// From whom.
-        client: ConnectionId,
+        client: ClientId,
+        /// The talk.
+        source: &'a Source,
         /// The line that came nearest, and why it did not match.
         nearest: Option<(Span, &'a Mismatch)>,
     },
     /// A line of the talk could not be played.
     Problem {
-        /// Which.
+        /// The talk.
+        source: &'a Source,
+        /// Which line.
         span: Span,
         /// For whom, if for one client.
-        client: Option<ConnectionId>,
+        client: Option<ClientId>,
         /// What went wrong.
         what: &'a str,
     },
     /// A client reads too slowly: what waited for it is thrown away, and it is closed.
     TooSlow {
         /// Which.
-        client: ConnectionId,
+        client: ClientId,
     },
     /// A connection failed before it was a WebSocket.
     ConnectionFailed {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use wiretalk_engine::SystemWorld;
 use wiretalk_engine::load::load;
-use wiretalk_engine::serve::{Event, Mock, Observer, Options, Server};
+use wiretalk_engine::serve::{Event, Mock, Observer, Options, Performance, Place, Server, Shared};
 use wiretalk_talk::Bindings;
-use wiretalk_talk::player::Plan;
+use wiretalk_talk::player::{Manner, Plan, Setup};
 
 /// How long a test waits for what must happen.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -32,7 +33,9 @@ impl Observer for Lines {
                 ..
             } => format!("{client} left {code}, {clients}"),
             Event::Refused { status, .. } => format!("refused {status}"),
-            Event::Unmatched { client, nearest } => {
+            Event::Unmatched {
+                client, nearest, ..
+            } => {
                 format!("{client} unmatched, nearest {}", nearest.is_some())
             }
             Event::TooSlow { client } => format!("{client} too slow"),
@@ -87,11 +90,26 @@ pub(crate) fn talk(text: &str) -> Arc<Plan> {
     Arc::new(Plan::new(&parsed.talk))
 }
 
+/// What talks are played with: the real world, and no variables.
+pub(crate) fn setup() -> Setup {
+    Setup {
+        world: Arc::new(SystemWorld),
+        variables: Bindings::new(),
+        manner: Manner::default(),
+    }
+}
+
 /// Serves a talk on a free port.
 pub(crate) async fn serve(plan: &Arc<Plan>, options: Options) -> Served {
     let (send, lines) = mpsc::unbounded_channel();
     let observer = Arc::new(Lines(Mutex::new(send)));
-    let mock = Mock::new(plan, None, Bindings::new(), options, observer).expect("a mock");
+    let performance = Performance {
+        plan: Arc::clone(plan),
+        test: None,
+        setup: setup(),
+        place: Place::default(),
+    };
+    let mock = Mock::new(&Shared::new(options, observer), performance).expect("a mock");
     let server = Server::bind("127.0.0.1:0", None).await.expect("a port");
     let url = format!("ws://{}", server.local_addr().expect("an address"));
     let (stop, stopped) = oneshot::channel();

@@ -9,8 +9,8 @@ use anstyle::Style;
 use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_engine::report::describe_mismatch;
 use wiretalk_engine::serve::{Event, Observer, Recipient};
-use wiretalk_talk::Source;
-use wiretalk_talk::player::{Incoming, Outgoing};
+use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
+use wiretalk_talk::{Source, Span};
 
 use crate::terminal::{self, BAD, GOOD, QUIET, RECEIVED, SENT, WARNING};
 
@@ -23,8 +23,8 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Writes lines from a thread of its own.
 pub(super) struct Log {
-    source: Option<Source>,
     verbose: bool,
+    quiet: bool,
     lines: Option<SyncSender<String>>,
     left_out: Arc<AtomicUsize>,
     /// Ends when the writer does.
@@ -32,8 +32,8 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// A log; `source` is the talk that is served.
-    pub(super) fn start(source: Option<Source>, verbose: bool) -> Arc<Self> {
+    /// A log: with every message, or with nothing but what goes wrong.
+    pub(super) fn start(verbose: bool, quiet: bool) -> Arc<Self> {
         let (lines, waiting) = sync_channel(WAITING);
         let left_out = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&left_out);
@@ -43,8 +43,8 @@ impl Log {
             drop(writing);
         });
         Arc::new(Self {
-            source,
             verbose,
+            quiet,
             lines: Some(lines),
             left_out,
             done: Mutex::new(done),
@@ -62,17 +62,6 @@ impl Log {
 
     fn timed(&self, text: &str) {
         self.line(&format!("{QUIET}{}{QUIET:#}  {text}", terminal::clock()));
-    }
-
-    fn place(&self, span: wiretalk_talk::Span) -> String {
-        match &self.source {
-            Some(source) => {
-                let line = source.position(span.start).0;
-                let text = show(source.line(line).trim().as_bytes(), false, 60);
-                format!("{}:{line} `{text}`", source.name())
-            }
-            None => String::new(),
-        }
     }
 }
 
@@ -99,6 +88,13 @@ fn write(lines: &Receiver<String>, left_out: &AtomicUsize) {
     }
 }
 
+/// A line of a talk.
+fn place(source: &Source, span: Span) -> String {
+    let line = source.position(span.start).0;
+    let text = show(source.line(line).trim().as_bytes(), false, 60);
+    format!("{}:{line} `{text}`", source.name())
+}
+
 fn clients(count: usize) -> String {
     terminal::count(count, "client", "clients")
 }
@@ -110,6 +106,11 @@ fn styled(style: Style, text: &str) -> String {
 impl Observer for Log {
     fn event(&self, event: &Event<'_>) {
         match event {
+            Event::Connected { .. }
+            | Event::Left { .. }
+            | Event::Refused { .. }
+            | Event::Http { .. }
+                if self.quiet => {}
             Event::Connected {
                 client,
                 peer,
@@ -181,23 +182,55 @@ impl Observer for Log {
                     self.timed(&format!("{client} {}", styled(RECEIVED, &line)));
                 }
             }
-            Event::Sent { to, what } if self.verbose => {
+            Event::Sent { to, what, how } if self.verbose => {
                 let to = match to {
                     Recipient::One(client) => client.to_string(),
                     Recipient::All(count) => format!("all ({})", clients(*count)),
                     Recipient::Others(client, count) => {
                         format!("all but {client} ({})", clients(*count))
                     }
+                    Recipient::Room(room, count) => {
+                        format!("room {} ({})", shown(room), clients(*count))
+                    }
+                    Recipient::User(user, count) => {
+                        format!("user {} ({})", shown(user), clients(*count))
+                    }
                 };
-                self.timed(&format!("{to} {}", styled(SENT, &goes(what))));
+                let line = styled(SENT, &goes(what));
+                self.timed(&format!("{to} {line}{}", manner(how)));
             }
-            Event::Received { .. } | Event::Sent { .. } => {}
-            Event::Unmatched { client, nearest } => {
+            Event::JoinedRoom { client, room } if self.verbose => {
+                self.timed(&format!("{client} joins room {}", shown(room)));
+            }
+            Event::LeftRoom { client, room } if self.verbose => {
+                self.timed(&format!("{client} leaves room {}", shown(room)));
+            }
+            Event::Identified { client, user } if self.verbose => {
+                self.timed(&format!("{client} is user {}", shown(user)));
+            }
+            Event::Kept { room, value } if self.verbose => {
+                self.timed(&format!(
+                    "room {} keeps {}",
+                    shown(room),
+                    styled(SENT, &goes(value))
+                ));
+            }
+            Event::Received { .. }
+            | Event::Sent { .. }
+            | Event::JoinedRoom { .. }
+            | Event::LeftRoom { .. }
+            | Event::Identified { .. }
+            | Event::Kept { .. } => {}
+            Event::Unmatched {
+                client,
+                source,
+                nearest,
+            } => {
                 let nearest = match nearest {
                     Some((span, why)) => {
                         format!(
                             "; nearest is {}: {}",
-                            self.place(*span),
+                            place(source, *span),
                             shown(&describe_mismatch(why))
                         )
                     }
@@ -208,14 +241,19 @@ impl Observer for Log {
                     styled(WARNING, "unmatched")
                 ));
             }
-            Event::Problem { span, client, what } => {
+            Event::Problem {
+                source,
+                span,
+                client,
+                what,
+            } => {
                 let client = client
                     .map(|client| format!("{client} "))
                     .unwrap_or_default();
                 self.timed(&format!(
                     "{client}{}: {}: {}",
                     styled(BAD, "problem"),
-                    self.place(*span),
+                    place(source, *span),
                     shown(what)
                 ));
             }
@@ -235,6 +273,22 @@ impl Observer for Log {
             }
         }
     }
+}
+
+/// What is special about the way in which something is sent.
+fn manner(how: &Delivery) -> String {
+    let mut manner = String::new();
+    for (what, bytes) in [("fragments of", how.fragment), ("writes of", how.chop)] {
+        if let Some(bytes) = bytes {
+            manner.push_str(&format!(", in {what} {bytes} B"));
+        }
+    }
+    match how.compress {
+        Some(true) => manner.push_str(", compressed"),
+        Some(false) => manner.push_str(", not compressed"),
+        None => {}
+    }
+    manner
 }
 
 /// What may quote a peer, so that it can neither end its line nor command the terminal.

@@ -1,0 +1,126 @@
+//! Where servers listen.
+
+use wiretalk_engine::serve::Server;
+use wiretalk_net::server::TlsConfig;
+
+use super::log::Log;
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Where servers listen if nothing else is said.
+pub(super) const DEFAULT: &str = "127.0.0.1:4000";
+
+/// How clients speak to a server.
+#[derive(Clone, Copy)]
+pub(super) struct Scheme {
+    ws: &'static str,
+    http: &'static str,
+}
+
+impl Scheme {
+    pub(super) fn of(tls: Option<&TlsConfig>) -> Self {
+        match tls {
+            Some(_) => Self {
+                ws: "wss",
+                http: "https",
+            },
+            None => Self {
+                ws: "ws",
+                http: "http",
+            },
+        }
+    }
+
+    /// Says where something is found.
+    pub(super) fn announce(self, log: &Log, server: &Server, path: &str, what: &str) {
+        let Self { ws, http } = self;
+        let at = server
+            .local_addr()
+            .map_or_else(|error| error.to_string(), |at| at.to_string());
+        log.line(&format!("listening on {ws}://{at}{path} ({what})"));
+        log.line(&format!(
+            "  join it with: wiretalk connect {ws}://{at}{path}"
+        ));
+        log.line(&format!("  or in a browser: {http}://{at}{path}"));
+    }
+}
+
+/// Listens.
+pub(super) async fn listen(address: &str, tls: Option<TlsConfig>) -> Result<Server, Exit> {
+    let error = match Server::bind(&whole(address), tls).await {
+        Ok(server) => return Ok(server),
+        Err(error) => error,
+    };
+    terminal::error(&error.to_string());
+    let reason = std::error::Error::source(&error)
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .map(std::io::Error::kind);
+    Err(match reason {
+        // It is no address at all.
+        Some(std::io::ErrorKind::InvalidInput) => {
+            terminal::err("an address is HOST:PORT, or a port alone: `127.0.0.1:4000`");
+            Exit::USAGE
+        }
+        Some(std::io::ErrorKind::AddrInUse) => {
+            terminal::err(
+                "another port is taken with `--listen 127.0.0.1:PORT`; port 0 is a free one",
+            );
+            Exit::NO_CONNECTION
+        }
+        _ => Exit::NO_CONNECTION,
+    })
+}
+
+/// An address with its host: a bare port is taken on the loopback address, where nobody else can reach it.
+pub(super) fn whole(address: &str) -> String {
+    match address.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => address.to_owned(),
+    }
+}
+
+/// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`.
+pub(super) fn host_and_port(url: &str, tls: bool) -> Result<String, String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+    match scheme {
+        "ws" if !tls => {}
+        "wss" if tls => {}
+        "ws" => {
+            return Err(format!(
+                "the talk listens on `{url}`, which is without TLS; write `wss:`"
+            ));
+        }
+        "wss" => {
+            return Err(format!(
+                "the talk listens on `{url}`, which needs a certificate: give `--cert` and `--key`"
+            ));
+        }
+        _ => {
+            return Err(format!(
+                "`{url}` is not an address: write `ws://127.0.0.1:4000/path`"
+            ));
+        }
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = &rest[..end];
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    if authority.is_empty() {
+        return Err(format!(
+            "`{url}` has no host: write `ws://127.0.0.1:4000/path`"
+        ));
+    }
+    Ok(match (has_port, tls) {
+        (true, _) => authority.to_owned(),
+        (false, false) => format!("{authority}:80"),
+        (false, true) => format!("{authority}:443"),
+    })
+}
+
+/// The path of a URL, if it names one, without its query.
+pub(super) fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    rest.find('/').map_or("", |at| &rest[at..])
+}

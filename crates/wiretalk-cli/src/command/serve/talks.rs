@@ -1,0 +1,261 @@
+//! `wiretalk serve FILE…`: talks, each at its place.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wiretalk_engine::SystemWorld;
+use wiretalk_engine::load::{self, Loaded};
+use wiretalk_engine::redact::Redactor;
+use wiretalk_engine::serve::journal::{self, Journal};
+use wiretalk_engine::serve::{Mock, Options, Performance, Place, Server, Shared, Site};
+use wiretalk_net::server::TlsConfig;
+use wiretalk_talk::Role;
+use wiretalk_talk::player::{Manner, Setup};
+
+use super::address::{self, Scheme};
+use super::{Serve, usage};
+use crate::exit::Exit;
+use crate::{diagnostics, terminal};
+
+/// A talk that can be served.
+struct Ready {
+    file: PathBuf,
+    loaded: Loaded,
+    setup: Setup,
+    /// Where it listens.
+    address: String,
+    /// The path that its `listen` names, or else its `connect`; empty for none.
+    path: String,
+    /// Whether the path is that of `listen`.
+    named: bool,
+}
+
+/// The journal and the thread that writes it.
+struct Filing {
+    journal: Arc<Journal>,
+    file: PathBuf,
+    writer: JoinHandle<std::io::Result<()>>,
+}
+
+impl Serve {
+    pub(super) async fn serve_talks(
+        &self,
+        tls: Option<TlsConfig>,
+        options: Options,
+        stopped: impl Future<Output = ()>,
+    ) -> Exit {
+        let mut ready = Vec::new();
+        for file in &self.files {
+            match self.prepare(file, tls.is_some()) {
+                Ok(talk) => ready.push(talk),
+                Err(exit) => return exit,
+            }
+        }
+        let filing = match self.open_journal() {
+            Ok(filing) => filing,
+            Err(why) => return usage(&why),
+        };
+        let log = self.log();
+        let mut shared = Shared::new(options, Arc::clone(&log) as _);
+        if let Some(filing) = &filing {
+            shared = shared.with_journal(Arc::clone(&filing.journal));
+        }
+        let scheme = Scheme::of(tls.as_ref());
+        let mut sites = Vec::new();
+        for group in by_address(ready) {
+            let (address, mocks) = match self.mocks(&shared, group) {
+                Ok(made) => made,
+                Err(why) => return usage(&why),
+            };
+            let site = match Site::new(mocks.clone()) {
+                Ok(site) => site,
+                Err(error) => return usage(&error.to_string()),
+            };
+            let server = match address::listen(&address, tls.clone()).await {
+                Ok(server) => server,
+                Err(exit) => return exit,
+            };
+            for mock in &mocks {
+                let path = match mock.place() {
+                    Place::Anywhere => "",
+                    place => place.path(),
+                };
+                scheme.announce(&log, &server, path, &mock.name());
+            }
+            sites.push((site, server));
+        }
+        serve_all(sites, stopped).await;
+        match filing {
+            Some(filing) => filing.end(),
+            None => Exit::SUCCESS,
+        }
+    }
+
+    /// Reads a talk, and looks it over.
+    fn prepare(&self, file: &Path, tls: bool) -> Result<Ready, Exit> {
+        let loaded = self.load(file)?;
+        let setup = Setup {
+            world: Arc::new(SystemWorld),
+            variables: super::super::variables(&self.set),
+            manner: Manner {
+                strict: self.strict,
+                ..Manner::default()
+            },
+        };
+        let url = loaded.plan().address(setup.clone());
+        let address = match (&self.listen, &url) {
+            (Some(address), _) => address.clone(),
+            (None, Ok(None)) => address::DEFAULT.to_owned(),
+            (None, Ok(Some(url))) => address::host_and_port(url, tls).map_err(|why| usage(&why))?,
+            (None, Err(why)) => return Err(usage(why)),
+        };
+        let path = match &url {
+            Ok(Some(url)) => address::path_of(url).to_owned(),
+            _ => String::new(),
+        };
+        // No other line begins so: a payload stands behind an arrow or a bar.
+        let listens = |line: &str| line.starts_with("listen ");
+        let named = !path.is_empty() && loaded.source().text().lines().any(listens);
+        Ok(Ready {
+            file: file.to_owned(),
+            loaded,
+            setup,
+            address: address::whole(&address),
+            path,
+            named,
+        })
+    }
+
+    /// Reads a talk, and shows what is wrong with it.
+    fn load(&self, file: &Path) -> Result<Loaded, Exit> {
+        let given: Vec<String> = super::super::variables(&self.set).into_keys().collect();
+        let mut loaded = load::load(file).map_err(|error| usage(&error.to_string()))?;
+        if let Some(title) = &self.test {
+            let part = loaded.plan().test_named(title);
+            let found = wiretalk_talk::check_served(&loaded.talk, part, &given);
+            loaded.diagnostics.extend(found);
+        }
+        let loaded = loaded.check(Role::Mock, &given);
+        diagnostics::show(&loaded);
+        if loaded.has_errors() {
+            return Err(Exit::USAGE);
+        }
+        Ok(loaded)
+    }
+
+    /// The mocks at one address, each at its path.
+    fn mocks(
+        &self,
+        shared: &Shared,
+        group: Vec<Ready>,
+    ) -> Result<(String, Vec<Arc<Mock>>), String> {
+        let alone = group.len() == 1;
+        let mut address = String::new();
+        let mut mocks = Vec::new();
+        for talk in group {
+            address.clone_from(&talk.address);
+            let place = match (talk.named, alone) {
+                (true, _) => Place::Named(talk.path.clone()),
+                (false, true) => Place::Anywhere,
+                (false, false) if talk.path.is_empty() => Place::Given(path_of_file(&talk.file)),
+                (false, false) => Place::Given(talk.path.clone()),
+            };
+            let performance = Performance {
+                plan: talk.loaded.plan(),
+                test: self.test.clone(),
+                setup: talk.setup,
+                place,
+            };
+            mocks.push(Mock::new(shared, performance).map_err(|error| error.to_string())?);
+        }
+        Ok((address, mocks))
+    }
+
+    fn open_journal(&self) -> Result<Option<Filing>, String> {
+        let Some(path) = &self.journal else {
+            return Ok(None);
+        };
+        let cannot = |error: std::io::Error| {
+            format!("cannot write the journal `{}`: {error}", path.display())
+        };
+        let file: File = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(cannot)?;
+        let journal = Journal::new(journal::DEFAULT_BYTES);
+        let writer = journal
+            .write_to(file, Redactor::default())
+            .map_err(cannot)?;
+        Ok(Some(Filing {
+            journal,
+            file: path.clone(),
+            writer,
+        }))
+    }
+}
+
+impl Filing {
+    /// Waits until all is written.
+    fn end(self) -> Exit {
+        self.journal.end();
+        match self.writer.join() {
+            Ok(Ok(())) => Exit::SUCCESS,
+            Ok(Err(error)) => {
+                terminal::error(&format!(
+                    "the journal `{}` is not whole: {error}",
+                    self.file.display()
+                ));
+                Exit::FAILED
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// Talks that listen at the same address, together; in the order of the arguments.
+fn by_address(ready: Vec<Ready>) -> Vec<Vec<Ready>> {
+    let mut groups: Vec<Vec<Ready>> = Vec::new();
+    for talk in ready {
+        let same = |group: &&mut Vec<Ready>| group[0].address == talk.address;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(talk),
+            None => groups.push(vec![talk]),
+        }
+    }
+    groups
+}
+
+/// The path of a talk that names none: its file's name without the ending.
+fn path_of_file(file: &Path) -> String {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let mut path = "/".to_owned();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}
+
+/// Serves at every address until `stopped` is done.
+async fn serve_all(sites: Vec<(Arc<Site>, Server)>, stopped: impl Future<Output = ()>) {
+    let stop = watch::Sender::new(false);
+    let mut serving = JoinSet::new();
+    for (site, server) in sites {
+        let mut told = stop.subscribe();
+        serving.spawn(site.serve(server, async move {
+            // An error means that nobody is left who could say it.
+            let _ = told.wait_for(|stop| *stop).await;
+        }));
+    }
+    stopped.await;
+    stop.send_replace(true);
+    while serving.join_next().await.is_some() {}
+}

@@ -1,0 +1,277 @@
+//! What the player wants done, done: into the clients' outboxes, the log and the journal. Nothing here waits.
+
+use std::sync::Arc;
+
+use wiretalk_hub::Target as HubTarget;
+use wiretalk_net::Prepared;
+use wiretalk_talk::player::{Action, ConnectionId, Delivery, Outgoing, Target};
+use wiretalk_talk::{Mismatch, Span};
+
+use super::{Mock, Seat, State};
+use crate::report::describe_mismatch;
+use crate::serve::client::Command;
+use crate::serve::journal::{EntryKind, Frame, Nearest, To};
+use crate::serve::{ClientId, Event, Recipient};
+
+impl Mock {
+    /// Does all that the player wants done.
+    pub(super) fn perform(&self, state: &mut State) {
+        while let Some(action) = state.player.poll_action() {
+            match action {
+                Action::Send {
+                    to,
+                    frame,
+                    delivery,
+                } => self.send(state, &to, frame, delivery),
+                Action::ReplyClose(id) => {
+                    if let Some(seat) = state.clients.get(&id) {
+                        let target = HubTarget::One(seat.id);
+                        self.hub.control(target, &Command::ReplyClose, 0);
+                    }
+                }
+                Action::Unmatched {
+                    connection,
+                    nearest,
+                } => self.unmatched(state, connection, nearest),
+                Action::Problem {
+                    span,
+                    connection,
+                    what,
+                } => self.problem(state, span, connection, &what),
+                Action::Join { connection, room } => self.join(state, connection, &room),
+                Action::Leave { connection, room } => {
+                    if let Some(seat) = state.clients.get(&connection)
+                        && self.hub.leave_room(seat.id, &room)
+                    {
+                        self.tell(&Event::LeftRoom {
+                            client: seat.client(),
+                            room: &room,
+                        });
+                    }
+                }
+                Action::Identify { connection, user } => {
+                    if let Some(seat) = state.clients.get(&connection)
+                        && self.hub.identify(seat.id, Some(&user))
+                    {
+                        self.tell(&Event::Identified {
+                            client: seat.client(),
+                            user: &user,
+                        });
+                    }
+                }
+                Action::Keep { room, value } => self.keep(state, &room, &value),
+                // Connections are opened, and tests end, in the other role.
+                Action::Connect { .. } | Action::Finished(_) => {}
+            }
+        }
+    }
+
+    /// Sends to whom the player names.
+    fn send(&self, state: &mut State, to: &Target, frame: Outgoing, how: Delivery) {
+        let seat = |id: &ConnectionId| state.clients.get(id).map(|seat| seat.id);
+        let target = match to {
+            Target::One(id) => match seat(id) {
+                Some(id) => HubTarget::One(id),
+                None => return,
+            },
+            Target::All => HubTarget::All,
+            Target::Others(id) => match seat(id) {
+                Some(id) => HubTarget::Others(id),
+                None => HubTarget::All,
+            },
+            Target::Room(room) => HubTarget::Room(room),
+            Target::User(user) => HubTarget::User(user),
+        };
+        self.send_to(state, target, frame, how);
+    }
+
+    /// Sends something, and gives the number of clients that it goes to.
+    pub(super) fn send_to(
+        &self,
+        state: &mut State,
+        target: HubTarget<'_>,
+        frame: Outgoing,
+        how: Delivery,
+    ) -> usize {
+        // Before it is delivered: a receiver may go because of it.
+        let receivers = match &self.shared.journal {
+            Some(_) => self.receivers(target),
+            None => Vec::new(),
+        };
+        let one = |id: wiretalk_hub::ConnectionId| ClientId(id.0);
+        let (count, frame) = self.deliver(target, frame, how);
+        let to = match target {
+            HubTarget::One(id) => Recipient::One(one(id)),
+            HubTarget::All => Recipient::All(count),
+            HubTarget::Others(id) => Recipient::Others(one(id), count),
+            HubTarget::Room(room) | HubTarget::RoomBut(room, _) => Recipient::Room(room, count),
+            HubTarget::User(user) => Recipient::User(user, count),
+        };
+        self.tell(&Event::Sent {
+            to,
+            what: &frame,
+            how,
+        });
+        let client = match to {
+            Recipient::One(client) => Some(client),
+            _ => None,
+        };
+        self.note(state, client, || EntryKind::Sent {
+            frame: Frame::sent(&frame),
+            to: To::new(to, receivers),
+        });
+        count
+    }
+
+    /// Puts something into outboxes, framed once for all if it is a message and nothing else is asked for.
+    fn deliver(&self, target: HubTarget<'_>, frame: Outgoing, how: Delivery) -> (usize, Outgoing) {
+        let delivery = match &frame {
+            Outgoing::Text(text) if how == Delivery::default() => {
+                self.hub.deliver(target, &Prepared::text(text))
+            }
+            Outgoing::Binary(bytes) if how == Delivery::default() => {
+                self.hub.deliver(target, &Prepared::binary(bytes))
+            }
+            Outgoing::Ping(bytes) if how.chop.is_none() => {
+                let command = Command::Ping(bytes.clone());
+                self.hub.control(target, &command, bytes.len())
+            }
+            Outgoing::Pong(bytes) if how.chop.is_none() => {
+                let command = Command::Pong(bytes.clone());
+                self.hub.control(target, &command, bytes.len())
+            }
+            Outgoing::Close { code, reason } if how.chop.is_none() => {
+                let command = Command::Close {
+                    code: *code,
+                    reason: reason.clone(),
+                };
+                self.hub.control(target, &command, reason.len())
+            }
+            _ => {
+                let bytes = size(&frame);
+                let special = Arc::new((frame, how));
+                let command = Command::Special(Arc::clone(&special));
+                let delivery = self.hub.control(target, &command, bytes);
+                return (delivery.receivers, special.0.clone());
+            }
+        };
+        (delivery.receivers, frame)
+    }
+
+    fn receivers(&self, target: HubTarget<'_>) -> Vec<ClientId> {
+        let ids = match target {
+            // Its entry names it already.
+            HubTarget::One(_) => Vec::new(),
+            HubTarget::All | HubTarget::Others(_) => self.hub.ids(),
+            HubTarget::Room(room) | HubTarget::RoomBut(room, _) => self.hub.members(room),
+            HubTarget::User(user) => self.hub.connections(user),
+        };
+        let but = match target {
+            HubTarget::Others(id) | HubTarget::RoomBut(_, id) => Some(id),
+            _ => None,
+        };
+        let ids = ids.into_iter().filter(|id| Some(*id) != but);
+        ids.map(|id| ClientId(id.0)).collect()
+    }
+
+    fn join(&self, state: &State, connection: ConnectionId, room: &str) {
+        let Some(seat) = state.clients.get(&connection) else {
+            return;
+        };
+        match self.hub.join_room(seat.id, room) {
+            Ok(_) => self.tell(&Event::JoinedRoom {
+                client: seat.client(),
+                room,
+            }),
+            Err(error) => self.tell(&Event::Problem {
+                source: state.plan.source(),
+                span: Span::default(),
+                client: Some(seat.client()),
+                what: &format!("it cannot join `{room}`: {error}"),
+            }),
+        }
+    }
+
+    fn keep(&self, state: &State, room: &str, value: &Outgoing) {
+        let prepared = match value {
+            Outgoing::Text(text) => Prepared::text(text),
+            Outgoing::Binary(bytes) => Prepared::binary(bytes),
+            // The player keeps messages only.
+            _ => return,
+        };
+        match self.hub.keep(room, prepared) {
+            Ok(()) => self.tell(&Event::Kept { room, value }),
+            Err(error) => self.tell(&Event::Problem {
+                source: state.plan.source(),
+                span: Span::default(),
+                client: None,
+                what: &format!(
+                    "`{room}` cannot keep a value of {} bytes: {error}",
+                    size(value)
+                ),
+            }),
+        }
+    }
+
+    fn unmatched(
+        &self,
+        state: &mut State,
+        connection: ConnectionId,
+        nearest: Option<(Span, Mismatch)>,
+    ) {
+        let Some(client) = state.clients.get(&connection).map(Seat::client) else {
+            return;
+        };
+        let source = state.plan.source();
+        self.tell(&Event::Unmatched {
+            client,
+            source,
+            nearest: nearest.as_ref().map(|(span, why)| (*span, why)),
+        });
+        if self.shared.journal.is_none() {
+            return;
+        }
+        let near = nearest.map_or_else(Nearest::default, |(span, why)| Nearest {
+            line: Some(source.position(span.start).0),
+            why: describe_mismatch(&why),
+        });
+        // The message came just now, unless it had to wait for the talk to look at it.
+        let entry = state
+            .pending
+            .iter_mut()
+            .find_map(|entry| match &mut entry.kind {
+                EntryKind::Received { unmatched, .. } if entry.client == Some(client) => {
+                    unmatched.is_none().then_some(unmatched)
+                }
+                _ => None,
+            });
+        match entry {
+            Some(unmatched) => *unmatched = Some(near),
+            None => self.note(state, Some(client), || EntryKind::Unmatched(near)),
+        }
+    }
+
+    fn problem(&self, state: &State, span: Span, connection: Option<ConnectionId>, what: &str) {
+        let client = connection.and_then(|id| state.clients.get(&id));
+        self.tell(&Event::Problem {
+            source: state.plan.source(),
+            span,
+            client: client.map(Seat::client),
+            what,
+        });
+    }
+}
+
+/// The bytes that something takes up while it waits.
+fn size(frame: &Outgoing) -> usize {
+    match frame {
+        Outgoing::Text(text) => text.len(),
+        Outgoing::Binary(bytes)
+        | Outgoing::Ping(bytes)
+        | Outgoing::Pong(bytes)
+        | Outgoing::Raw(bytes)
+        | Outgoing::Frame { payload: bytes, .. } => bytes.len(),
+        Outgoing::Close { reason, .. } => reason.len(),
+        Outgoing::Drop | Outgoing::Stall(_) => 0,
+    }
+}

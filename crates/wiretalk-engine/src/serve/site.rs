@@ -1,0 +1,138 @@
+//! What is found at one address: a talk, or several, each at a path of its own.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use wiretalk_net::server::{Reply, Request, Upgrade};
+use wiretalk_talk::player::HandshakeAnswer;
+
+use super::mock::handshake::Answered;
+use super::mock::{Mock, Place};
+use super::{Host, Observer, Server};
+
+/// Mocks behind one address.
+pub struct Site {
+    /// One at least.
+    mocks: Vec<Arc<Mock>>,
+}
+
+/// Why mocks cannot share an address.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// Two of them are found at the same path.
+    #[error(
+        "`{first}` and `{second}` are both found at `{path}`: give one of them another path with `listen`"
+    )]
+    SamePath {
+        /// The path.
+        path: String,
+        /// The talk that came first.
+        first: String,
+        /// The other one.
+        second: String,
+    },
+    /// There are none.
+    #[error("there is no talk to serve")]
+    Empty,
+}
+
+impl Site {
+    /// One mock, at its address alone.
+    #[must_use]
+    pub fn alone(mock: Arc<Mock>) -> Arc<Self> {
+        Arc::new(Self { mocks: vec![mock] })
+    }
+
+    /// Mocks that share an address.
+    ///
+    /// # Errors
+    /// If two are found at the same path, or there are none.
+    pub fn new(mocks: Vec<Arc<Mock>>) -> Result<Arc<Self>, SiteError> {
+        if mocks.is_empty() {
+            return Err(SiteError::Empty);
+        }
+        for (at, mock) in mocks.iter().enumerate() {
+            let same = |other: &&Arc<Mock>| other.path() == mock.path();
+            if let Some(first) = mocks[..at].iter().find(same) {
+                return Err(SiteError::SamePath {
+                    path: mock.path().to_owned(),
+                    first: first.name(),
+                    second: mock.name(),
+                });
+            }
+        }
+        Ok(Arc::new(Self { mocks }))
+    }
+
+    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
+    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+        server.serve(self, stop).await;
+    }
+
+    /// The mocks to ask about a path, in this order: the one that is found there, then those whose rules may name it.
+    fn candidates(&self, path: &str) -> Vec<&Arc<Mock>> {
+        let (mut here, others): (Vec<_>, Vec<_>) =
+            self.mocks.iter().partition(|mock| mock.path() == path);
+        let others = others.into_iter();
+        here.extend(others.filter(|mock| !matches!(mock.place(), Place::Given(_))));
+        here
+    }
+}
+
+impl Host for Site {
+    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> Answered {
+        let mut refused = None;
+        for mock in self.candidates(request.uri.path()) {
+            let answer = mock.ask(request, &upgrade);
+            let not_here = match &answer {
+                HandshakeAnswer::Refuse(answer) => answer.status == 404,
+                HandshakeAnswer::RefuseByClose { code, .. } => *code == 4404,
+                HandshakeAnswer::Accept { .. } => false,
+            };
+            if !not_here {
+                return mock.answer(request, upgrade, answer);
+            }
+            refused.get_or_insert((mock, answer));
+        }
+        match refused {
+            Some((mock, answer)) => mock.answer(request, upgrade, answer),
+            None => {
+                let paths: Vec<_> = self.mocks.iter().map(|mock| mock.path()).collect();
+                let text = format!(
+                    "nothing is served at this path; there is {}\n",
+                    paths.join(", ")
+                );
+                (
+                    Reply::text(404, text),
+                    Err("nothing is served there".to_owned()),
+                )
+            }
+        }
+    }
+
+    fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply> {
+        // A plain request is answered by a rule that names its path, so every talk may be asked.
+        let path = request.uri.path();
+        let here = self.mocks.iter().filter(|mock| mock.path() == path);
+        let others = self.mocks.iter().filter(|mock| mock.path() != path);
+        here.chain(others).find_map(|mock| mock.plain(request))
+    }
+
+    fn observer(&self) -> &dyn Observer {
+        self.mocks[0].observer()
+    }
+
+    fn stop(&self) {
+        for mock in &self.mocks {
+            mock.stop();
+        }
+    }
+
+    async fn background(self: Arc<Self>) {
+        let mut clocks = JoinSet::new();
+        for mock in &self.mocks {
+            clocks.spawn(Arc::clone(mock).clock());
+        }
+        while clocks.join_next().await.is_some() {}
+    }
+}
