@@ -17,7 +17,7 @@ use crate::value::document::Document;
 use crate::value::{Json, Value};
 use filter::Filter;
 pub(crate) use predicate::Predicate;
-pub(crate) use schema::Schema;
+pub(crate) use schema::{ReadySchema, Schema};
 
 /// A check or a capture under a message.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use compiled::Compiled;
 #[derive(Clone)]
 pub(crate) struct Schema {
     pub(crate) file: FileName,
-    compiled: Arc<OnceLock<Compiled>>,
+    compiled: Arc<OnceLock<ReadySchema>>,
 }
 
 impl std::fmt::Debug for Schema {
@@ -28,16 +28,9 @@ impl Schema {
     }
 
     /// Takes what stands in the file.
-    ///
-    /// # Errors
-    /// Why it is no schema, as a sentence.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<(), String> {
-        let schema: Json =
-            serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
-        let compiled = Compiled::new(&schema)?;
+    pub(crate) fn set(&self, ready: &ReadySchema) {
         // Who comes second finds the same schema there.
-        let _ = self.compiled.set(compiled);
-        Ok(())
+        let _ = self.compiled.set(ready.clone());
     }
 
     /// Whether a value satisfies the schema.
@@ -47,7 +40,7 @@ impl Schema {
     pub(super) fn holds(&self, value: &Json) -> Result<bool, String> {
         let compiled = self.compiled.get();
         compiled
-            .map(|schema| schema.holds(value))
+            .map(|ready| ready.0.holds(value))
             .ok_or_else(|| format!("the schema `{}` was not read", self.file.path))
     }
 
@@ -55,8 +48,24 @@ impl Schema {
     pub(super) fn why_not(&self, value: &Json) -> String {
         self.compiled
             .get()
-            .map(|schema| schema.why_not(value))
+            .map(|ready| ready.0.why_not(value))
             .unwrap_or_default()
+    }
+}
+
+/// A schema that was read and compiled, for all that name its file.
+#[derive(Clone)]
+pub(crate) struct ReadySchema(Arc<Compiled>);
+
+impl ReadySchema {
+    /// Takes what stands in a file.
+    ///
+    /// # Errors
+    /// Why it is no schema, as a sentence.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let schema: Json =
+            serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+        Compiled::new(&schema).map(|compiled| Self(Arc::new(compiled)))
     }
 }
 

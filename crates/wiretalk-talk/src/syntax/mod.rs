@@ -187,6 +187,41 @@ pub(crate) enum StatementKind {
     Retry(Retry),
 }
 
+impl StatementKind {
+    /// The statements indented under it.
+    pub(crate) fn body(&self) -> &[Statement] {
+        match self {
+            Self::Finally(body) | Self::Unordered(body) => body,
+            Self::On(on) => &on.body,
+            Self::Every(every) => &every.body,
+            Self::Repeat(repeat) => &repeat.body,
+            _ => &[],
+        }
+    }
+
+    /// The checks and captures right under it.
+    pub(crate) fn checks(&self) -> &[Check] {
+        match self {
+            Self::Frame(frame) | Self::Ignore(frame) => &frame.checks,
+            Self::Http(http) => &http.checks,
+            Self::On(on) => &on.checks,
+            _ => &[],
+        }
+    }
+
+    /// What is sent or expected, if it is a frame or waits for one.
+    pub(crate) fn content(&self) -> Option<&Content> {
+        match self {
+            Self::Frame(frame) | Self::Ignore(frame) => Some(&frame.content),
+            Self::On(on) => match &on.trigger {
+                Trigger::Message { content, .. } => Some(content),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// `repeat 10` with its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Repeat {
