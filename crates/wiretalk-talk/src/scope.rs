@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::player::{Load, Rooms};
 use crate::value::Value;
 use crate::world::World;
 
@@ -67,8 +68,8 @@ impl minijinja::value::Object for Headers {
 
 /// All that is in sight at one place of a talk.
 pub(crate) struct Context<'a> {
-    /// Bindings, innermost first: of the run, of the client or test, of the talk.
-    pub(crate) layers: [&'a Bindings; 3],
+    /// Bindings, innermost first: of the run, of the client, of the test, of the talk.
+    pub(crate) layers: [&'a Bindings; 4],
     /// What `set global.NAME` bound.
     pub(crate) global: &'a Bindings,
     /// The text that was just received.
@@ -79,6 +80,10 @@ pub(crate) struct Context<'a> {
     pub(crate) client: Option<&'a Client>,
     /// How many clients are connected, in a mock.
     pub(crate) clients: usize,
+    /// Who is in which room.
+    pub(crate) rooms: &'a Arc<Rooms>,
+    /// What `load.user` and `load.iteration` are.
+    pub(crate) load: Load,
     /// The world outside.
     pub(crate) world: &'a Arc<dyn World>,
 }
@@ -113,6 +118,19 @@ impl Context<'_> {
                 return Some(V::from_pairs(
                     pairs.map(|(name, value)| (name.clone(), value.to_expression())),
                 ));
+            }
+            "load" => {
+                return Some(V::from_pairs([
+                    ("user", V::from(self.load.user)),
+                    ("iteration", V::from(self.load.iteration)),
+                ]));
+            }
+            "members" => {
+                let rooms = Arc::clone(self.rooms);
+                return Some(V::from_function(move |room: String| {
+                    let members = rooms.members(&room);
+                    V::from_iter(members.iter().map(Value::to_expression))
+                }));
             }
             "env" => return Some(V::from_object(crate::expression::Variables(world))),
             "uuid" => {

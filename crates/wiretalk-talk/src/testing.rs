@@ -52,6 +52,7 @@ pub(crate) struct Scene {
     world: Arc<dyn World>,
     names: Bindings,
     none: Bindings,
+    rooms: Arc<crate::player::Rooms>,
     message: Option<String>,
     client: Option<Client>,
 }
@@ -71,6 +72,7 @@ impl Scene {
             }),
             names: names.collect(),
             none: Bindings::new(),
+            rooms: Arc::default(),
             message: None,
             client: None,
         }
@@ -88,12 +90,14 @@ impl Scene {
 
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
-            layers: [&self.names, &self.none, &self.none],
+            layers: [&self.names, &self.none, &self.none, &self.none],
             global: &self.none,
             message: self.message.as_deref(),
             parsed: None,
             client: self.client.as_ref(),
             clients: 3,
+            rooms: &self.rooms,
+            load: crate::player::Load::default(),
             world: &self.world,
         }
     }

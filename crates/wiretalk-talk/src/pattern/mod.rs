@@ -218,6 +218,19 @@ impl Pattern {
         self.compare(came, context, Manner::Ask).ok()
     }
 
+    /// What a JSON text captures that differs from the pattern: by those parts that do not differ.
+    pub(crate) fn captures_despite(&self, came: Document<'_>, context: &Context<'_>) -> Captures {
+        let Some((prefix, pattern)) = &self.json else {
+            return Captures::new();
+        };
+        let Some(Ok(json)) = came.json_behind(prefix) else {
+            return Captures::new();
+        };
+        let mut comparison = json::Comparison::new(&self.holes, context, Manner::Report);
+        comparison.compare(pattern, &json);
+        comparison.captured()
+    }
+
     /// What is captured, or why it does not match; `None` for a text that differs.
     fn compare(
         &self,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::plan::Clock;
 use super::run::{Owner, Run};
 use super::{ConnectionId, Player, Time, Timer};
 use crate::scope::Bindings;
@@ -14,15 +15,13 @@ pub(super) struct RunningClock {
     pub(super) n: u64,
     pub(super) connection: Option<ConnectionId>,
     pub(super) body: Arc<[Statement]>,
+    /// The lines as they stand in the talk.
+    pub(super) text: Arc<str>,
 }
 
 impl Player {
-    pub(super) fn start_clock(
-        &mut self,
-        period: Duration,
-        body: Arc<[Statement]>,
-        connection: Option<ConnectionId>,
-    ) {
+    pub(super) fn start_clock(&mut self, clock: &Clock, connection: Option<ConnectionId>) {
+        let period = clock.period;
         self.last_clock += 1;
         let next = self.now.saturating_add(period);
         if let Some(connection) = connection.and_then(|id| self.connections.get_mut(&id)) {
@@ -36,7 +35,8 @@ impl Player {
                 next,
                 n: 0,
                 connection,
-                body,
+                body: Arc::clone(&clock.body),
+                text: Arc::clone(&clock.text),
             },
         );
     }

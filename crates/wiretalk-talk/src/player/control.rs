@@ -1,13 +1,15 @@
 //! Pings, pongs and closes: what is answered by itself, and what the talk answers.
 
+use super::run::LinesLeft;
 use super::{ConnectionId, Incoming, Player, Side};
-use crate::syntax::{Arrow, Content, Data, Frame, Statement, StatementKind, Who};
+use crate::query::Check;
+use crate::syntax::{Arrow, Content, Data, Frame, StatementKind, Who};
 
 impl Player {
-    /// Looks whether any line waits for pings or pongs, or looks at what we sent before.
+    /// Looks whether any line waits for pings or pongs, or looks at what we sent before, or at how long ago.
     pub(super) fn look_for_control_frames(&mut self) {
-        let mut found = [false; 3];
-        let mut look = |arrow: Arrow, content: &Content| {
+        let mut found = [false; 4];
+        let mut look = |arrow: Arrow, content: &Content, checks: &[Check]| {
             if self.is_ours(arrow) {
                 return;
             }
@@ -18,21 +20,35 @@ impl Player {
             }
             found[2] |= matches!(content, Content::Echo)
                 || content.patterns().any(|pattern| pattern.names("message"));
+            found[3] |= checks.iter().any(Check::asks_latency);
         };
         let part = self.part.and_then(|part| self.plan.parts.get(part));
-        let finally = self.commons().flat_map(|common| common.finally.iter());
+        let finally = self.commons().map(|common| &common.finally);
         let rules = || self.commons().flat_map(|common| &common.rules);
-        let dialogue = part.iter().flat_map(|part| part.steps.iter());
-        let bodies = rules().flat_map(|rule| rule.body.iter());
-        for step in dialogue.chain(finally).chain(bodies) {
+        let bodies = self.commons().flat_map(|common| {
+            let opens = common.opens.iter().chain(&common.closes);
+            opens.chain(common.clocks.iter().map(|clock| &clock.body))
+        });
+        let bodies = bodies.chain(rules().map(|rule| &rule.body));
+        let dialogue = part.iter().map(|part| &part.steps);
+        for step in dialogue
+            .chain(finally)
+            .chain(bodies)
+            .flat_map(|body| LinesLeft::of(body))
+        {
             if let StatementKind::Frame(frame) = &step.kind {
-                look(frame.arrow, &frame.content);
+                look(frame.arrow, &frame.content, &frame.checks);
             }
         }
         for rule in rules() {
-            look(rule.arrow, &rule.content);
+            look(rule.arrow, &rule.content, &rule.checks);
         }
-        [self.expects_ping, self.expects_pong, self.remembers_sent] = found;
+        [
+            self.expects_ping,
+            self.expects_pong,
+            self.remembers_sent,
+            self.asks_latency,
+        ] = found;
     }
 
     /// The frames of the dialogue that are still to come on a connection, the one at hand first.
@@ -44,8 +60,8 @@ impl Player {
         };
         let run = run.and_then(|run| self.runs.get(&run));
         let name = connection.and_then(|connection| connection.name.as_deref());
-        let left: &[Statement] = run.map_or(&[], |run| run.left());
-        left.iter().filter_map(move |step| match &step.kind {
+        let left = run.map(|run| self.lines_left(run)).into_iter().flatten();
+        left.filter_map(move |step| match &step.kind {
             StatementKind::Frame(frame) => match &frame.who {
                 Some(Who::Name(who)) if Some(who.as_str()) != name => None,
                 _ => Some(&**frame),

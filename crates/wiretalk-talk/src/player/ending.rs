@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::connection::Item;
 use super::run::{Owner, Run, RunId};
 use super::{
-    Action, Change, ConnectionId, Ending, Failure, Fault, Incoming, Item, Outcome, Player, Side,
+    Action, Change, ConnectionId, Ending, Failure, Fault, Incoming, Outcome, Player, Side,
 };
 use crate::scope::Bindings;
 use crate::syntax::Statement;
@@ -45,7 +46,7 @@ impl Player {
         };
         for (id, what) in left {
             let item = Arc::new(Item::new(self.now, what));
-            if self.try_rules(id, &item).is_err() {
+            if !self.is_ignored(id, &item) && self.try_rules(id, &item).is_err() {
                 let name = self.name_of(id).map(str::to_owned);
                 unconsumed.push((name, item.what.clone()));
             }
@@ -92,12 +93,16 @@ impl Player {
     }
 
     /// The test failed. Whoever plays the line gives it up ([`Player::give_up`]).
-    pub(super) fn fail(&mut self, failure: Failure) {
+    pub(super) fn fail(&mut self, mut failure: Failure) {
         if matches!(self.ending, Ending::Playing) {
+            failure.changes = std::mem::take(&mut self.changes);
             self.end(Outcome::Failed(Box::new(failure)));
         } else {
             // What fails in `finally` does not hide why the test ended, but a test that passed has failed now.
             if let Ending::Finally(outcome @ Outcome::Passed { .. }) = &mut self.ending {
+                if let Outcome::Passed { changes, .. } = outcome {
+                    failure.changes = std::mem::take(changes);
+                }
                 *outcome = Outcome::Failed(Box::new(failure));
             }
         }

@@ -123,6 +123,19 @@ impl Outgoing {
             Self::Raw(_) | Self::Drop | Self::Stall(_) => None,
         }
     }
+
+    /// Bytes in the payload.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Close { reason: text, .. } => text.len(),
+            Self::Binary(bytes)
+            | Self::Ping(bytes)
+            | Self::Pong(bytes)
+            | Self::Frame { payload: bytes, .. }
+            | Self::Raw(bytes) => bytes.len(),
+            Self::Drop | Self::Stall(_) => 0,
+        }
+    }
 }
 
 /// To whom something is sent.

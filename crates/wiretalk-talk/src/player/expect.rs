@@ -1,21 +1,24 @@
 //! What comes, and which line takes it.
 //!
-//! A message is offered to the bodies that wait for one, the youngest first, then to the dialogue's current line, then
-//! to the rules. What none of them takes is kept while the dialogue is busy with something else, and is wrong if the
-//! dialogue waits for something here: it fails a test, and a mock logs it.
+//! A message is offered to the bodies that wait for one, the youngest first, then to the dialogue's current line (and,
+//! if that need not come, to the lines behind it), then to the rules. What none of them takes is kept while the dialogue
+//! is busy with something else, and is wrong if the dialogue waits for something here: it fails a test, and a mock logs
+//! it.
 
 use std::sync::Arc;
 
-use super::matching::{Line, how_far, text_of};
+use super::connection::{Item, State};
+use super::hope::Missed;
+use super::matching::{how_far, text_of};
 use super::run::{Owner, Run, RunId, Wait};
+use super::sight::NOTHING;
 use super::{
-    Action, ConnectionId, Failure, Fault, INBOX_LIMIT, Incoming, Item, Player, Side, State, Time,
+    Action, Change, ConnectionId, Failure, Fault, INBOX_LIMIT, Incoming, Player, Side, Target,
 };
-use crate::pattern::Mismatch;
-use crate::query::Subject;
-use crate::scope::Bindings;
+use crate::pattern::{Captures, Mismatch};
+use crate::query;
 use crate::source::Span;
-use crate::syntax::StatementKind;
+use crate::syntax::{Content, Data, Frame};
 
 impl Player {
     /// Offers what lies in a connection's inbox to the lines that could take it.
@@ -34,10 +37,11 @@ impl Player {
                 return false;
             };
             let item = Arc::clone(item);
-            let taken = self
-                .waiting_on(id)
-                .into_iter()
-                .any(|run| self.try_run(run, id, &item).is_ok())
+            let taken = self.is_ignored(id, &item)
+                || self
+                    .waiting_on(id)
+                    .into_iter()
+                    .any(|run| self.try_run(run, id, &item).is_ok())
                 || self.try_rules(id, &item).is_ok();
             if taken {
                 if let Some(connection) = self.connections.get_mut(&id) {
@@ -60,17 +64,38 @@ impl Player {
             }
             return false;
         };
+        if self.is_ignored(id, &item) {
+            return self.taken(id);
+        }
         let mut nearest = None;
         for run in self.waiting_on(id) {
             match self.try_run(run, id, &item) {
                 Ok(()) => return self.taken(id),
-                Err(mismatch) => nearest = Some((run, mismatch)),
+                Err(missed) => nearest = missed.or(nearest),
             }
+        }
+        if let Some(Missed { run, .. }) = nearest
+            && self.is_content(run, id)
+            && self.later_takes(run, id, &item)
+        {
+            self.pass_on(run, id);
+            return false;
         }
         let unmatched = match self.try_rules(id, &item) {
             Ok(()) => return self.taken(id),
             Err(unmatched) => unmatched,
         };
+        if let Some(missed) = &nearest {
+            // A range ends with the first message that does not match; and a test has nothing else to do with it.
+            let ends = self.side == Side::Client || self.has_taken(missed.run, id);
+            if self.passes_over(missed, &item) {
+                return self.taken(id);
+            }
+            if ends && self.is_content(missed.run, id) {
+                self.pass_on(missed.run, id);
+                return false;
+            }
+        }
         match self.side {
             Side::Client => self.unmatched_in_test(id, &item, nearest),
             Side::Server => self.unmatched_in_mock(id, &item, nearest, unmatched),
@@ -96,76 +121,93 @@ impl Player {
     fn unmatched_in_test(
         &mut self,
         id: ConnectionId,
-        item: &Item,
-        nearest: Option<(RunId, Mismatch)>,
+        item: &Arc<Item>,
+        nearest: Option<Missed>,
     ) -> bool {
-        if let Some((run_id, mismatch)) = nearest {
-            let Some(run) = self.runs.get(&run_id) else {
+        if let Some(missed) = nearest {
+            if self.is_taken_all_the_same(&missed, id, item) {
+                return self.taken(id);
+            }
+            let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End { .. });
+            let run_id = missed.run;
+            let failure = self.failure_of(run_id, missed.hope, |_| Fault::Mismatch {
+                came: item.what.clone(),
+                at: item.at,
+                mismatch: missed.mismatch,
+            });
+            let Some(failure) = failure else {
                 return false;
             };
-            let Some(statement) = run.step() else {
-                return false;
-            };
-            if let StatementKind::Frame(frame) = &statement.kind {
-                let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End { .. });
-                if frame.options.skip && !ends {
-                    return self.taken(id);
-                }
-                let failure = Failure {
-                    span: statement.span,
-                    connection: Some(id),
-                    expected: self.describe(run, frame),
-                    fault: Fault::Mismatch {
-                        came: item.what.clone(),
-                        at: item.at,
-                        mismatch,
-                    },
-                    check: None,
-                    passed_over: 0,
-                    passed_over_last: Vec::new(),
-                    changes: Vec::new(),
-                };
-                let in_finally = run.owner == Owner::Finally;
-                self.fail(failure);
-                self.give_up(run_id);
-                // The next line of `finally` waits for the next message; an end stays, for nothing comes behind it.
-                if in_finally && !ends {
-                    return self.taken(id);
-                }
+            let owner = self.runs.get(&run_id).map(|run| run.owner);
+            self.fail(failure);
+            self.give_up(run_id);
+            // The next line of `finally` waits for the next message; an end stays, for nothing comes behind it.
+            if owner == Some(Owner::Finally) && !ends {
+                return self.taken(id);
             }
             return false;
         }
         let silence = self.runs.iter().find_map(|(run_id, run)| match &run.wait {
-            Wait::Silence { who, from, .. } if who.is_none_or(|who| who == id) => {
+            Wait::Silence { who, from, .. } if who.as_ref().is_none_or(|who| who.contains(&id)) => {
                 Some((*run_id, run.step()?.span, *from))
             }
             _ => None,
         });
         if let Some((run_id, span, from)) = silence {
             let expected = self.plan.source.slice(span).to_owned();
-            self.fail(Failure {
-                span,
-                connection: Some(id),
-                expected,
-                fault: Fault::NotSilent {
-                    came: item.what.clone(),
-                    after: item.at.saturating_sub(from),
-                },
-                check: None,
-                passed_over: 0,
-                passed_over_last: Vec::new(),
-                changes: Vec::new(),
-            });
+            let fault = Fault::NotSilent {
+                came: item.what.clone(),
+                after: item.at.saturating_sub(from),
+            };
+            self.fail(Failure::new(span, Some(id), expected, fault));
             self.give_up(run_id);
         }
         false
+    }
+
+    /// Under `update`, takes a message that differs from its line by payload, if the checks under the line hold.
+    fn is_taken_all_the_same(
+        &mut self,
+        missed: &Missed,
+        id: ConnectionId,
+        item: &Arc<Item>,
+    ) -> bool {
+        let of_payload = matches!(
+            missed.mismatch,
+            Mismatch::Text(_) | Mismatch::Json(_) | Mismatch::NotJson(_)
+        );
+        if !self.manner.update || !of_payload {
+            return false;
+        }
+        let Some((span, frame)) = self.missed_line(missed) else {
+            return false;
+        };
+        let Some(run) = self.runs.get(&missed.run) else {
+            return false;
+        };
+        let theirs = self.context_of(&run.locals, Some(id), run.sent_text());
+        let Some(mut captures) = rewritten(frame, item, &theirs) else {
+            return false;
+        };
+        let mut ours = self.context_of(&run.locals, Some(id), text_of(&item.what));
+        ours.parsed = Some(&item.parsed);
+        let subject = self.subject(id, item);
+        if query::apply(&frame.checks, &subject, &ours, &mut captures).is_err() {
+            return false;
+        }
+        self.changes.push(Change {
+            span,
+            came: item.what.clone(),
+        });
+        self.take(missed.run, missed.hope, item, captures);
+        true
     }
 
     fn unmatched_in_mock(
         &mut self,
         id: ConnectionId,
         item: &Item,
-        nearest: Option<(RunId, Mismatch)>,
+        nearest: Option<Missed>,
         unmatched: Option<(Span, Mismatch)>,
     ) -> bool {
         let dialogue = self.connections.get(&id).and_then(|c| c.dialogue);
@@ -176,9 +218,9 @@ impl Player {
             return false;
         }
         if matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)) && !self.has_closed(id) {
-            let line = nearest.and_then(|(run, mismatch)| {
-                let span = self.runs.get(&run)?.step()?.span;
-                Some((span, mismatch))
+            let line = nearest.and_then(|missed| {
+                let (span, _) = self.missed_line(&missed)?;
+                Some((span, missed.mismatch))
             });
             let nearest = line.into_iter().chain(unmatched);
             let nearest = nearest.min_by_key(|(_, mismatch)| how_far(mismatch));
@@ -210,7 +252,7 @@ impl Player {
             connection.close_sent = true;
             connection.shut = true;
             self.actions.push_back(Action::Send {
-                to: super::Target::One(id),
+                to: Target::One(id),
                 frame: super::Outgoing::Close {
                     code: Some(1008),
                     reason: "no line of the talk expects this message".into(),
@@ -225,94 +267,30 @@ impl Player {
         let Some(run_id) = self.waiting_on(id).first().copied() else {
             return;
         };
-        let Some(run) = self.runs.get(&run_id) else {
+        if self.is_content(run_id, id) {
+            self.pass_on(run_id, id);
+            return;
+        }
+        let waits_here = |run: &Run| match &run.wait {
+            Wait::Message { hopes, .. } => hopes.iter().position(|h| h.on == id && !h.over),
+            _ => None,
+        };
+        let Some(hope) = self.runs.get(&run_id).and_then(waits_here) else {
             return;
         };
-        if let (Side::Client, Some(statement)) = (self.side, run.step())
-            && let StatementKind::Frame(frame) = &statement.kind
-        {
-            let failure = Failure {
-                span: statement.span,
-                connection: Some(id),
-                expected: self.describe(run, frame),
-                fault: Fault::Impossible {
-                    why: "the connection is closed, so nothing can come any more".into(),
-                },
-                check: None,
-                passed_over: 0,
-                passed_over_last: Vec::new(),
-                changes: Vec::new(),
-            };
-            self.fail(failure);
-            self.give_up(run_id);
-        }
-    }
-
-    /// Offers an item to a run that waits here.
-    fn try_run(
-        &mut self,
-        run_id: RunId,
-        id: ConnectionId,
-        item: &Arc<Item>,
-    ) -> Result<(), Mismatch> {
-        let other = |mismatch: &str| Mismatch::Expression(mismatch.to_owned());
-        let run = self
-            .runs
-            .get(&run_id)
-            .ok_or_else(|| other("the line is over"))?;
-        let Some(statement) = run.step() else {
-            return Err(other("the line is over"));
+        let why = "the connection is closed, so nothing can come any more";
+        let fault = |_| Fault::Impossible { why: why.into() };
+        let Some(failure) = self.failure_of(run_id, hope, fault) else {
+            return;
         };
-        let StatementKind::Frame(frame) = &statement.kind else {
-            return Err(other("the line expects nothing"));
-        };
-        if let Wait::Message {
-            deadline: Some(deadline),
-            ..
-        } = &run.wait
-            && item.at > *deadline
-        {
-            return Err(other("it came too late"));
-        }
-        // The line was written by who sends it: its `message` is what we sent. The checks under it are ours.
-        let theirs = self.context_of(&run.locals, run.connection, run.sent_text());
-        let mut ours = self.context_of(&run.locals, run.connection, text_of(&item.what));
-        ours.parsed = Some(&item.parsed);
-        let line = Line {
-            content: &frame.content,
-            checks: &frame.checks,
-            sent: run.sent.as_ref(),
-        };
-        let captures = line.matches(&self.subject(id, item), &item.what, &theirs, &ours)?;
-        self.bind(run_id, captures);
-        let mut on_rest = Vec::new();
-        if let Some(run) = self.runs.get_mut(&run_id) {
-            run.message = Some(Arc::clone(item));
-            if let Wait::Message { on, .. } = &run.wait {
-                on_rest.extend_from_slice(&on[1..]);
+        match self.side {
+            Side::Client => {
+                self.fail(failure);
+                self.give_up(run_id);
             }
+            // A client that is gone owes nothing.
+            Side::Server => self.drop_run(run_id),
         }
-        if on_rest.is_empty() {
-            self.step_on(run_id);
-        } else {
-            // `all <`: the same is expected of the next connection, by the same deadline.
-            let (since, deadline) = match self.runs.get(&run_id).map(|run| &run.wait) {
-                Some(Wait::Message {
-                    since, deadline, ..
-                }) => (*since, *deadline),
-                _ => (self.now, None),
-            };
-            self.rest(run_id);
-            self.wait(
-                run_id,
-                Wait::Message {
-                    on: on_rest,
-                    since,
-                    deadline,
-                },
-            );
-        }
-        Ok(())
     }
 
     /// Offers an item to the rules: the first that matches takes it. Else the one that came nearest, and why it failed.
@@ -325,25 +303,24 @@ impl Player {
         {
             return Err(None);
         }
-        let none = Bindings::new();
         let text = text_of(&item.what);
-        let mut context = self.context_of(&none, Some(id), text);
+        let mut context = self.context_of(&NOTHING, Some(id), text);
         context.parsed = Some(&item.parsed);
         let subject = self.subject(id, item);
+        let files = &self.plan.files;
         let mut nearest: Option<(usize, Span, Mismatch)> = None;
         let mut taken = None;
         for rule in self.rules() {
-            if let Some(captures) = rule.line().takes(&subject, &item.what, &context, &context) {
+            let line = rule.line(files);
+            if let Some(captures) = line.takes(&subject, &item.what, &context, &context) {
                 taken = Some((rule.span, Arc::clone(&rule.body), captures));
                 break;
             }
         }
         // Why the others did not match is only found out for a message that none of them takes.
         for rule in self.rules().filter(|_| taken.is_none()) {
-            if let Err(mismatch) = rule
-                .line()
-                .matches(&subject, &item.what, &context, &context)
-            {
+            let line = rule.line(files);
+            if let Err(mismatch) = line.matches(&subject, &item.what, &context, &context) {
                 let off = how_far(&mismatch);
                 if nearest.as_ref().is_none_or(|(best, ..)| off < *best) {
                     nearest = Some((off, rule.span, mismatch));
@@ -353,30 +330,18 @@ impl Player {
         let Some((span, body, captures)) = taken else {
             return Err(nearest.map(|(_, span, mismatch)| (span, mismatch)));
         };
+        for (name, value) in &captures {
+            self.remember(name, value);
+        }
         if self.too_many_runs(Some(id)) {
             let what = "the client has more bodies running than a mock keeps; this message is left unanswered";
             self.problem(span, Some(id), what.to_owned());
         } else if !body.is_empty() {
             let locals = captures.into_iter().collect();
-            self.start(Run::body(
-                body,
-                Some(id),
-                locals,
-                Some(Arc::clone(item)),
-                Owner::Rule,
-            ));
+            let message = Some(Arc::clone(item));
+            self.start(Run::body(body, Some(id), locals, message, Owner::Rule));
         }
         Ok(())
-    }
-
-    fn subject<'a>(&self, id: ConnectionId, item: &'a Item) -> Subject<'a> {
-        let sent = self.connections.get(&id).and_then(|c| c.last_sent);
-        Subject {
-            document: item.document(),
-            size: item.what.bytes().len(),
-            latency: sent.map(|sent: Time| item.at.saturating_sub(sent)),
-            headers: &[],
-        }
     }
 
     /// Holds an inbox to its bound: a mock forgets what it cannot keep and says so, a test fails.
@@ -387,30 +352,33 @@ impl Player {
         };
         while over(self) {
             let why = format!("the peer sent more than {INBOX_LIMIT} bytes that no line has taken");
-            let at_hand = self
-                .runs
-                .values()
-                .find_map(|run| run.step())
-                .map(|s| s.span);
+            let at_hand = self.runs.values().find_map(Run::span);
             let span = at_hand.unwrap_or_default();
             match self.side {
                 Side::Client if !self.is_over() => {
                     let expected = self.plan.source.slice(span).to_owned();
-                    self.fail(Failure {
-                        span,
-                        connection: Some(id),
-                        expected,
-                        fault: Fault::Impossible { why },
-                        check: None,
-                        passed_over: 0,
-                        passed_over_last: Vec::new(),
-                        changes: Vec::new(),
-                    });
+                    let fault = Fault::Impossible { why };
+                    self.fail(Failure::new(span, Some(id), expected, fault));
                 }
                 Side::Client => {}
                 Side::Server => self.problem(span, Some(id), why),
             }
             self.taken(id);
         }
+    }
+}
+
+/// What a line captures of a message in its place, if the line can be rewritten to expect that.
+fn rewritten(frame: &Frame, item: &Item, context: &crate::scope::Context<'_>) -> Option<Captures> {
+    match (&frame.content, &item.what) {
+        (Content::Text(pattern), Incoming::Text(_)) => {
+            let came = item.document()?;
+            Some(pattern.captures_despite(came, context))
+        }
+        (Content::Binary(_), Incoming::Binary(_))
+        | (Content::Ping(Some(Data::Text(_) | Data::Bytes(_))), Incoming::Ping(_))
+        | (Content::Pong(Some(Data::Text(_) | Data::Bytes(_))), Incoming::Pong(_))
+        | (Content::Close { .. }, Incoming::Close { .. }) => Some(Captures::new()),
+        _ => None,
     }
 }

@@ -1,22 +1,21 @@
-//! Handshakes: what a mock answers, and what a test expects of the answer.
+//! Handshakes: what a mock answers, and whose lines a client plays.
 
 use std::sync::Arc;
 
-use super::run::{Run, RunId, Wait};
-use super::{
-    Connection, ConnectionId, Failure, Fault, HandshakeAnswer, HandshakeResponse, HttpAnswer,
-    Player, Request, Side, State,
-};
+use super::connection::Connection;
+use super::plan::HandshakeRule;
+use super::run::Run;
+use super::{ConnectionId, HandshakeAnswer, HttpAnswer, Player, Request, Side};
 use crate::pattern::{Captures, Difference, Mismatch, Pattern};
 use crate::query::{self, Subject};
 use crate::scope::{Bindings, Client};
 use crate::source::Span;
-use crate::syntax::{Header, Http, SetScope, Statement, StatementKind};
+use crate::syntax::{Header, Http, RefuseBy, SetScope, Statement, StatementKind};
 
-use super::plan::HandshakeRule;
-
-/// How much of a body a failure shows.
-const MOST_BODY: usize = 2048;
+/// What is added to a status to make a close code of it: 401 is told as 4401.
+const REFUSED: u16 = 4000;
+/// Bytes of a close reason, RFC 6455 section 5.5.
+const MOST_REASON: usize = 123;
 
 const NO_SUCH_PATH: &str = "nothing is served at this path\n";
 
@@ -36,7 +35,7 @@ impl Player {
         let mut headers = Vec::new();
         if self.plan.connects.is_empty() {
             if !self.is_our_path(&client.path) {
-                return HandshakeAnswer::Refuse(plain(404, NO_SUCH_PATH));
+                return self.refuse(plain(404, NO_SUCH_PATH));
             }
         } else {
             let plan = Arc::clone(&self.plan);
@@ -51,20 +50,22 @@ impl Player {
             });
             let Some((rule, captures)) = rule else {
                 if !ours {
-                    return HandshakeAnswer::Refuse(plain(404, NO_SUCH_PATH));
+                    return self.refuse(plain(404, NO_SUCH_PATH));
                 }
-                return HandshakeAnswer::Refuse(plain(403, "no rule accepts this handshake\n"));
+                return self.refuse(plain(403, "no rule accepts this handshake\n"));
             };
             bindings.extend(captures);
             let answer = self.rule_answer(rule, &mut client, &mut bindings);
             match answer {
-                Some(answer) if answer.status != 101 => return HandshakeAnswer::Refuse(answer),
+                Some(answer) if answer.status != 101 => return self.refuse(answer),
                 Some(answer) => headers = answer.headers,
                 None => {}
             }
         }
         let matching = self.matching_connects(&client);
         let plays = self.free_connect(&matching);
+        let row = self.next_row(plays);
+        bindings.extend(row.clone().unwrap_or_default());
         if let Some(index) = plays
             && let Some(http) = self.http_of(index)
         {
@@ -72,25 +73,31 @@ impl Player {
             match answer {
                 Ok(answer) if answer.status != 101 => {
                     self.refused.insert(index);
-                    return HandshakeAnswer::Refuse(answer);
+                    return self.refuse(answer);
                 }
                 Ok(answer) => headers.extend(answer.headers),
                 Err((span, why)) => {
                     self.problem(span, None, why);
-                    return HandshakeAnswer::Refuse(plain(500, "the mock could not answer\n"));
+                    return self.refuse(plain(500, "the mock could not answer\n"));
                 }
             }
         }
         self.last_connection = id.0;
+        let mut connection = Connection::new(id, None, client);
+        for (name, value) in &bindings {
+            self.remember(name, value);
+        }
+        connection.bindings = bindings;
+        connection.plays = plays;
+        connection.row = row;
         if let Some(plays) = plays {
             *self.played.entry(plays).or_default() += 1;
+            connection.group = Some(self.join_group(plays, id));
             if matching.iter().all(|index| self.is_played(*index)) {
                 self.begin_again(&matching);
             }
         }
-        let mut connection = Connection::new(None, client);
-        connection.bindings = bindings;
-        connection.plays = plays;
+        *self.taken.entry(plays).or_default() += 1;
         self.connections.insert(id, connection);
         HandshakeAnswer::Accept {
             connection: id,
@@ -98,6 +105,40 @@ impl Player {
             headers,
             compression: self.compression(),
         }
+    }
+
+    /// Refuses a handshake, in the way that the talk says.
+    fn refuse(&self, answer: HttpAnswer) -> HandshakeAnswer {
+        match self.refuses_by() {
+            RefuseBy::Status => HandshakeAnswer::Refuse(answer),
+            RefuseBy::Close => {
+                let line = answer.body.lines().next().unwrap_or_default();
+                let mut end = line.len().min(MOST_REASON);
+                while !line.is_char_boundary(end) {
+                    end -= 1;
+                }
+                HandshakeAnswer::RefuseByClose {
+                    code: REFUSED.saturating_add(answer.status.min(999)),
+                    reason: line[..end].to_owned(),
+                }
+            }
+        }
+    }
+
+    /// The row of `each` that the next client plays that takes this `connect`: without those columns that are given
+    /// from outside.
+    fn next_row(&self, plays: Option<usize>) -> Option<Bindings> {
+        let part = self.part.and_then(|part| self.plan.parts.get(part))?;
+        let rows = part.rows.as_ref().filter(|rows| !rows.is_empty())?;
+        let taken = self.taken.get(&plays).copied().unwrap_or_default();
+        let row = &rows[taken % rows.len()];
+        let own = row
+            .iter()
+            .filter(|(name, _)| !self.variables.contains_key(*name));
+        Some(
+            own.map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// A client asks a mock by plain HTTP. `None` if the talk has no answer to it.
@@ -228,9 +269,10 @@ impl Player {
     }
 
     /// The lines of the dialogue that a mock plays.
-    fn steps(&self) -> Arc<[Statement]> {
+    pub(super) fn steps(&self) -> Arc<[Statement]> {
         let part = self.part.and_then(|part| self.plan.parts.get(part));
-        part.map(|part| Arc::clone(&part.steps)).unwrap_or_default()
+        part.map(|part| Arc::clone(&part.served))
+            .unwrap_or_default()
     }
 
     /// The `connect`s of the dialogue that a client matches.
@@ -240,8 +282,8 @@ impl Player {
             let StatementKind::Connect(connect) = &step.kind else {
                 return None;
             };
-            let none = Bindings::new();
-            let context = self.context_of(&none, None, None);
+            let row = self.next_row(Some(index)).unwrap_or_default();
+            let context = self.context_of(&row, None, None);
             let fits = headers_match(&connect.headers, &client.headers, &context).is_ok()
                 && path_matches(&connect.url, client, &context);
             fits.then_some(index)
@@ -294,15 +336,13 @@ impl Player {
             None => (self.plan.settings.len().min(steps.len()), None),
         };
         // The same name again is another connection: what follows is not for this one.
-        let to = steps[from..]
-            .iter()
-            .position(|step| {
-                matches!(step.kind, StatementKind::Connect(_)) && connect_name(step) == name
-            })
-            .map_or(steps.len(), |length| from + length);
-        let lines = steps[from..to]
-            .iter()
-            .any(|step| matches!(step.kind, StatementKind::Frame(_)));
+        let to = self.end_of_dialogue(&steps, from, name.as_ref());
+        let lines = steps[from..to].iter().any(|step| {
+            !matches!(
+                step.kind,
+                StatementKind::Set(_) | StatementKind::Http(_) | StatementKind::Connect(_)
+            )
+        });
         if !lines {
             return;
         }
@@ -319,18 +359,33 @@ impl Player {
         }
     }
 
+    /// Where the lines end that a client plays from a place on.
+    pub(super) fn end_of_dialogue(
+        &self,
+        steps: &[Statement],
+        from: usize,
+        name: Option<&String>,
+    ) -> usize {
+        let left = steps.get(from..).unwrap_or_default();
+        let again = left.iter().position(|step| {
+            matches!(step.kind, StatementKind::Connect(_)) && connect_name(step).as_ref() == name
+        });
+        again.map_or(steps.len(), |length| from + length)
+    }
+
     /// The `set` lines before a client's `connect`, those aside that the mock has run at its start.
     fn set_before(&mut self, id: ConnectionId, steps: &[Statement]) {
         for step in steps {
             let StatementKind::Set(set) = &step.kind else {
                 continue;
             };
-            if set.scope != SetScope::Run || self.variables.contains_key(&set.name) {
+            if set.scope != SetScope::Run || self.is_given(&set.name, Some(id)) {
                 continue;
             }
             let none = Bindings::new();
             match set.value.value(&self.context_of(&none, Some(id), None)) {
                 Ok((value, _)) => {
+                    self.remember(&set.name, &value);
                     if let Some(connection) = self.connections.get_mut(&id) {
                         connection.bindings.insert(set.name.clone(), value);
                     }
@@ -340,128 +395,6 @@ impl Player {
         }
     }
 
-    /// A test's handshake was refused with an HTTP answer.
-    pub fn refused(&mut self, now: super::Time, id: ConnectionId, response: &HandshakeResponse) {
-        self.begin(now);
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Gone;
-        }
-        self.handshake_result(id, response);
-        self.advance();
-    }
-
-    /// A test's connection could not be opened, for a reason given as a sentence.
-    pub fn failed(
-        &mut self,
-        now: super::Time,
-        id: ConnectionId,
-        kind: super::ErrorKind,
-        why: String,
-    ) {
-        self.begin(now);
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.state = State::Gone;
-        }
-        let Some((run, span)) = self.waiting_for_handshake(id) else {
-            return;
-        };
-        self.rest(run);
-        let expected = self.plan.source.slice(span).to_owned();
-        self.fail(Failure {
-            span,
-            connection: Some(id),
-            expected,
-            fault: Fault::NotConnected { kind, why },
-            check: None,
-            passed_over: 0,
-            passed_over_last: Vec::new(),
-            changes: Vec::new(),
-        });
-        self.give_up(run);
-        self.advance();
-    }
-
-    fn waiting_for_handshake(&self, id: ConnectionId) -> Option<(RunId, Span)> {
-        self.runs.iter().find_map(|(run_id, run)| match run.wait {
-            Wait::Handshake { connection, .. } if connection == id => {
-                Some((*run_id, run.step()?.span))
-            }
-            _ => None,
-        })
-    }
-
-    pub(super) fn handshake_result(&mut self, id: ConnectionId, response: &HandshakeResponse) {
-        let Some((run_id, span)) = self.waiting_for_handshake(id) else {
-            return;
-        };
-        let Some(run) = self.runs.get(&run_id) else {
-            return;
-        };
-        let steps = Arc::clone(&run.steps);
-        let next = steps.get(run.at + 1);
-        let http = next.and_then(|step| match &step.kind {
-            StatementKind::Http(http) => Some((http, step.span)),
-            _ => None,
-        });
-        let (http_span, result) = match http {
-            Some((http, span)) => (span, self.compare_http(run, http, response)),
-            None if response.status == 101 => (span, Ok(Captures::new())),
-            None => (span, Err(status_mismatch(101, response.status))),
-        };
-        match result {
-            Ok(captures) => {
-                self.bind(run_id, captures);
-                self.step_on(run_id);
-            }
-            Err(mismatch) => {
-                let expected = self.plan.source.slice(http_span).to_owned();
-                self.fail(Failure {
-                    span: http_span,
-                    connection: Some(id),
-                    expected,
-                    fault: Fault::Handshake {
-                        mismatch,
-                        status: response.status,
-                        body: response.body.chars().take(MOST_BODY).collect(),
-                    },
-                    check: None,
-                    passed_over: 0,
-                    passed_over_last: Vec::new(),
-                    changes: Vec::new(),
-                });
-                self.give_up(run_id);
-            }
-        }
-    }
-
-    fn compare_http(
-        &self,
-        run: &Run,
-        http: &Http,
-        response: &HandshakeResponse,
-    ) -> Result<Captures, Mismatch> {
-        if http.status != response.status {
-            return Err(status_mismatch(http.status, response.status));
-        }
-        let context = self.context(run);
-        let mut captures = headers_match(&http.headers, &response.headers, &context)?;
-        if let Some(body) = &http.body {
-            captures.extend(body.matches(&response.body, &context)?);
-        }
-        let parsed = crate::value::document::Parsed::default();
-        let subject = Subject {
-            document: Some(crate::value::document::Document::new(
-                &response.body,
-                &parsed,
-            )),
-            size: response.body.len(),
-            latency: None,
-            headers: &response.headers,
-        };
-        query::apply(&http.checks, &subject, &context, &mut captures)?;
-        Ok(captures)
-    }
-
     /// Whether this player plays the server.
     #[must_use]
     pub fn is_mock(&self) -> bool {
@@ -469,15 +402,7 @@ impl Player {
     }
 }
 
-fn status_mismatch(expected: u16, came: u16) -> Mismatch {
-    Mismatch::Text(Difference {
-        path: String::new(),
-        expected: format!("HTTP {expected}"),
-        came: format!("HTTP {came}"),
-    })
-}
-
-fn connect_name(step: &Statement) -> Option<String> {
+pub(super) fn connect_name(step: &Statement) -> Option<String> {
     match &step.kind {
         StatementKind::Connect(connect) => connect.name.clone(),
         _ => None,
@@ -485,7 +410,7 @@ fn connect_name(step: &Statement) -> Option<String> {
 }
 
 /// Every header pattern must match one of the headers of its name.
-fn headers_match(
+pub(super) fn headers_match(
     patterns: &[Header],
     headers: &[(String, String)],
     context: &crate::scope::Context<'_>,

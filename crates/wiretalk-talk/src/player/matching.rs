@@ -2,22 +2,26 @@
 
 use super::plan::Rule;
 use super::run::Run;
-use super::{Incoming, Outgoing, Player};
+use super::{ConnectionId, ErrorKind, Incoming, Outgoing, Player};
+use crate::files::Files;
 use crate::pattern::{Captures, Difference, Mismatch, Pattern};
 use crate::query::{self, Check, Subject};
 use crate::scope::Context;
-use crate::syntax::{Content, Data, Frame, Who};
+use crate::syntax::{Content, Data, FilePart, Frame, Who};
+use crate::value::Value;
 
 impl Player {
     /// What a line expects, with the values that are known here.
-    pub(super) fn describe(&self, run: &Run, frame: &Frame) -> String {
-        let context = self.context(run);
+    pub(super) fn describe(&self, run: &Run, on: Option<ConnectionId>, frame: &Frame) -> String {
+        let context = self.context_on(run, on);
         let sign = frame.arrow.sign();
         let who = match &frame.who {
             Some(Who::Name(name)) => format!("{name} "),
             Some(Who::All) => "all ".into(),
             Some(Who::Others) => "others ".into(),
-            _ => String::new(),
+            Some(Who::Room(room)) => format!("room {} ", room.filled(&context)),
+            Some(Who::User(user)) => format!("user {} ", user.filled(&context)),
+            None => String::new(),
         };
         let payload = match &frame.content {
             Content::Text(pattern) => format!(" {}", pattern.filled(&context)),
@@ -32,7 +36,15 @@ impl Player {
                 let reason = reason.map(|reason| format!(" {reason}"));
                 format!("close{code}{}", reason.unwrap_or_default())
             }
-            _ => String::new(),
+            Content::Re(regex) => format!("re {}", regex.as_str()),
+            Content::File(part) => format!("file {}", part.name.path),
+            Content::Error(kind) => format!("error {}", error_name(*kind)),
+            Content::Fail(Some(code)) => format!("fail {code}"),
+            Content::Fail(None) => "fail".into(),
+            Content::Drop => "drop".into(),
+            Content::Stall(time) => format!("stall {time:?}"),
+            Content::RawFrame(_) => "frame".into(),
+            Content::Raw(bytes) => format!("raw {}", hex(bytes)),
         };
         format!("{who}{sign}{payload}")
     }
@@ -78,21 +90,70 @@ pub(super) fn how_far(mismatch: &Mismatch) -> usize {
     }
 }
 
+/// The word behind `error`.
+fn error_name(kind: ErrorKind) -> String {
+    match kind {
+        ErrorKind::Refused => "refused".into(),
+        ErrorKind::Dns => "dns".into(),
+        ErrorKind::Tls => "tls".into(),
+        ErrorKind::Handshake => "handshake".into(),
+        ErrorKind::Timeout => "timeout".into(),
+        ErrorKind::Reset => "reset".into(),
+        ErrorKind::Protocol(Some(code)) => format!("protocol {code}"),
+        ErrorKind::Protocol(None) => "protocol".into(),
+    }
+}
+
+/// Whether a connection failed as a line expects.
+pub(super) fn fails_so(expected: ErrorKind, came: ErrorKind) -> Result<(), Mismatch> {
+    let same = match (expected, came) {
+        (ErrorKind::Protocol(None), ErrorKind::Protocol(_)) => true,
+        _ => expected == came,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Mismatch::Text(Difference {
+        path: String::new(),
+        expected: format!("error {}", error_name(expected)),
+        came: format!("error {}", error_name(came)),
+    }))
+}
+
+/// The bytes of a file that a talk names, or of a part of it.
+pub(super) fn file<'a>(files: &'a Files, part: &FilePart) -> Result<&'a [u8], String> {
+    let path = &part.name.path;
+    let whole = files.bytes.get(path);
+    let whole = whole.ok_or_else(|| format!("the file `{path}` was not read"))?;
+    let Some(range) = &part.bytes else {
+        return Ok(whole);
+    };
+    let at = |offset: u64| {
+        usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(whole.len())
+    };
+    Ok(&whole[at(range.start)..at(range.end)])
+}
+
 /// A line that expects something.
 pub(super) struct Line<'a> {
     pub(super) content: &'a Content,
     pub(super) checks: &'a [Check],
     /// What we sent last: what `echo` repeats.
     pub(super) sent: Option<&'a Outgoing>,
+    /// The files that the talk names.
+    pub(super) files: &'a Files,
 }
 
 impl Rule {
     /// What it waits for.
-    pub(super) fn line(&self) -> Line<'_> {
+    pub(super) fn line<'a>(&'a self, files: &'a Files) -> Line<'a> {
         Line {
             content: &self.content,
             checks: &self.checks,
             sent: None,
+            files,
         }
     }
 }
@@ -177,9 +238,67 @@ impl Line<'_> {
                 (Some(Outgoing::Binary(sent)), Incoming::Binary(bytes)) => same_bytes(sent, bytes),
                 _ => kind("an echo of what was sent"),
             },
-            _ => kind("nothing"),
+            (Content::Re(regex), Incoming::Text(text)) => expression(regex, text, context),
+            (Content::Re(_), _) => kind("a text message"),
+            (Content::File(part), Incoming::Binary(bytes)) => {
+                let expected = file(self.files, part).map_err(Mismatch::Expression)?;
+                same_bytes(expected, bytes)
+            }
+            (Content::File(_), _) => kind("a binary message"),
+            (Content::Error(expected), Incoming::End { kind, .. }) => {
+                fails_so(*expected, *kind).map(|()| Captures::new())
+            }
+            (Content::Error(_), _) => kind("a connection that fails"),
+            (Content::Drop, Incoming::End { kind, .. }) => {
+                fails_so(ErrorKind::Reset, *kind).map(|()| Captures::new())
+            }
+            (Content::Drop, _) => kind("the end of the connection, without a close frame"),
+            (Content::Fail(code), Incoming::Close { code: came, reason }) => {
+                close(*code, None, *came, reason, context)
+            }
+            (Content::Fail(_), Incoming::End { kind, .. }) => {
+                fails_so(ErrorKind::Reset, *kind).map(|()| Captures::new())
+            }
+            (Content::Fail(_), _) => kind("a connection that the peer fails"),
+            // Of these nothing is to be seen, or nothing can be expected.
+            (Content::RawFrame(_) | Content::Raw(_) | Content::Stall(_), _) => kind("nothing"),
         }
     }
+}
+
+/// A regular expression over a whole text. A group whose name is bound must have that value.
+fn expression(
+    regex: &regex::Regex,
+    text: &str,
+    context: &Context<'_>,
+) -> Result<Captures, Mismatch> {
+    let differs = |expected: &str, came: &str| {
+        Mismatch::Text(Difference {
+            path: String::new(),
+            expected: expected.to_owned(),
+            came: came.to_owned(),
+        })
+    };
+    let groups = regex.captures(text);
+    let groups = groups.ok_or_else(|| differs(regex.as_str(), text))?;
+    let mut captures = Captures::new();
+    for name in regex.capture_names().flatten() {
+        let Some(group) = groups.name(name) else {
+            continue;
+        };
+        match context.value(name) {
+            Some(bound) if bound.to_string() == group.as_str() => {}
+            Some(bound) => {
+                return Err(Mismatch::Text(Difference {
+                    path: format!("the group `{name}`"),
+                    expected: bound.to_string(),
+                    came: group.as_str().to_owned(),
+                }));
+            }
+            None => captures.push((name.to_owned(), Value::Text(group.as_str().to_owned()))),
+        }
+    }
+    Ok(captures)
 }
 
 fn same_bytes(expected: &[u8], came: &[u8]) -> Result<Captures, Mismatch> {

@@ -5,19 +5,27 @@
 //! clients, and a mock, with the role of the server.
 
 mod clock;
+mod connection;
 mod control;
 mod ending;
 mod events;
 mod expect;
 mod handshake;
+mod hope;
+mod ignore;
 mod matching;
+mod opening;
 mod plan;
+mod reload;
+mod rooms;
 mod run;
 mod send;
+mod sight;
+mod turn;
+mod whom;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use events::{
     Action, ClientInfo, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer,
@@ -25,14 +33,15 @@ pub use events::{
 };
 pub use plan::{Plan, PlannedTest};
 
-use crate::scope::{Bindings, Client, Context};
+pub(crate) use rooms::Rooms;
+
+use crate::scope::Bindings;
 use crate::source::Span;
-use crate::syntax::Arrow;
-use crate::value::document::{Document, Parsed};
 use crate::world::World;
 use clock::RunningClock;
-use plan::{Common, DEFAULT_TIMEOUT, Rule};
-use run::{Run, RunId};
+use connection::{Connection, Item, State};
+use ignore::Ignored;
+use run::{Owner, Run, RunId};
 
 /// Payload bytes that may wait on one connection for the dialogue to come to them.
 const INBOX_LIMIT: usize = 64 * 1024 * 1024;
@@ -40,6 +49,8 @@ const INBOX_LIMIT: usize = 64 * 1024 * 1024;
 const CONTROL_LIMIT: usize = 64;
 /// Rule bodies that may run for one client at the same time.
 const RUNS_PER_CLIENT: usize = 1024;
+/// Actions that may wait to be asked for before lines that make more of them are played.
+const MOST_ACTIONS: usize = 256;
 
 /// What a player needs beside the talk.
 #[derive(Clone)]
@@ -111,7 +122,9 @@ pub struct Player {
     /// The part of the talk that gives the dialogue.
     part: Option<usize>,
     world: Arc<dyn World>,
+    /// From outside, and in a test those of the row of `each`: they win over `set` lines.
     variables: Bindings,
+    manner: Manner,
     /// Names bound for the whole talk.
     talk: Bindings,
     /// Names bound in a test's dialogue.
@@ -119,11 +132,23 @@ pub struct Player {
     /// `set global.NAME`
     global: Bindings,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Shared with expressions while they ask for members.
+    rooms: Arc<Rooms>,
+    /// Messages that are as if they had not come, on any connection.
+    ignored: Vec<Ignored>,
+    /// Names of which every value is remembered, and the values.
+    watched: BTreeSet<String>,
+    had: BTreeMap<String, VecDeque<String>>,
     /// How many of them are open.
     open: usize,
     last_connection: u64,
     /// How many clients play each `connect` of a mock's dialogue, by its place.
     played: BTreeMap<usize, usize>,
+    /// How many clients have taken each `connect` of a mock's dialogue, gone ones too; `None`: there is none.
+    taken: BTreeMap<Option<usize>, usize>,
+    /// Clients that play a mock's dialogue together, each under the place of its `connect`.
+    groups: BTreeMap<u64, BTreeMap<usize, ConnectionId>>,
+    last_group: u64,
     /// The `connect`s of this round that have refused a client, by their place.
     refused: BTreeSet<usize>,
     runs: BTreeMap<RunId, Run>,
@@ -152,6 +177,8 @@ pub struct Player {
     expects_pong: bool,
     /// Whether a line that expects something looks at what we sent before.
     remembers_sent: bool,
+    /// Whether a check looks at the time since we sent something.
+    asks_latency: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,93 +196,6 @@ enum Ending {
     Finally(Outcome),
     /// It is over.
     Over,
-}
-
-/// A connection that the player knows of.
-struct Connection {
-    name: Option<String>,
-    state: State,
-    client: Client,
-    /// Names bound in a mock's dialogue with this client.
-    bindings: Bindings,
-    /// Messages and closes that no line has taken yet.
-    inbox: VecDeque<Arc<Item>>,
-    inbox_bytes: usize,
-    /// Pings and pongs that no line has taken yet.
-    control: VecDeque<Arc<Item>>,
-    /// Runs that wait for something to come here, the youngest last.
-    waiting: Vec<RunId>,
-    /// A mock's dialogue with this client.
-    dialogue: Option<RunId>,
-    /// Which `connect` of the dialogue this client plays.
-    plays: Option<usize>,
-    /// What runs in its name.
-    runs: BTreeSet<RunId>,
-    clocks: Vec<u64>,
-    last_sent: Option<Time>,
-    close_sent: bool,
-    /// Whether a strict mock has closed it for a message that no line expects.
-    shut: bool,
-    /// Whether the peer has sent its close, or is gone.
-    close_came: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Opening,
-    Open,
-    Gone,
-}
-
-#[derive(Debug)]
-struct Item {
-    at: Time,
-    what: Incoming,
-    /// What it is as JSON, for all lines and rules that look at it.
-    parsed: Parsed,
-}
-
-impl Item {
-    fn new(at: Time, what: Incoming) -> Self {
-        Self {
-            at,
-            what,
-            parsed: Parsed::default(),
-        }
-    }
-
-    /// The payload as text, if it is UTF-8.
-    fn document(&self) -> Option<Document<'_>> {
-        matching::text_of(&self.what).map(|text| Document::new(text, &self.parsed))
-    }
-
-    /// What it counts against the bound of an inbox: an empty message takes room too.
-    fn weight(&self) -> usize {
-        self.what.bytes().len() + size_of::<Self>()
-    }
-}
-
-impl Connection {
-    fn new(name: Option<String>, client: Client) -> Self {
-        Self {
-            name,
-            state: State::Opening,
-            client,
-            bindings: Bindings::new(),
-            inbox: VecDeque::new(),
-            inbox_bytes: 0,
-            control: VecDeque::new(),
-            waiting: Vec::new(),
-            dialogue: None,
-            plays: None,
-            runs: BTreeSet::new(),
-            clocks: Vec::new(),
-            last_sent: None,
-            close_sent: false,
-            shut: false,
-            close_came: false,
-        }
-    }
 }
 
 impl Player {
@@ -290,18 +230,29 @@ impl Player {
             .commons()
             .flat_map(|common| &common.clocks)
             .filter(|clock| !clock.per_client)
-            .map(|clock| (clock.period, Arc::clone(&clock.body)))
+            .cloned()
             .collect();
-        for (period, body) in clocks {
-            player.start_clock(period, body, None);
+        for clock in clocks {
+            player.start_clock(&clock, None);
         }
         player
     }
 
     fn new(plan: Arc<Plan>, side: Side, part: Option<usize>, setup: Setup) -> Self {
+        let mut variables = setup.variables;
+        if side == Side::Client {
+            let rows = part.and_then(|part| plan.parts.get(part)?.rows.clone());
+            let row = rows.as_ref().and_then(|rows| rows.get(setup.manner.row));
+            for (name, value) in row.into_iter().flatten() {
+                if !variables.contains_key(name) {
+                    variables.insert(name.clone(), value.clone());
+                }
+            }
+        }
         let mut player = Self {
-            talk: setup.variables.clone(),
-            variables: setup.variables,
+            talk: variables.clone(),
+            variables,
+            manner: setup.manner,
             world: setup.world,
             plan,
             side,
@@ -309,9 +260,16 @@ impl Player {
             dialogue: Bindings::new(),
             global: Bindings::new(),
             connections: BTreeMap::new(),
+            rooms: Arc::default(),
+            ignored: Vec::new(),
+            watched: BTreeSet::new(),
+            had: BTreeMap::new(),
             open: 0,
             last_connection: 0,
             played: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            last_group: 0,
             refused: BTreeSet::new(),
             runs: BTreeMap::new(),
             own_runs: 0,
@@ -331,6 +289,7 @@ impl Player {
             expects_ping: false,
             expects_pong: false,
             remembers_sent: false,
+            asks_latency: false,
         };
         player.look_for_control_frames();
         player
@@ -369,6 +328,16 @@ impl Player {
     }
 
     fn fire(&mut self, is_due: fn(Time, Time) -> bool) {
+        if !self.ready.is_empty() {
+            // There is more to do than the caller has asked for; what came for lines that wait is looked at all the same.
+            for id in std::mem::take(&mut self.dirty) {
+                let waited_for = |connection: &Connection| !connection.waiting.is_empty();
+                match self.connections.get(&id).is_some_and(waited_for) {
+                    true => self.offer(id),
+                    false => self.dirty.push_back(id),
+                }
+            }
+        }
         while let Some((time, timer)) = self.timers.first().copied() {
             if !is_due(time, self.now) {
                 break;
@@ -380,18 +349,6 @@ impl Player {
             }
             self.advance();
         }
-    }
-
-    /// How many clients a mock has, or how many connections a test has open.
-    #[must_use]
-    pub fn open_connections(&self) -> usize {
-        self.open
-    }
-
-    /// The name that a connection has in the talk.
-    #[must_use]
-    pub fn name_of(&self, id: ConnectionId) -> Option<&str> {
-        self.connections.get(&id)?.name.as_deref()
     }
 
     /// A connection is open: after a handshake that was accepted, or for a test with the answer that it got.
@@ -409,14 +366,28 @@ impl Player {
             .commons()
             .flat_map(|common| &common.clocks)
             .filter(|clock| clock.per_client || self.side == Side::Client)
-            .map(|clock| (clock.period, Arc::clone(&clock.body)))
+            .cloned()
             .collect();
-        for (period, body) in clocks {
-            self.start_clock(period, body, Some(id));
+        for clock in clocks {
+            self.start_clock(&clock, Some(id));
         }
         match self.side {
             Side::Client => self.handshake_result(id, response),
-            Side::Server => self.begin_dialogue(id),
+            Side::Server => {
+                let bodies = self
+                    .commons()
+                    .flat_map(|common| common.opens.iter().cloned());
+                for body in bodies.collect::<Vec<_>>() {
+                    self.start(Run::body(
+                        body,
+                        Some(id),
+                        Bindings::new(),
+                        None,
+                        Owner::Rule,
+                    ));
+                }
+                self.begin_dialogue(id);
+            }
         }
         self.advance();
     }
@@ -481,7 +452,11 @@ impl Player {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if connection.state == State::Open {
+        let was_open = connection.state == State::Open;
+        if connection.state == State::Gone {
+            return;
+        }
+        if was_open {
             self.open -= 1;
         }
         connection.state = State::Gone;
@@ -494,17 +469,53 @@ impl Player {
         match self.side {
             // A line may wait for what can no longer come.
             Side::Client => self.dirty.push_back(id),
-            Side::Server => {
-                for run in std::mem::take(&mut connection.runs) {
-                    self.drop_run(run);
-                }
-                let plays = self.connections.remove(&id).and_then(|gone| gone.plays);
-                if let Some(count) = plays.and_then(|plays| self.played.get_mut(&plays)) {
-                    *count = count.saturating_sub(1);
-                }
-            }
+            Side::Server => self.client_is_gone(id, was_open),
         }
         self.advance();
+    }
+
+    /// A client is gone: `on close` is for those that are left, and only then it leaves its rooms.
+    fn client_is_gone(&mut self, id: ConnectionId, was_open: bool) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        connection.close_sent = true;
+        let plays = connection.plays.take();
+        let group = connection.group.take();
+        for run in std::mem::take(&mut connection.runs) {
+            self.drop_run(run);
+        }
+        if let Some(count) = plays.and_then(|plays| self.played.get_mut(&plays)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(group) = group {
+            self.leave_group(group, id);
+        }
+        if was_open {
+            let bodies = self
+                .commons()
+                .flat_map(|common| common.closes.iter().cloned());
+            for body in bodies.collect::<Vec<_>>() {
+                self.start(Run::body(
+                    body,
+                    Some(id),
+                    Bindings::new(),
+                    None,
+                    Owner::Close,
+                ));
+            }
+        }
+        self.forget_if_done(id);
+    }
+
+    /// Once no `on close` runs for a client that is gone, it is forgotten.
+    fn forget_if_done(&mut self, id: ConnectionId) {
+        let done =
+            |connection: &Connection| connection.state == State::Gone && connection.runs.is_empty();
+        if self.side == Side::Server && self.connections.get(&id).is_some_and(done) {
+            self.leave_all_rooms(id);
+            self.connections.remove(&id);
+        }
     }
 
     /// Whether the test is over.
@@ -513,79 +524,14 @@ impl Player {
         matches!(self.ending, Ending::Over)
     }
 
-    /// What holds for the whole talk, and for the part that is played.
-    fn commons(&self) -> impl Iterator<Item = &Common> {
-        let part = self.part.and_then(|part| self.plan.parts.get(part));
-        std::iter::once(&self.plan.shared).chain(part.map(|part| &part.common))
-    }
-
-    fn timeout(&self) -> Duration {
-        let own = self.commons().filter_map(|common| common.timeout).last();
-        own.unwrap_or(DEFAULT_TIMEOUT)
-    }
-
-    fn strict(&self) -> bool {
-        let own = self.commons().filter_map(|common| common.strict).last();
-        own.unwrap_or(false)
-    }
-
-    /// Whether the talk says that permessage-deflate is offered or agreed to.
-    fn compression(&self) -> Option<bool> {
-        self.commons()
-            .filter_map(|common| common.compression)
-            .last()
-    }
-
-    /// The subprotocols that the talk names.
-    fn subprotocols(&self) -> Vec<String> {
-        let lists = self.commons().map(|common| &common.subprotocols);
-        lists
-            .filter(|list| !list.is_empty())
-            .last()
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    /// Whether lines of this arrow are ours to send.
-    fn is_ours(&self, arrow: Arrow) -> bool {
-        (arrow == Arrow::ToServer) == (self.side == Side::Client)
-    }
-
-    /// All that is in sight of a run.
-    fn context<'a>(&'a self, run: &'a Run) -> Context<'a> {
-        let mut context = self.context_of(&run.locals, run.connection, run.message_text());
-        context.parsed = run.message.as_ref().map(|item| &item.parsed);
-        context
-    }
-
-    fn context_of<'a>(
-        &'a self,
-        locals: &'a Bindings,
-        connection: Option<ConnectionId>,
-        message: Option<&'a str>,
-    ) -> Context<'a> {
-        let connection = connection.and_then(|id| self.connections.get(&id));
-        let dialogue = match (self.side, connection) {
-            (Side::Server, Some(connection)) => &connection.bindings,
-            _ => &self.dialogue,
-        };
-        Context {
-            layers: [locals, dialogue, &self.talk],
-            global: &self.global,
-            message,
-            parsed: None,
-            client: connection
-                .filter(|_| self.side == Side::Server)
-                .map(|connection| &connection.client),
-            clients: self.open,
-            world: &self.world,
-        }
-    }
-
     /// Does all that can be done now.
     fn advance(&mut self) {
         while !self.is_over() {
             if let Some(run) = self.ready.pop_front() {
+                if self.actions.len() >= MOST_ACTIONS {
+                    self.ready.push_front(run);
+                    return;
+                }
                 self.play(run);
             } else if let Some(connection) = self.dirty.pop_front() {
                 self.offer(connection);
@@ -593,12 +539,6 @@ impl Player {
                 return;
             }
         }
-    }
-
-    /// The rules for messages from the other side.
-    fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let rules = self.commons().flat_map(|common| &common.rules);
-        rules.filter(|rule| !self.is_ours(rule.arrow))
     }
 
     fn problem(&mut self, span: Span, connection: Option<ConnectionId>, what: String) {

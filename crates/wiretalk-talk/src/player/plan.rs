@@ -10,7 +10,8 @@ use crate::query::Check;
 use crate::scope::Bindings;
 use crate::source::{Source, Span};
 use crate::syntax::{
-    Arrow, Content, Header, RefuseBy, Retry, Statement, StatementKind, Talk, TalkOption, Trigger,
+    Arrow, Content, Frame, Header, RefuseBy, Retry, Statement, StatementKind, Talk, TalkOption,
+    Trigger,
 };
 
 /// How long an expected message may take if nothing else is said.
@@ -55,6 +56,8 @@ pub(crate) struct Part {
     pub(crate) title: String,
     pub(crate) span: Span,
     pub(crate) steps: Arc<[Statement]>,
+    /// The same for a mock: a `repeat` that connects is a client's each time, so its body stands in its place.
+    pub(crate) served: Arc<[Statement]>,
     pub(crate) common: Common,
     /// Whether it has a `test` line of its own.
     pub(crate) named: bool,
@@ -78,6 +81,8 @@ pub(crate) struct Common {
     /// `on open` and `on close`.
     pub(crate) opens: Vec<Arc<[Statement]>>,
     pub(crate) closes: Vec<Arc<[Statement]>>,
+    /// `ignore` lines: for a mock, those before the first test hold from the start.
+    pub(crate) ignored: Vec<Frame>,
 }
 
 /// What is said of a test beside its lines.
@@ -102,6 +107,8 @@ pub(crate) struct Clock {
     pub(crate) period: Duration,
     pub(crate) per_client: bool,
     pub(crate) body: Arc<[Statement]>,
+    /// The lines as they stand in the talk, to know them again.
+    pub(crate) text: Arc<str>,
 }
 
 /// `on connect` or `on GET`.
@@ -145,6 +152,7 @@ impl Plan {
             plan.parts.push(Part {
                 title: file_title(talk.source.name()),
                 span: Span::default(),
+                served: served(&prelude_steps),
                 steps: prelude_steps.into(),
                 common: Common::default(),
                 named: false,
@@ -172,6 +180,7 @@ impl Plan {
                 plan.parts.push(Part {
                     title,
                     span: first.span,
+                    served: served(&steps),
                     steps: steps.into(),
                     common,
                     named: true,
@@ -206,8 +215,11 @@ impl Plan {
                 | StatementKind::Join(_)
                 | StatementKind::Leave(_)
                 | StatementKind::Identify { .. }
-                | StatementKind::Keep { .. }
-                | StatementKind::Ignore(_) => steps.push(statement.clone()),
+                | StatementKind::Keep { .. } => steps.push(statement.clone()),
+                StatementKind::Ignore(frame) => {
+                    common.ignored.push((**frame).clone());
+                    steps.push(statement.clone());
+                }
                 StatementKind::Listen(url) => {
                     self.listen.get_or_insert_with(|| url.clone());
                 }
@@ -237,6 +249,7 @@ impl Plan {
                     period: every.period,
                     per_client: every.per_client,
                     body: every.body.clone().into(),
+                    text: super::reload::block_text(&self.source, statement.span).into(),
                 }),
                 StatementKind::On(on) => {
                     let handshake = |path: Option<Pattern>, headers: &[Header]| HandshakeRule {
@@ -383,6 +396,20 @@ impl Part {
         let dots = if short.len() < value.len() { "…" } else { "" };
         format!("{} [row {}: {name}={short}{dots}]", self.title, row + 1)
     }
+}
+
+/// The steps of a dialogue as a mock plays them.
+fn served(steps: &[Statement]) -> Arc<[Statement]> {
+    let mut flat = Vec::with_capacity(steps.len());
+    for step in steps {
+        match &step.kind {
+            StatementKind::Repeat(repeat) if has_connect(&repeat.body) => {
+                flat.extend_from_slice(&served(&repeat.body));
+            }
+            _ => flat.push(step.clone()),
+        }
+    }
+    flat.into()
 }
 
 /// Characters of a row's first column in a title.

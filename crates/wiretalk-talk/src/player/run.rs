@@ -1,15 +1,18 @@
 //! One walk over lines: a dialogue, or the body of a rule or a clock.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::connection::Item;
+use super::hope::Hope;
+use super::sight::Scope;
 use super::{
-    Action, Connection, ConnectionId, Failure, Fault, Incoming, Item, Outgoing, Player,
-    RUNS_PER_CLIENT, Side, State, Time, Timer,
+    ConnectionId, Failure, Fault, Incoming, MOST_ACTIONS, Outgoing, Player, RUNS_PER_CLIENT, Side,
+    Time, Timer,
 };
 use crate::scope::Bindings;
 use crate::source::Span;
-use crate::syntax::{Connect, Frame, Statement, StatementKind, Who};
+use crate::syntax::{Content, Statement, StatementKind, Who};
+use crate::value::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RunId(u64);
@@ -20,6 +23,8 @@ pub(super) enum Owner {
     Dialogue,
     Rule,
     Clock,
+    /// `on close`: the connection is gone.
+    Close,
     Settings,
     Finally,
 }
@@ -31,15 +36,43 @@ pub(super) struct Run {
     /// In a mock's dialogue: the name whose lines are played.
     pub(super) name: Option<String>,
     pub(super) steps: Arc<[Statement]>,
+    /// The place in `steps`.
     pub(super) at: usize,
     /// Where it ends, in `steps`.
     pub(super) end: usize,
+    /// The blocks within the line at `at` that are being played, the innermost last.
+    pub(super) inner: Vec<Level>,
+    /// How often the line at hand has been sent: `x3`.
+    pub(super) times: usize,
     pub(super) locals: Bindings,
     pub(super) wait: Wait,
     /// What it received last.
     pub(super) message: Option<Arc<Item>>,
     /// What it sent last, if a line looks at that.
     pub(super) sent: Option<Outgoing>,
+    /// The name of the client that spoke last, if one did: `Some(None)` for one without a name.
+    pub(super) spoke: Option<Option<String>>,
+}
+
+/// A block that is being played.
+pub(super) struct Level {
+    /// The place in its body.
+    pub(super) at: usize,
+    pub(super) kind: LevelKind,
+}
+
+pub(super) enum LevelKind {
+    Repeat {
+        /// Which run of the body it is, from 0.
+        n: u64,
+        times: u64,
+        /// What names were before this run of the body bound them.
+        before: Vec<(Scope, String, Option<Value>)>,
+    },
+    Unordered {
+        /// What its lines expect.
+        hopes: Vec<Hope>,
+    },
 }
 
 /// What a run waits for.
@@ -51,28 +84,37 @@ pub(super) enum Wait {
     /// For that time, then the line at hand is played (`after`).
     Before(Time),
     Silence {
-        who: Option<ConnectionId>,
+        /// Of these connections, or of all.
+        who: Option<Vec<ConnectionId>>,
         from: Time,
         until: Time,
     },
-    /// For a message on each of these connections in turn.
+    /// For messages: one of one connection, of each of several, or any of several.
     Message {
-        on: Vec<ConnectionId>,
-        since: Time,
+        /// Sorted by connection; for one connection in the order of the lines.
+        hopes: Vec<Hope>,
+        /// How many of them are not over yet.
+        open: usize,
+        /// The first of their deadlines, or an earlier time.
         deadline: Option<Time>,
     },
-    /// For the answer to a handshake.
+    /// For the answers to the handshakes of these connections.
     Handshake {
-        connection: ConnectionId,
+        first: ConnectionId,
+        last: ConnectionId,
+        /// How many have not come yet.
+        open: u64,
         since: Time,
         deadline: Time,
     },
+    /// For those that play the dialogue together with this client to come to this line.
+    Turn,
 }
 
 impl Wait {
-    fn deadline(&self) -> Option<Time> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Turn => None,
             Self::Until(time) | Self::Before(time) => Some(*time),
             Self::Silence { until, .. } => Some(*until),
             Self::Message { deadline, .. } => *deadline,
@@ -109,10 +151,13 @@ impl Run {
             end: steps.len(),
             steps,
             at: 0,
+            inner: Vec::new(),
+            times: 0,
             locals,
             wait: Wait::Nothing,
             message,
             sent: None,
+            spoke: None,
         }
     }
 
@@ -127,14 +172,51 @@ impl Run {
         }
     }
 
-    /// The line at hand.
-    pub(super) fn step(&self) -> Option<&Statement> {
-        self.left().first()
+    /// The block at hand.
+    pub(super) fn block(&self) -> &[Statement] {
+        self.block_in(&self.steps)
     }
 
-    /// The line at hand and those behind it.
-    pub(super) fn left(&self) -> &[Statement] {
-        self.steps.get(self.at..self.end).unwrap_or_default()
+    /// The block at hand, in the steps of this run.
+    fn block_in<'a>(&self, steps: &'a [Statement]) -> &'a [Statement] {
+        let mut block = steps.get(..self.end).unwrap_or_default();
+        let mut at = self.at;
+        for level in &self.inner {
+            block = block.get(at).map_or(&[], body_of);
+            at = level.at;
+        }
+        block
+    }
+
+    /// The place in the block at hand.
+    pub(super) fn place(&self) -> usize {
+        self.inner.last().map_or(self.at, |level| level.at)
+    }
+
+    /// The line at hand; in `unordered`, the block.
+    pub(super) fn step(&self) -> Option<&Statement> {
+        self.block().get(self.place())
+    }
+
+    /// The line that a hope is about.
+    pub(super) fn line(&self, hope: &Hope) -> Option<&Statement> {
+        self.block().get(hope.line)
+    }
+
+    /// Something to point at: the line at hand, or the last one of its block.
+    pub(super) fn span(&self) -> Option<Span> {
+        let block = self.block();
+        let last = block.len().checked_sub(1)?;
+        block.get(self.place().min(last)).map(|step| step.span)
+    }
+
+    /// Goes to the next line of the block at hand.
+    pub(super) fn go_on(&mut self) {
+        self.times = 0;
+        match self.inner.last_mut() {
+            Some(level) => level.at += 1,
+            None => self.at += 1,
+        }
     }
 
     /// What the other side received last, as text: what it means by `message`.
@@ -143,10 +225,22 @@ impl Run {
     }
 }
 
+/// What stands under a line.
+pub(super) fn body_of(statement: &Statement) -> &[Statement] {
+    match &statement.kind {
+        StatementKind::Repeat(repeat) => &repeat.body,
+        StatementKind::Unordered(body) => body,
+        _ => &[],
+    }
+}
+
 /// What became of playing one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Played {
     /// The next line is at hand.
     Done,
+    /// The same line, or the first of its body, is at hand.
+    Again,
     /// The run waits.
     Waits,
     /// The run is over: it failed.
@@ -179,13 +273,6 @@ impl Player {
         running >= RUNS_PER_CLIENT
     }
 
-    /// Whether nothing can be sent over a connection any more, or not yet.
-    pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_none_or(|connection| {
-            connection.state != State::Open || connection.close_sent || connection.close_came
-        })
-    }
-
     /// Ends a run wherever it is.
     pub(super) fn drop_run(&mut self, id: RunId) {
         self.rest(id);
@@ -196,13 +283,18 @@ impl Player {
             self.own_runs = self.own_runs.saturating_sub(1);
             return;
         };
-        if let Some(connection) = self.connections.get_mut(&whose) {
-            connection.runs.remove(&id);
-            if connection.dialogue == Some(id) {
-                connection.dialogue = None;
-                // What it kept for lines to come is nobody's now.
-                self.dirty.push_back(whose);
-            }
+        let Some(connection) = self.connections.get_mut(&whose) else {
+            return;
+        };
+        connection.runs.remove(&id);
+        if connection.dialogue == Some(id) {
+            connection.dialogue = None;
+            // What it kept for lines to come is nobody's now.
+            self.dirty.push_back(whose);
+            self.wake_group(whose);
+        }
+        if run.owner == Owner::Close {
+            self.forget_if_done(whose);
         }
     }
 
@@ -215,10 +307,12 @@ impl Player {
         if let Some(deadline) = wait.deadline() {
             self.timers.remove(&(deadline, Timer::Run(id)));
         }
-        if let Wait::Message { on, .. } = wait
-            && let Some(connection) = on.first().and_then(|on| self.connections.get_mut(on))
-        {
-            connection.waiting.retain(|waiting| *waiting != id);
+        if let Wait::Message { hopes, .. } = wait {
+            for hope in hopes.iter().filter(|hope| !hope.over) {
+                if let Some(connection) = self.connections.get_mut(&hope.on) {
+                    connection.waiting.retain(|waiting| *waiting != id);
+                }
+            }
         }
     }
 
@@ -226,18 +320,20 @@ impl Player {
         if let Some(deadline) = wait.deadline() {
             self.timers.insert((deadline, Timer::Run(id)));
         }
-        if let Wait::Message { on, .. } = &wait
-            && let Some(first) = on.first()
-            && let Some(connection) = self.connections.get_mut(first)
-        {
-            connection.waiting.push(id);
-            self.dirty.push_back(*first);
-        }
-        if let Wait::Silence { who, .. } = &wait {
-            match who {
-                Some(who) => self.dirty.push_back(*who),
-                None => self.dirty.extend(self.connections.keys().copied()),
+        match &wait {
+            Wait::Message { hopes, .. } => {
+                for hope in hopes {
+                    if let Some(connection) = self.connections.get_mut(&hope.on)
+                        && connection.waiting.last() != Some(&id)
+                    {
+                        connection.waiting.push(id);
+                        self.dirty.push_back(hope.on);
+                    }
+                }
             }
+            Wait::Silence { who: Some(who), .. } => self.dirty.extend(who),
+            Wait::Silence { who: None, .. } => self.dirty.extend(self.connections.keys().copied()),
+            _ => {}
         }
         if let Some(run) = self.runs.get_mut(&id) {
             run.wait = wait;
@@ -248,7 +344,14 @@ impl Player {
     pub(super) fn step_on(&mut self, id: RunId) {
         self.rest(id);
         if let Some(run) = self.runs.get_mut(&id) {
-            run.at += 1;
+            if let Some(Level {
+                kind: LevelKind::Unordered { .. },
+                ..
+            }) = run.inner.last()
+            {
+                run.inner.pop();
+            }
+            run.go_on();
             self.ready.push_back(id);
         }
     }
@@ -263,41 +366,119 @@ impl Player {
 
     /// Plays lines until the run waits or is over.
     pub(super) fn play(&mut self, id: RunId) {
+        let mut moved = None;
         while !self.is_over() {
             let Some(run) = self.runs.get(&id) else {
-                return;
+                break;
             };
+            let whose = run.connection;
+            if self.actions.len() >= MOST_ACTIONS {
+                // What is to be done is done first, so that a long `repeat` takes no room.
+                self.ready.push_front(id);
+                break;
+            }
             let steps = Arc::clone(&run.steps);
-            let Some(statement) = steps[..run.end].get(run.at) else {
-                self.finish_run(id);
-                return;
+            let Some(statement) = run.block_in(&steps).get(run.place()) else {
+                if self.end_of_block(id) {
+                    continue;
+                }
+                moved = whose;
+                break;
             };
-            match self.play_line(id, statement) {
+            let played = self.play_line(id, statement);
+            if played != Played::Waits {
+                moved = whose;
+            }
+            match played {
                 Played::Done => {
                     if let Some(run) = self.runs.get_mut(&id) {
                         run.wait = Wait::Nothing;
-                        run.at += 1;
+                        run.go_on();
                     }
                 }
-                Played::Waits => return,
+                Played::Again => {
+                    if let Some(run) = self.runs.get_mut(&id) {
+                        run.wait = Wait::Nothing;
+                    }
+                }
+                Played::Waits => break,
                 Played::Failed => {
                     self.give_up(id);
-                    return;
+                    break;
                 }
+            }
+        }
+        if let Some(whose) = moved {
+            self.wake_group(whose);
+        }
+    }
+
+    /// The block at hand has no line left. Whether the run goes on.
+    fn end_of_block(&mut self, id: RunId) -> bool {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return false;
+        };
+        let Some(level) = run.inner.last_mut() else {
+            self.finish_run(id);
+            return false;
+        };
+        match &mut level.kind {
+            LevelKind::Unordered { hopes } => {
+                let hopes = std::mem::take(hopes);
+                if hopes.is_empty() {
+                    run.inner.pop();
+                    run.go_on();
+                    return true;
+                }
+                self.wait_for(id, hopes);
+                false
+            }
+            LevelKind::Repeat { n, times, before } => {
+                let before = std::mem::take(before);
+                *n += 1;
+                let next = (*n < *times).then_some(*n);
+                level.at = 0;
+                for (scope, name, value) in before.into_iter().rev() {
+                    self.rebind(id, scope, &name, value);
+                }
+                match next {
+                    Some(n) => self.bind_n(id, n),
+                    None => {
+                        if let Some(run) = self.runs.get_mut(&id) {
+                            run.inner.pop();
+                            run.go_on();
+                        }
+                    }
+                }
+                true
             }
         }
     }
 
+    /// A run of a `repeat`'s body begins.
+    pub(super) fn bind_n(&mut self, id: RunId, n: u64) {
+        let name = "n".to_owned();
+        let before = self.rebind(id, Scope::Locals, &name, Some(Value::Json(n.into())));
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.keep_for_later(Scope::Locals, name, before);
+        }
+    }
+
     fn play_line(&mut self, id: RunId, statement: &Statement) -> Played {
+        let span = statement.span;
+        if self.must_wait_for_turn(id, statement) {
+            self.wait(id, Wait::Turn);
+            return Played::Waits;
+        }
         match &statement.kind {
             StatementKind::Frame(frame) if self.is_ours(frame.arrow) => {
-                self.play_send(id, statement.span, frame)
+                self.play_send(id, span, frame)
             }
-            StatementKind::Frame(frame) => self.play_expect(id, statement.span, frame),
+            StatementKind::Frame(frame) => self.play_expect(id, span, frame),
             StatementKind::Connect(connect) if self.side == Side::Client => {
-                self.play_connect(id, statement.span, connect)
+                self.play_connect(id, span, connect)
             }
-            StatementKind::Set(set) => self.play_set(id, statement.span, set),
+            StatementKind::Set(set) => self.play_set(id, span, set),
             StatementKind::Wait(time) => {
                 let until = self.now.saturating_add(*time);
                 self.wait(id, Wait::Until(until));
@@ -305,35 +486,83 @@ impl Player {
             }
             StatementKind::Silence { who, duration } => {
                 let until = self.now.saturating_add(*duration);
-                if self.side == Side::Server {
-                    // Another client's silence is not for this one to keep.
-                    let run = self.runs.get(&id);
-                    if let (Some(Who::Name(who)), Some(own)) =
-                        (who, run.and_then(|r| r.name.as_ref()))
-                        && who != own
-                    {
-                        return Played::Done;
-                    }
-                    self.wait(id, Wait::Until(until));
-                    return Played::Waits;
-                }
-                let who = match who {
-                    None | Some(Who::All | Who::Others | Who::Room(_) | Who::User(_)) => None,
-                    Some(Who::Name(name)) => match self.connection_named(Some(name)) {
-                        Some(connection) => Some(connection),
-                        None => {
-                            let why = format!("there is no connection called `{name}`");
-                            return self.impossible(id, statement.span, why);
-                        }
-                    },
-                };
-                let from = self.now;
-                self.wait(id, Wait::Silence { who, from, until });
-                Played::Waits
+                self.play_silence(id, span, who.as_ref(), until)
             }
+            StatementKind::Repeat(repeat) => self.play_repeat(id, span, repeat),
+            StatementKind::Unordered(body) if !body.is_empty() => {
+                let hopes = Vec::new();
+                self.enter(id, LevelKind::Unordered { hopes });
+                Played::Again
+            }
+            StatementKind::Ignore(frame) => {
+                self.play_ignore(id, span, frame);
+                Played::Done
+            }
+            StatementKind::Join(rooms) => self.play_rooms(id, span, rooms, true),
+            StatementKind::Leave(rooms) => self.play_rooms(id, span, rooms, false),
+            StatementKind::Identify { who, user } => {
+                self.play_identify(id, span, who.as_ref(), user)
+            }
+            StatementKind::Keep { room, value } => self.play_keep(id, span, room, value),
             // The handshake looks at `HTTP` itself; the rest says what holds beside the dialogue.
             _ => Played::Done,
         }
+    }
+
+    fn enter(&mut self, id: RunId, kind: LevelKind) {
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.inner.push(Level { at: 0, kind });
+        }
+    }
+
+    fn play_repeat(&mut self, id: RunId, span: Span, repeat: &crate::syntax::Repeat) -> Played {
+        let times = match self.render(id, None, &repeat.times) {
+            Ok(times) => times,
+            Err(why) => return self.impossible(id, span, why),
+        };
+        let Ok(times) = times.trim().parse::<u64>() else {
+            let why = format!("`{times}` is not a number of times");
+            return self.impossible(id, span, why);
+        };
+        if times == 0 || repeat.body.is_empty() {
+            return Played::Done;
+        }
+        self.enter(
+            id,
+            LevelKind::Repeat {
+                n: 0,
+                times,
+                before: Vec::new(),
+            },
+        );
+        self.bind_n(id, 0);
+        Played::Again
+    }
+
+    fn play_silence(&mut self, id: RunId, span: Span, who: Option<&Who>, until: Time) -> Played {
+        let Some(run) = self.runs.get(&id) else {
+            return Played::Failed;
+        };
+        if self.side == Side::Server {
+            // Another client's silence is not for this one to keep.
+            if let (Some(Who::Name(who)), Some(own)) = (who, &run.name)
+                && who != own
+            {
+                return Played::Done;
+            }
+            self.wait(id, Wait::Until(until));
+            return Played::Waits;
+        }
+        let who = match who {
+            None | Some(Who::All) => None,
+            Some(who) => match self.listeners(run, Some(who)) {
+                Ok(who) => Some(who),
+                Err(why) => return self.impossible(id, span, why),
+            },
+        };
+        let from = self.now;
+        self.wait(id, Wait::Silence { who, from, until });
+        Played::Waits
     }
 
     /// A line that cannot be played: it fails a test, and a mock says so and goes on.
@@ -342,16 +571,8 @@ impl Player {
         match self.side {
             Side::Client => {
                 let expected = self.plan.source.slice(span).to_owned();
-                self.fail(Failure {
-                    span,
-                    connection,
-                    expected,
-                    fault: Fault::Impossible { why },
-                    check: None,
-                    passed_over: 0,
-                    passed_over_last: Vec::new(),
-                    changes: Vec::new(),
-                });
+                let fault = Fault::Impossible { why };
+                self.fail(Failure::new(span, connection, expected, fault));
             }
             Side::Server => {
                 self.problem(span, connection, why);
@@ -365,153 +586,62 @@ impl Player {
         Played::Failed
     }
 
-    fn play_expect(&mut self, id: RunId, span: Span, frame: &Frame) -> Played {
-        let Some(run) = self.runs.get(&id) else {
-            return Played::Failed;
-        };
-        // A clock of ours sends; what the other side's clock does is no business of ours.
-        if run.owner == Owner::Clock {
-            return Played::Done;
+    /// The lines still to come, the one at hand first: those that repeat, once.
+    pub(super) fn lines_left<'a>(&self, run: &'a Run) -> LinesLeft<'a> {
+        let mut blocks = Vec::with_capacity(run.inner.len() + 1);
+        let mut block = run.steps.get(..run.end).unwrap_or_default();
+        let mut at = run.at;
+        for level in &run.inner {
+            blocks.push(block.get(at + 1..).unwrap_or_default().iter());
+            block = block.get(at).map_or(&[], body_of);
+            at = match &level.kind {
+                // Any of its lines may be the next.
+                LevelKind::Unordered { .. } => 0,
+                LevelKind::Repeat { n, times, .. } => {
+                    if n + 1 < *times {
+                        blocks.push(block.iter());
+                    }
+                    level.at
+                }
+            };
         }
-        if let (Some(name), Some(Who::Name(other))) = (&run.name, &frame.who)
-            && name != other
-        {
-            return Played::Done;
-        }
-        let on = match (self.side, &frame.who) {
-            (Side::Server, _) => match run.connection {
-                Some(id) => vec![id],
-                None => return self.impossible(id, span, "no client is meant".into()),
-            },
-            (Side::Client, Some(who @ (Who::All | Who::Others))) => match self.everyone(run, who) {
-                Ok(everyone) => everyone,
-                Err(why) => return self.impossible(id, span, why),
-            },
-            (Side::Client, who) => match self.meant(run, who.as_ref()) {
-                Ok(id) => vec![id],
-                Err(why) => return self.impossible(id, span, why),
-            },
-        };
-        let given = frame.options.within;
-        let limit = match self.side {
-            // A mock waits for its client as long as the client likes.
-            Side::Server if run.owner == Owner::Dialogue => given,
-            _ => Some(given.unwrap_or_else(|| self.timeout())),
-        };
-        let after = frame.options.after.unwrap_or_default();
-        let deadline = limit.map(|limit| self.now.saturating_add(limit).saturating_add(after));
-        let since = self.now;
-        self.wait(
-            id,
-            Wait::Message {
-                on,
-                since,
-                deadline,
-            },
-        );
-        Played::Waits
+        blocks.push(block.get(at..).unwrap_or_default().iter());
+        LinesLeft { blocks }
     }
+}
 
-    fn play_connect(&mut self, id: RunId, span: Span, connect: &Connect) -> Played {
-        let url = match self.render(id, &connect.url) {
-            Ok(url) => url,
-            Err(why) => return self.impossible(id, span, why),
-        };
-        let mut headers = Vec::with_capacity(connect.headers.len());
-        for header in &connect.headers {
-            match self.render(id, &header.value) {
-                Ok(value) => headers.push((header.name.clone(), value)),
-                Err(why) => return self.impossible(id, header.span, why),
-            }
-        }
-        let subprotocols = self.subprotocols();
-        let compression = self.compression();
-        self.last_connection += 1;
-        let connection = ConnectionId(self.last_connection);
-        self.connections.insert(
-            connection,
-            Connection::new(connect.name.clone(), crate::Client::default()),
-        );
-        self.actions.push_back(Action::Connect {
-            connection,
-            name: connect.name.clone(),
-            url,
-            headers,
-            subprotocols,
-            compression,
-        });
-        let deadline = self.now.saturating_add(self.timeout());
-        let since = self.now;
-        self.wait(
-            id,
-            Wait::Handshake {
-                connection,
-                since,
-                deadline,
-            },
-        );
-        Played::Waits
-    }
+/// Lines, and those under them.
+pub(super) struct LinesLeft<'a> {
+    blocks: Vec<std::slice::Iter<'a, Statement>>,
+}
 
-    /// A run's time is up.
-    pub(super) fn time_is_up(&mut self, id: RunId) {
-        let Some(run) = self.runs.get_mut(&id) else {
-            return;
-        };
-        match &run.wait {
-            Wait::Nothing => {}
-            Wait::Until(_) | Wait::Silence { .. } => self.step_on(id),
-            Wait::Before(_) => self.ready.push_back(id),
-            Wait::Message {
-                on,
-                since,
-                deadline,
-            } => {
-                let waited = deadline.unwrap_or(self.now).saturating_sub(*since);
-                let connection = on.first().copied();
-                self.nothing_came(id, connection, waited);
-            }
-            Wait::Handshake {
-                connection,
-                since,
-                deadline,
-            } => {
-                let waited = deadline.saturating_sub(*since);
-                let connection = Some(*connection);
-                self.nothing_came(id, connection, waited);
-            }
+impl<'a> LinesLeft<'a> {
+    pub(super) fn of(steps: &'a [Statement]) -> Self {
+        Self {
+            blocks: vec![steps.iter()],
         }
     }
+}
 
-    fn nothing_came(&mut self, id: RunId, connection: Option<ConnectionId>, waited: Duration) {
-        let Some(run) = self.runs.get(&id) else {
-            return;
-        };
-        let Some(statement) = run.step() else { return };
-        let span = statement.span;
-        let expected = match &statement.kind {
-            StatementKind::Frame(frame) => self.describe(run, frame),
-            _ => "an answer to the handshake".to_owned(),
-        };
-        match self.side {
-            Side::Client => {
-                self.fail(Failure {
-                    span,
-                    connection,
-                    expected,
-                    fault: Fault::Nothing { waited },
-                    check: None,
-                    passed_over: 0,
-                    passed_over_last: Vec::new(),
-                    changes: Vec::new(),
-                });
-                self.give_up(id);
+impl<'a> Iterator for LinesLeft<'a> {
+    type Item = &'a Statement;
+
+    fn next(&mut self) -> Option<&'a Statement> {
+        loop {
+            let Some(statement) = self.blocks.last_mut()?.next() else {
+                self.blocks.pop();
+                continue;
+            };
+            let body = body_of(statement);
+            if body.is_empty() {
+                return Some(statement);
             }
-            Side::Server => {
-                let what = format!("the client did not send it within {waited:?}");
-                self.problem(span, connection, what);
-                self.drop_run(id);
-            }
+            self.blocks.push(body.iter());
         }
     }
+}
+
+/// Whether nothing is to be seen of what a line expects.
+pub(super) fn leaves_no_trace(content: &Content) -> bool {
+    matches!(content, Content::Stall(_))
 }

@@ -158,6 +158,11 @@ impl CheckKind {
 }
 
 impl Check {
+    /// Whether it looks at the time since we sent something.
+    pub(crate) fn asks_latency(&self) -> bool {
+        matches!(self.what().query, Query::Latency)
+    }
+
     fn what(&self) -> &Selection {
         match &self.kind {
             CheckKind::Holds { what, .. } | CheckKind::Capture { what, .. } => what,

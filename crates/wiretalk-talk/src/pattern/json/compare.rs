@@ -50,6 +50,11 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// What was captured, whatever differs.
+    pub(in crate::pattern) fn captured(self) -> Captures {
+        self.captures
+    }
+
     pub(in crate::pattern) fn compare(&mut self, pattern: &JsonPattern, came: &'a Json) {
         if self.is_decided() {
             return;

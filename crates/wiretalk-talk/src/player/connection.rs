@@ -1,0 +1,148 @@
+//! A connection that the player knows of, and what waits on it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::ignore::Ignored;
+use super::run::RunId;
+use super::{ClientInfo, ConnectionId, Incoming, Player, Time};
+use crate::scope::{Bindings, Client};
+use crate::value::document::{Document, Parsed};
+
+pub(super) struct Connection {
+    pub(super) name: Option<String>,
+    pub(super) state: State,
+    pub(super) client: Client,
+    /// Names bound with this client in a mock's dialogue; in a test, with one of many connections of a name.
+    pub(super) bindings: Bindings,
+    /// Messages and closes that no line has taken yet.
+    pub(super) inbox: VecDeque<Arc<Item>>,
+    pub(super) inbox_bytes: usize,
+    /// Pings and pongs that no line has taken yet.
+    pub(super) control: VecDeque<Arc<Item>>,
+    /// Runs that wait for something to come here, the youngest last.
+    pub(super) waiting: Vec<RunId>,
+    /// A mock's dialogue with this client.
+    pub(super) dialogue: Option<RunId>,
+    /// Which `connect` of the dialogue this client plays.
+    pub(super) plays: Option<usize>,
+    /// Those that play the dialogue together with this client.
+    pub(super) group: Option<u64>,
+    /// The row of `each` that this client plays: its columns win over `set` lines.
+    pub(super) row: Option<Bindings>,
+    /// The connections that one `connect NAME xN` opened, this one among them: the first and the last.
+    pub(super) batch: (ConnectionId, ConnectionId),
+    /// What runs in its name.
+    pub(super) runs: BTreeSet<RunId>,
+    pub(super) clocks: Vec<u64>,
+    /// Messages that are as if they had not come.
+    pub(super) ignored: Vec<Ignored>,
+    pub(super) last_sent: Option<Time>,
+    pub(super) close_sent: bool,
+    /// Whether a strict mock has closed it for a message that no line expects.
+    pub(super) shut: bool,
+    /// Whether the peer has sent its close, or is gone.
+    pub(super) close_came: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Opening,
+    Open,
+    Gone,
+}
+
+/// Something that came, and when.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) at: Time,
+    pub(super) what: Incoming,
+    /// What it is as JSON, for all lines and rules that look at it.
+    pub(super) parsed: Parsed,
+}
+
+impl Item {
+    pub(super) fn new(at: Time, what: Incoming) -> Self {
+        Self {
+            at,
+            what,
+            parsed: Parsed::default(),
+        }
+    }
+
+    /// The payload as text, if it is UTF-8.
+    pub(super) fn document(&self) -> Option<Document<'_>> {
+        super::matching::text_of(&self.what).map(|text| Document::new(text, &self.parsed))
+    }
+
+    /// What it counts against the bound of an inbox: an empty message takes room too.
+    pub(super) fn weight(&self) -> usize {
+        self.what.bytes().len() + size_of::<Self>()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, name: Option<String>, client: Client) -> Self {
+        Self {
+            name,
+            state: State::Opening,
+            client,
+            bindings: Bindings::new(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            control: VecDeque::new(),
+            waiting: Vec::new(),
+            dialogue: None,
+            plays: None,
+            group: None,
+            row: None,
+            batch: (id, id),
+            runs: BTreeSet::new(),
+            clocks: Vec::new(),
+            ignored: Vec::new(),
+            last_sent: None,
+            close_sent: false,
+            shut: false,
+            close_came: false,
+        }
+    }
+
+    /// Whether it is one of many connections of a name.
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.batch.0 != self.batch.1
+    }
+}
+
+impl Player {
+    /// How many clients a mock has, or how many connections a test has open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.open
+    }
+
+    /// The name that a connection has in the talk.
+    #[must_use]
+    pub fn name_of(&self, id: ConnectionId) -> Option<&str> {
+        self.connections.get(&id)?.name.as_deref()
+    }
+
+    /// The clients of a mock, in the order of connecting.
+    pub fn clients(&self) -> impl Iterator<Item = ClientInfo> {
+        let open = self.connections.iter();
+        let open = open.filter(|(_, connection)| connection.state == State::Open);
+        open.map(|(id, connection)| ClientInfo {
+            id: *id,
+            name: connection.name.clone(),
+            path: connection.client.path.clone(),
+            rooms: self.rooms.rooms_of(*id).map(str::to_owned).collect(),
+            user: self.rooms.user_of(*id).map(str::to_owned),
+        })
+    }
+
+    /// Whether nothing can be sent over a connection any more, or not yet.
+    pub(super) fn is_closing(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_none_or(|connection| {
+            connection.state != State::Open || connection.close_sent || connection.close_came
+        })
+    }
+}

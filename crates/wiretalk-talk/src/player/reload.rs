@@ -1,0 +1,161 @@
+//! A mock whose talk has been saved anew.
+
+use std::sync::Arc;
+
+use super::clock::RunningClock;
+use super::run::{Owner, Run, RunId, Wait};
+use super::{Bindings, ConnectionId, Plan, Player, Side, State, Time, Timer};
+use crate::source::{Source, Span};
+use crate::syntax::Statement;
+
+/// A line with what hangs under it, as it stands in a talk.
+pub(super) fn block_text(source: &Source, span: Span) -> &str {
+    let text = source.text();
+    let rest = text.get(span.start..).unwrap_or_default();
+    let mut end = rest.find('\n').map_or(rest.len(), |at| at + 1);
+    while let Some(line) = rest
+        .get(end..)
+        .filter(|line| line.starts_with([' ', '\t', '|']))
+    {
+        end += line.find('\n').map_or(line.len(), |at| at + 1);
+    }
+    rest[..end].trim_end()
+}
+
+impl Player {
+    /// Plays another version of a mock's talk from now on: its rules, its clocks, its settings. The clients stay, with
+    /// what is bound for them, their rooms, and what rooms keep. A clock that has not changed strikes on; the bodies that
+    /// run go on as they were. A dialogue goes on at the same place if the lines before it have not changed; else it
+    /// ends, and an [`Action::Problem`](super::Action::Problem) says so.
+    ///
+    /// The spans of what comes from now on are of the new plan; those of bodies that still run, of the old one.
+    pub fn reload(&mut self, now: Time, plan: Arc<Plan>) {
+        self.begin(now);
+        if self.side == Side::Client {
+            return;
+        }
+        let old_steps = self.steps();
+        let old = std::mem::replace(&mut self.plan, plan);
+        let title = self.part.and_then(|part| old.parts.get(part));
+        let title = title
+            .filter(|part| part.named)
+            .map(|part| part.title.as_str());
+        let same = title.and_then(|title| self.plan.test_named(title));
+        self.part = same.or_else(|| self.plan.served_by_default());
+        self.look_for_control_frames();
+        self.talk = self.variables.clone();
+        let settings = Arc::clone(&self.plan.settings);
+        let run = Run::body(settings, None, Bindings::new(), None, Owner::Settings);
+        self.start(run);
+        self.advance();
+        self.change_clocks();
+        let clients: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in clients {
+            self.change_dialogue(id, &old, &old_steps);
+        }
+        self.advance();
+    }
+
+    /// Stops the clocks that the talk no longer has, and starts the new ones.
+    fn change_clocks(&mut self) {
+        let wanted: Vec<_> = self
+            .commons()
+            .flat_map(|common| common.clocks.iter().cloned())
+            .collect();
+        let running: Vec<(u64, Arc<str>)> = self
+            .clocks
+            .iter()
+            .map(|(id, clock)| (*id, Arc::clone(&clock.text)))
+            .collect();
+        for (id, text) in &running {
+            if !wanted.iter().any(|clock| clock.text == *text) {
+                self.stop_clock(*id);
+            }
+        }
+        let clients: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| connection.state == State::Open)
+            .map(|(id, _)| *id)
+            .collect();
+        for clock in wanted {
+            if running.iter().any(|(_, text)| *text == clock.text) {
+                continue;
+            }
+            if clock.per_client {
+                for id in &clients {
+                    self.start_clock(&clock, Some(*id));
+                }
+            } else {
+                self.start_clock(&clock, None);
+            }
+        }
+    }
+
+    fn stop_clock(&mut self, id: u64) {
+        let Some(RunningClock {
+            next, connection, ..
+        }) = self.clocks.remove(&id)
+        else {
+            return;
+        };
+        self.timers.remove(&(next, Timer::Clock(id)));
+        if let Some(connection) = connection.and_then(|id| self.connections.get_mut(&id)) {
+            connection.clocks.retain(|clock| *clock != id);
+        }
+    }
+
+    /// Moves a client's dialogue to the new lines, if it can be.
+    fn change_dialogue(&mut self, id: ConnectionId, old: &Plan, old_steps: &[Statement]) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let Some(run_id) = connection.dialogue else {
+            return;
+        };
+        let Some(run) = self.runs.get(&run_id) else {
+            return;
+        };
+        let new_steps = self.steps();
+        let at = run.at;
+        let same = |index: usize| match (old_steps.get(index), new_steps.get(index)) {
+            (Some(before), Some(after)) => {
+                block_text(&old.source, before.span) == block_text(&self.plan.source, after.span)
+            }
+            (None, None) => true,
+            _ => false,
+        };
+        if !(0..at).all(same) {
+            let span = new_steps.first().map(|step| step.span).unwrap_or_default();
+            let what = "the talk was loaded anew, and lines that this client has behind it have changed: its dialogue ends here";
+            self.drop_run(run_id);
+            self.problem(span, Some(id), what.to_owned());
+            return;
+        }
+        let unchanged = same(at) && at < new_steps.len();
+        let waits_for_line = !matches!(run.wait, Wait::Nothing | Wait::Turn);
+        let end = self.end_of_dialogue(&new_steps, at, run.name.as_ref());
+        let from_new_line = !unchanged && waits_for_line;
+        if from_new_line {
+            // The line at hand is another one now: it is played from its begin.
+            self.rest(run_id);
+        }
+        if let Some(run) = self.runs.get_mut(&run_id) {
+            run.steps = new_steps;
+            run.end = end;
+            if !unchanged {
+                run.inner.clear();
+                run.times = 0;
+            }
+        }
+        if from_new_line {
+            self.ready_again(run_id);
+        }
+    }
+
+    fn ready_again(&mut self, id: RunId) {
+        if !self.ready.contains(&id) {
+            self.ready.push_back(id);
+        }
+    }
+}
