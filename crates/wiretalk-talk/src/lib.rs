@@ -21,6 +21,7 @@ mod syntax;
 #[cfg(test)]
 mod testing;
 mod types;
+mod update;
 mod value;
 mod world;
 
@@ -31,6 +32,7 @@ pub use pattern::{Difference, JsonDifference, Mismatch};
 pub use scope::{Bindings, Client};
 pub use source::{Source, Span};
 pub use syntax::{NotUtf8, Parsed, Talk, decode, parse};
+pub use update::{Edit, Update, update};
 pub use value::Value;
 pub use world::World;
 
