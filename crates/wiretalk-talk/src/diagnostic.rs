@@ -2,6 +2,9 @@
 
 use crate::source::Span;
 
+/// How many findings are kept of one talk; the others are counted.
+pub(crate) const MOST_FINDINGS: usize = 1000;
+
 /// How grave a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -41,6 +44,17 @@ impl Diagnostic {
             severity: Severity::Warning,
             ..Self::error(span, what, mend)
         }
+    }
+
+    /// That there is more of the kind than is told, if there is; it stands at the end of a text of that length.
+    pub(crate) fn and_more(count: usize, end: usize) -> Option<Self> {
+        (count > 0).then(|| {
+            Self::error(
+                Span::new(end, end),
+                format!("there are {count} more findings in this talk"),
+                "mend those that are told first",
+            )
+        })
     }
 
     /// Whether the talk cannot run because of it.

@@ -8,14 +8,167 @@ use minijinja::value::Object;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Dynamic};
 use regex::Regex;
 
+use crate::diagnostic::closest;
 use crate::scope::Context;
 use crate::value::Value;
 use crate::world::World;
 
 /// The names that every expression can use, beside those that the talk binds.
-pub(crate) const BUILT_IN: [&str; 8] = [
-    "message", "client", "server", "global", "env", "uuid", "now", "n",
+pub(crate) const BUILT_IN: [&str; 10] = [
+    "message", "client", "server", "global", "env", "uuid", "now", "n", "members", "load",
 ];
+
+/// The filters of MiniJinja, and ours.
+pub(crate) const FILTERS: [&str; 48] = [
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "regex_replace",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
+    "capitalize",
+];
+
+/// The tests of MiniJinja that are words.
+pub(crate) const TESTS: [&str; 33] = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "upper",
+];
+
+/// What an expression asks for that there is not: a filter or a test, with the one that looks like it.
+fn unknown_word(source: &str) -> Option<String> {
+    let mut words = Words { source, at: 0 };
+    let mut before = "";
+    let mut before_that = "";
+    while let Some(word) = words.next() {
+        let filter = before == "|";
+        let test = before == "is" || (before == "not" && before_that == "is");
+        let named = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let (known, what): (&[&str], _) = if filter {
+            (&FILTERS, "filter")
+        } else {
+            (&TESTS, "test")
+        };
+        // `true` and `undefined` are values as well as tests.
+        let missing = !known.contains(&word) && !matches!(word, "not" | "true" | "undefined");
+        if named && (filter || test) && missing {
+            let near = closest(word, known.iter().copied());
+            let near = near.map(|near| format!("; did you mean `{near}`?"));
+            return Some(format!(
+                "there is no {what} `{word}`{}",
+                near.unwrap_or_default()
+            ));
+        }
+        before_that = before;
+        before = word;
+    }
+    None
+}
+
+/// The words and signs of an expression outside its quotes.
+struct Words<'a> {
+    source: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = &self.source[self.at..];
+        let start = self.at + (rest.len() - rest.trim_start().len());
+        let rest = &self.source[start..];
+        let first = rest.chars().next()?;
+        let length = if matches!(first, '"' | '\'') {
+            let mut escaped = false;
+            let end = rest.char_indices().skip(1).find(|(_, c)| {
+                let ends = *c == first && !escaped;
+                escaped = *c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(rest.len(), |(end, _)| end + 1)
+        } else if first.is_alphanumeric() || first == '_' {
+            rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        self.at = start + length;
+        Some(&rest[..length])
+    }
+}
 
 /// The longest expression, without what stands in quotes: MiniJinja goes deeper with each operator.
 const MOST_CODE: usize = 512;
@@ -64,6 +217,8 @@ pub(crate) struct Expression {
     compiled: Arc<minijinja::Expression<'static, 'static>>,
     /// The names it takes from outside.
     names: Arc<[String]>,
+    /// The fields that it takes of them: `client.id`.
+    fields: Arc<[String]>,
     /// Whether it looks for a field in `message`.
     message_fields: bool,
 }
@@ -88,17 +243,24 @@ impl Expression {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| sentence(&error))?;
+        if let Some(what) = unknown_word(source) {
+            return Err(what);
+        }
         let mut names: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
         names.sort();
-        let message_fields = compiled
+        let mut fields: Vec<String> = compiled
             .undeclared_variables(true)
-            .iter()
-            .any(|name| name.starts_with("message."))
-            || source.contains("message[");
+            .into_iter()
+            .filter(|name| name.contains('.'))
+            .collect();
+        fields.sort();
+        let message_fields =
+            fields.iter().any(|name| name.starts_with("message.")) || source.contains("message[");
         Ok(Self {
             source: source.into(),
             compiled: Arc::new(compiled),
             names: names.into(),
+            fields: fields.into(),
             message_fields,
         })
     }
@@ -106,6 +268,20 @@ impl Expression {
     /// The names it takes from outside, sorted.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The fields that it takes of those names, sorted: `client.id`, `message.items`.
+    pub(crate) fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// Whether it says what holds in place of what is not there.
+    pub(crate) fn has_default(&self) -> bool {
+        Words {
+            source: &self.source,
+            at: 0,
+        }
+        .any(|word| matches!(word, "default" | "d" | "defined" | "undefined"))
     }
 
     /// The value of the expression here; `captured` wins over what the context knows.
@@ -235,5 +411,69 @@ fn sentence(error: &Error) -> String {
     match error.detail() {
         Some(detail) => detail.to_owned(),
         None => error.kind().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether MiniJinja, as it is built here, knows the word as a filter or test.
+    fn known(word: &str, what: &str) -> bool {
+        let asked = format!("'{word}' is {what}");
+        let expression = ENVIRONMENT
+            .compile_expression(&asked)
+            .expect("an expression");
+        expression.eval(()).expect("a value").is_true()
+    }
+
+    #[test]
+    fn the_words_that_are_listed_are_those_there_are() {
+        let missing: Vec<&str> = FILTERS
+            .into_iter()
+            .filter(|word| !known(word, "filter"))
+            .collect();
+        assert_eq!(missing, [""; 0], "filters");
+        let missing: Vec<&str> = TESTS
+            .into_iter()
+            .filter(|word| !known(word, "test"))
+            .collect();
+        assert_eq!(missing, [""; 0], "tests");
+    }
+
+    #[test]
+    fn a_word_that_is_not_there_is_told_when_it_is_read() {
+        for (source, expected) in [
+            ("a|uper", "there is no filter `uper`; did you mean `upper`?"),
+            ("a | first|frobnicate", "there is no filter `frobnicate`"),
+            (
+                "a is definde",
+                "there is no test `definde`; did you mean `defined`?",
+            ),
+            (
+                "a is not evn",
+                "there is no test `evn`; did you mean `even`?",
+            ),
+        ] {
+            assert_eq!(
+                Expression::compile(source).map(|_| ()),
+                Err(expected.to_owned()),
+                "{source}"
+            );
+        }
+        for source in [
+            "'|uper'",
+            "a|upper|d('is x')",
+            "a is not none",
+            "a is undefined",
+            "is_x",
+            "a is true",
+        ] {
+            assert!(
+                Expression::compile(source).is_ok(),
+                "{source}: {:?}",
+                Expression::compile(source)
+            );
+        }
     }
 }

@@ -1,20 +1,24 @@
 //! What is wrong with a talk although every line of it can be read: a name that nobody binds, a line that cannot be
 //! played in its role, a test that could not fail.
 
+mod lines;
 mod names;
+mod rules;
 mod speech;
+mod walk;
 
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Diagnostic, closest};
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS, closest};
 use crate::pattern::Pattern;
 use crate::player::Plan;
 use crate::source::Span;
 use crate::syntax::{
-    Arrow, Content, Frame, Header, Http, On, SetScope, Statement, StatementKind, Talk, Trigger, Who,
+    Arrow, Content, ErrorKind, Frame, SetScope, Statement, StatementKind, Talk, Who,
 };
 use names::Names;
 use speech::Speech;
+use walk::each_statement;
 
 /// The role that a talk is to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,19 +59,34 @@ fn check_parts(
         role,
         names: Names::new(given),
         around: Around::Dialogue,
+        repeats: 0,
         clients: BTreeSet::new(),
+        joins: false,
+        identifies: false,
+        fields: BTreeSet::new(),
+        loose: false,
         broken: talk
             .broken
             .iter()
-            .map(|line| talk.source.line(*line).to_owned())
+            .flat_map(|line| words(talk.source.line(*line)))
+            .map(str::to_owned)
             .collect(),
         diagnostics: Vec::new(),
+        more: 0,
     };
     checker.talk(talk, plan, parts);
     let mut diagnostics = checker.diagnostics;
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
     diagnostics.dedup();
+    diagnostics.extend(Diagnostic::and_more(checker.more, talk.source.text().len()));
     diagnostics
+}
+
+/// The words of a line: letters, digits and underscores.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.split(move |c| !letter(c))
+        .filter(|word| !word.is_empty())
 }
 
 struct Checker {
@@ -75,11 +94,22 @@ struct Checker {
     names: Names,
     /// What surrounds the line at hand.
     around: Around,
+    /// How many `repeat`s surround it.
+    repeats: usize,
     /// The names of clients.
     clients: BTreeSet<String>,
-    /// The lines that were not understood: they may connect, expect, and bind names.
-    broken: Vec<String>,
+    /// Whether a line puts clients into rooms, and whether one says which users they are.
+    joins: bool,
+    identifies: bool,
+    /// The fields that `set` gives to clients and to the whole: `client.x`, `global.y`.
+    fields: BTreeSet<String>,
+    /// Whether names may be bound that nobody knows of here: the columns of a file that was not read.
+    loose: bool,
+    /// The words of lines that were not understood: they may connect, expect, and bind names.
+    broken: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
+    /// Findings beyond those that are kept.
+    more: usize,
 }
 
 /// What surrounds a line.
@@ -99,15 +129,32 @@ enum Around {
     ServerClock,
     /// `on connect` and `on GET`: nothing but an answer.
     Handshake,
+    /// `on open`: there is a client, and no message.
+    Open,
+    /// `on close`: there is a client that nothing can be sent to.
+    Close,
 }
 
 impl Checker {
     fn error(&mut self, span: Span, what: impl Into<String>, mend: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::error(span, what, mend));
+        self.push(Diagnostic::error(span, what, mend));
     }
 
     fn warning(&mut self, span: Span, what: impl Into<String>, mend: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::warning(span, what, mend));
+        self.push(Diagnostic::warning(span, what, mend));
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MOST_FINDINGS {
+            self.diagnostics.push(diagnostic);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether what is found from now on is only counted.
+    fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MOST_FINDINGS
     }
 
     fn ours(&self, arrow: Arrow) -> bool {
@@ -115,14 +162,28 @@ impl Checker {
     }
 
     fn talk(&mut self, talk: &Talk, plan: &Plan, parts: &[usize]) {
-        self.clients = talk
-            .statements
-            .iter()
-            .filter_map(|statement| match &statement.kind {
-                StatementKind::Connect(connect) => connect.name.clone(),
-                _ => None,
-            })
-            .collect();
+        each_statement(&talk.statements, &mut |statement| match &statement.kind {
+            StatementKind::Connect(connect) => self.clients.extend(connect.name.clone()),
+            StatementKind::Join(_) => self.joins = true,
+            StatementKind::Identify { .. } => self.identifies = true,
+            StatementKind::Set(set) => match set.scope {
+                SetScope::Run => {}
+                SetScope::Client => {
+                    self.fields.insert(format!("client.{}", set.name));
+                }
+                SetScope::Global => {
+                    self.fields.insert(format!("global.{}", set.name));
+                }
+            },
+            StatementKind::Each(name) => match talk.files.rows.get(&name.path) {
+                Some(rows) => rows
+                    .iter()
+                    .flat_map(|row| row.keys())
+                    .for_each(|column| self.names.give(column)),
+                None => self.loose = true,
+            },
+            _ => {}
+        });
         // Rules run at any time, so what is bound anywhere in the dialogue may be bound when they do.
         self.names.declare_all(&talk.statements);
         self.rules(&talk.statements);
@@ -167,27 +228,24 @@ impl Checker {
             _ => false,
         });
         for (index, step) in steps.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| &steps[before].kind);
+            self.whom(step, &mut speech);
             match &step.kind {
-                StatementKind::Connect(connect) => speech.connect(connect.name.as_deref()),
                 StatementKind::Frame(frame) => {
-                    self.who(step.span, frame, &mut speech);
                     if last_close.is_some_and(|close| close > index) {
                         self.closing_word(step.span, frame);
                     }
+                    self.handshake_error(step.span, frame, before);
                 }
-                StatementKind::Silence {
-                    who: Some(Who::Name(name)),
-                    ..
-                } if self.broken.is_empty() => self.known_client(step.span, name, &speech),
-                StatementKind::Http(_) if self.broken.is_empty() => {
-                    let before = index.checked_sub(1).map(|before| &steps[before].kind);
-                    if !matches!(before, Some(StatementKind::Connect(_))) {
-                        self.error(
-                            step.span,
-                            "`HTTP` is the answer to a handshake, and none stands right before it",
-                            "put it right under its `connect`, without indentation",
-                        );
-                    }
+                StatementKind::Http(_)
+                    if self.broken.is_empty()
+                        && !matches!(before, Some(StatementKind::Connect(_))) =>
+                {
+                    self.error(
+                        step.span,
+                        "`HTTP` is the answer to a handshake, and none stands right before it",
+                        "put it right under its `connect`, without indentation",
+                    );
                 }
                 _ => {}
             }
@@ -198,6 +256,56 @@ impl Checker {
             self.statement(step);
         }
         self.names.end_dialogue(before);
+    }
+
+    /// Whom a line of a dialogue means, and those under it.
+    fn whom<'a>(&mut self, step: &'a Statement, speech: &mut Speech<'a>) {
+        match &step.kind {
+            StatementKind::Connect(connect) => speech.connect(connect.name.as_deref()),
+            StatementKind::Frame(frame) => self.who(step.span, frame, speech),
+            StatementKind::Silence {
+                who: Some(Who::Name(name)),
+                ..
+            } if self.broken.is_empty() => self.known_client(step.span, name, speech),
+            StatementKind::Join(rooms) | StatementKind::Leave(rooms) => {
+                self.named(step.span, rooms.who.as_ref(), speech);
+            }
+            StatementKind::Identify { who, .. } => self.named(step.span, who.as_ref(), speech),
+            StatementKind::Unordered(body) => body.iter().for_each(|line| self.whom(line, speech)),
+            StatementKind::Repeat(repeat) => {
+                repeat.body.iter().for_each(|line| self.whom(line, speech));
+            }
+            _ => {}
+        }
+    }
+
+    fn named(&mut self, span: Span, who: Option<&Who>, speech: &Speech<'_>) {
+        if let Some(Who::Name(name)) = who
+            && self.broken.is_empty()
+        {
+            self.known_client(span, name, speech);
+        }
+    }
+
+    /// Errors that only opening a connection can have.
+    fn handshake_error(&mut self, span: Span, frame: &Frame, before: Option<&StatementKind>) {
+        let opening = matches!(
+            frame.content,
+            Content::Error(
+                ErrorKind::Refused | ErrorKind::Dns | ErrorKind::Tls | ErrorKind::Handshake
+            )
+        );
+        let answered = matches!(
+            before,
+            Some(StatementKind::Connect(_) | StatementKind::Http(_))
+        );
+        if opening && !answered && self.role == Role::Test && self.broken.is_empty() {
+            self.error(
+                span,
+                "this error is one of opening a connection, and no `connect` stands right before it",
+                "put it right under its `connect`, without indentation",
+            );
+        }
     }
 
     /// `> close` is a text, and a `<close` behind it makes one wonder.
@@ -243,7 +351,7 @@ impl Checker {
             _ => {}
         }
         speech.spoke |=
-            frame.arrow == Arrow::ToServer && !matches!(frame.who, Some(Who::All | Who::Others));
+            frame.arrow == Arrow::ToServer && matches!(frame.who, None | Some(Who::Name(_)));
     }
 
     fn known_client(&mut self, span: Span, name: &str, speech: &Speech<'_>) {
@@ -257,303 +365,9 @@ impl Checker {
         self.error(span, format!("there is no client called `{name}`"), mend);
     }
 
-    /// The blocks beside the dialogue.
-    fn rules(&mut self, statements: &[Statement]) {
-        let mut taken = Taken::default();
-        // What holds for every test holds before the rules of each.
-        let mut shared = None;
-        for statement in statements {
-            let entered = self.names.enter();
-            match &statement.kind {
-                StatementKind::On(on) => {
-                    self.shadowed(statement.span, on, &mut taken);
-                    self.rule(on);
-                }
-                StatementKind::Every(every) => {
-                    self.around = if every.per_client || self.role == Role::Test {
-                        Around::ClientClock
-                    } else {
-                        Around::ServerClock
-                    };
-                    every.body.iter().for_each(|line| self.statement(line));
-                }
-                StatementKind::Finally(body) if self.role == Role::Test => {
-                    self.around = Around::Finally;
-                    body.iter().for_each(|line| self.statement(line));
-                }
-                StatementKind::Listen(url) => {
-                    self.around = Around::Settings;
-                    self.pattern(url, true);
-                }
-                StatementKind::Test(_) => taken = *shared.get_or_insert(taken),
-                _ => {}
-            }
-            self.names.leave(entered);
-        }
-    }
-
-    fn rule(&mut self, on: &On) {
-        match &on.trigger {
-            Trigger::Message { arrow, content } if !self.ours(*arrow) => {
-                self.around = Around::Rule;
-                self.content(content, false);
-            }
-            Trigger::Connect { path, headers } if self.role == Role::Mock => {
-                self.around = Around::Handshake;
-                self.handshake_patterns(path.as_ref(), headers);
-                self.answers(&on.body, false);
-            }
-            Trigger::Get { path, headers } if self.role == Role::Mock => {
-                self.around = Around::Handshake;
-                self.handshake_patterns(Some(path), headers);
-                self.answers(&on.body, true);
-            }
-            _ => return,
-        }
-        self.checks(&on.checks);
-        on.body.iter().for_each(|line| self.statement(line));
-    }
-
-    /// The answer of `on connect` or `on GET`.
-    fn answers(&mut self, body: &[Statement], plain: bool) {
-        let mut answered = false;
-        for line in body {
-            let StatementKind::Http(http) = &line.kind else {
-                continue;
-            };
-            if answered {
-                self.error(
-                    line.span,
-                    "a request is answered once, and this is the second answer",
-                    "put the other answer under a rule of its own",
-                );
-            }
-            if plain && http.status == 101 {
-                self.error(
-                    line.span,
-                    "a plain request asks for no upgrade, so 101 is no answer to it",
-                    "write another status: `HTTP 200`",
-                );
-            }
-            answered = true;
-        }
-    }
-
-    /// A rule that another one above it leaves nothing to do.
-    fn shadowed(&mut self, span: Span, on: &On, taken: &mut Taken) {
-        let bare = on.checks.is_empty();
-        let (reached, what) = match &on.trigger {
-            Trigger::Message { arrow, content } if !self.ours(*arrow) => {
-                let before = *taken;
-                if bare {
-                    taken.texts |= takes_every_text(content);
-                    taken.binaries |= matches!(content, Content::Any);
-                }
-                match content {
-                    Content::Text(_) => (!before.texts, "every text message"),
-                    Content::Binary(_) => (!before.binaries, "every message"),
-                    Content::Any => (!before.binaries || !before.texts, "every message"),
-                    _ => (true, ""),
-                }
-            }
-            Trigger::Connect { path, headers } if self.role == Role::Mock => {
-                let before = taken.connects;
-                taken.connects |= bare && path.is_none() && headers.is_empty();
-                (!before, "every handshake")
-            }
-            _ => (true, ""),
-        };
-        if !reached {
-            self.warning(
-                span,
-                format!("this rule is never reached: a rule above it takes {what}"),
-                "put it above that rule; the first rule that matches wins",
-            );
-        }
-    }
-
-    fn handshake_patterns(&mut self, path: Option<&Pattern>, headers: &[Header]) {
-        for pattern in path.into_iter().chain(headers.iter().map(|h| &h.value)) {
-            self.pattern(pattern, false);
-        }
-    }
-
-    fn statement(&mut self, statement: &Statement) {
-        let span = statement.span;
-        if self.around == Around::Handshake
-            && !matches!(
-                statement.kind,
-                StatementKind::Http(_) | StatementKind::Set(_)
-            )
-        {
-            self.error(
-                span,
-                "only `HTTP` and `set` can stand here",
-                "the connection is not open yet; put frames under `on >`, or into the dialogue",
-            );
-            return;
-        }
-        match &statement.kind {
-            StatementKind::Frame(frame) => self.frame(span, frame),
-            StatementKind::Connect(connect) => {
-                // A mock compares the address with what a client asks for: it need not know every name in it.
-                if self.role == Role::Test {
-                    self.pattern(&connect.url, true);
-                }
-                for header in &connect.headers {
-                    self.pattern(&header.value, self.role == Role::Test);
-                }
-            }
-            StatementKind::Http(http) => self.http(span, http),
-            StatementKind::Set(set) => {
-                self.pattern(&set.value, true);
-                self.bind_set(set);
-                let clientless = matches!(self.around, Around::ServerClock | Around::Settings);
-                if set.scope == SetScope::Client && (clientless || self.role == Role::Test) {
-                    self.error(
-                        span,
-                        "there is no client here whose value could be set",
-                        "put it under `on >` or `on connect` of a mock, or write `set NAME = …`",
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn http(&mut self, span: Span, http: &Http) {
-        let sent = self.role == Role::Mock;
-        if !matches!(self.around, Around::Dialogue | Around::Handshake) {
-            self.error(
-                span,
-                "`HTTP` is the answer to a handshake or a plain request, and here is none",
-                "put it under `on connect`, `on GET` or `connect`",
-            );
-            return;
-        }
-        for header in &http.headers {
-            self.pattern(&header.value, sent);
-        }
-        if let Some(body) = &http.body {
-            self.pattern(body, sent);
-        }
-        if self.around == Around::Handshake
-            && let Some(check) = http.checks.first()
-        {
-            self.useless_check(check.span);
-        }
-        self.checks(&http.checks);
-    }
-
-    fn useless_check(&mut self, span: Span) {
-        self.warning(
-            span,
-            "a check under a line that is sent checks nothing",
-            "put it under a line that is expected",
-        );
-    }
-
-    fn frame(&mut self, span: Span, frame: &Frame) {
-        let sent = self.ours(frame.arrow);
-        if !sent && matches!(self.around, Around::ClientClock | Around::ServerClock) {
-            return;
-        }
-        if self.around == Around::ServerClock {
-            self.server_clock(span, frame);
-        } else if self.around != Around::Dialogue {
-            self.who_beside(span, frame);
-        }
-        if sent && matches!(frame.content, Content::Any) {
-            self.error(
-                span,
-                "`any` cannot be sent",
-                "write the message itself; `any` only stands where a message is expected",
-            );
-        }
-        // The lines of a dialogue that a mock sends are those that a test expects, with checks and all.
-        if sent && (self.role == Role::Test || self.around != Around::Dialogue) {
-            if let Some(check) = frame.checks.first() {
-                self.useless_check(check.span);
-            }
-            if frame.options.within.is_some() || frame.options.skip {
-                self.warning(
-                    span,
-                    "`within` and `skip` say nothing of a line that is sent",
-                    "leave them out",
-                );
-            }
-        }
-        self.content(&frame.content, sent);
-        self.checks(&frame.checks);
-    }
-
-    fn server_clock(&mut self, span: Span, frame: &Frame) {
-        let mend = "write `all <`, or `every … per client` for a clock of each client's own";
-        match (&frame.who, &frame.content) {
-            (None | Some(Who::Name(_)), _) => self.error(
-                span,
-                "the server's clock has no client to send this to",
-                mend,
-            ),
-            (Some(Who::Others), _) => self.error(
-                span,
-                "`others` needs a client that it is not, and the server's clock has none",
-                mend,
-            ),
-            (Some(Who::All), Content::Echo) => {
-                self.error(span, "nothing was received that could be echoed", mend);
-            }
-            (Some(Who::All | Who::Room(_) | Who::User(_)), _) => {}
-        }
-    }
-
-    /// Whom a line beside the dialogue means.
-    fn who_beside(&mut self, span: Span, frame: &Frame) {
-        if self.around == Around::ClientClock && matches!(frame.content, Content::Echo) {
-            self.error(
-                span,
-                "nothing was received that could be echoed",
-                "write the message itself",
-            );
-        }
-        let Some(Who::Name(name)) = &frame.who else {
-            return;
-        };
-        if self.role == Role::Mock {
-            self.error(
-                span,
-                format!("a mock's rules and clocks know no client called `{name}`"),
-                "write the arrow alone for the client that it is about, `all` or `others`",
-            );
-        } else if !self.clients.contains(name) {
-            let mend = match closest(name, self.clients.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("open it: `connect {name} ws://…`"),
-            };
-            self.error(span, format!("there is no client called `{name}`"), mend);
-        }
-    }
-
-    fn content(&mut self, content: &Content, sent: bool) {
-        for pattern in content.patterns() {
-            self.pattern(pattern, sent);
-        }
-    }
-
     /// A test that could not fail is no test.
     fn vacuous(&mut self, title: &str, span: Span, steps: &[Statement]) {
-        let expects = steps.iter().any(|step| match &step.kind {
-            StatementKind::Frame(frame) => {
-                let all = matches!(frame.content, Content::Any) && frame.checks.is_empty();
-                frame.arrow == Arrow::ToClient && !all
-            }
-            StatementKind::Silence { .. } => true,
-            StatementKind::Http(http) => {
-                http.status != 101 || !http.headers.is_empty() || !http.checks.is_empty()
-            }
-            _ => false,
-        });
-        if !expects {
+        if !steps.iter().any(can_fail) {
             self.error(
                 span,
                 format!("the test `{title}` expects nothing, so it could never fail"),
@@ -563,18 +377,22 @@ impl Checker {
     }
 }
 
-/// What rules above leave nothing of to those below.
-#[derive(Clone, Copy, Default)]
-struct Taken {
-    texts: bool,
-    binaries: bool,
-    connects: bool,
-}
-
-fn takes_every_text(content: &Content) -> bool {
-    match content {
-        Content::Any => true,
-        Content::Text(pattern) => pattern.matches_everything(),
+/// Whether a line asks for something that might not be so.
+fn can_fail(step: &Statement) -> bool {
+    match &step.kind {
+        StatementKind::Frame(frame) => {
+            let all = matches!(frame.content, Content::Any) && frame.checks.is_empty();
+            let unseen = matches!(frame.content, Content::Stall(_));
+            let none =
+                frame.options.optional || frame.options.count.is_some_and(|count| count.least == 0);
+            frame.arrow == Arrow::ToClient && !all && !unseen && !none
+        }
+        StatementKind::Silence { .. } => true,
+        StatementKind::Http(http) => {
+            http.status != 101 || !http.headers.is_empty() || !http.checks.is_empty()
+        }
+        StatementKind::Unordered(body) => body.iter().any(can_fail),
+        StatementKind::Repeat(repeat) => repeat.body.iter().any(can_fail),
         _ => false,
     }
 }

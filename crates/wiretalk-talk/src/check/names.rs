@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use super::walk::{each_check, each_field, each_name, each_pattern, each_statement};
 use super::{Around, Checker, Role};
 use crate::diagnostic::closest;
-use crate::expression::{BUILT_IN, FUNCTIONS};
+use crate::expression::{BUILT_IN, Expression, FUNCTIONS};
 use crate::pattern::{HoleKind, Pattern};
 use crate::query::{Check, CheckKind};
 use crate::source::Span;
@@ -13,7 +14,7 @@ use crate::syntax::{Set, SetScope, Statement, StatementKind, Trigger};
 use crate::world::World;
 
 /// Names of the language that this version does not know yet.
-const LATER: [&str; 3] = ["load", "members", "history"];
+const LATER: [&str; 1] = ["history"];
 
 /// The names in sight, and what is known of those that the talk captures.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub(super) struct Names {
     log: Vec<String>,
     /// Where each captured name is first captured, and whether it is used anywhere.
     captured: BTreeMap<String, (Span, bool)>,
+    /// The same of what `set` binds, with the field for those of a client or of the whole: `client.x`.
+    set: BTreeMap<String, (Span, bool)>,
 }
 
 impl Names {
@@ -33,6 +36,13 @@ impl Names {
         Self {
             given: given.iter().cloned().collect(),
             ..Self::default()
+        }
+    }
+
+    /// A name comes from outside.
+    pub(super) fn give(&mut self, name: &str) {
+        if !self.given.contains(name) {
+            self.given.insert(name.to_owned());
         }
     }
 
@@ -48,7 +58,7 @@ impl Names {
         }
     }
 
-    fn is_bound(&self, name: &str) -> bool {
+    pub(super) fn is_bound(&self, name: &str) -> bool {
         self.bound.contains(name) || self.given.contains(name)
     }
 
@@ -107,6 +117,16 @@ impl Names {
 
     /// Every name that is bound anywhere outside the bodies of rules and clocks, and every capture there is.
     pub(super) fn declare_all(&mut self, statements: &[Statement]) {
+        each_statement(statements, &mut |statement| {
+            if let StatementKind::Set(set) = &statement.kind {
+                let name = match set.scope {
+                    SetScope::Run => set.name.clone(),
+                    SetScope::Client => format!("client.{}", set.name),
+                    SetScope::Global => format!("global.{}", set.name),
+                };
+                self.set.entry(name).or_insert((statement.span, false));
+            }
+        });
         // What the lines of a dialogue have captured: the same capture again compares, which is a use.
         let mut before = BTreeSet::new();
         let mut shared = None;
@@ -133,21 +153,31 @@ impl Names {
                     self.captured.entry(name.clone()).or_insert(first);
                 }
             });
-            if let StatementKind::Frame(_) | StatementKind::Http(_) = statement.kind {
+            if is_line(statement) {
                 before.extend(here);
             }
             each_name(statement, &mut |name| self.mark(name));
+            each_field(statement, &mut |field| {
+                // `client.query.x` is not the `x` that somebody set.
+                self.mark(first_field(field));
+            });
             match &statement.kind {
                 StatementKind::Set(set) => self.bind_set(set),
-                StatementKind::Frame(_) | StatementKind::Http(_) | StatementKind::Connect(_) => {
+                StatementKind::On(_) => self.declare_handshake(statement),
+                _ if is_line(statement) => {
                     each_pattern(statement, &mut |pattern, _| {
                         for (name, _) in pattern.declares() {
                             self.bind(name);
                         }
                     });
                     each_check(statement, &mut |check| self.bind_capture(check));
+                    each_statement(std::slice::from_ref(statement), &mut |line| {
+                        let content = line.kind.content().into_iter();
+                        content
+                            .flat_map(|content| content.groups())
+                            .for_each(|group| self.bind(group));
+                    });
                 }
-                StatementKind::On(_) => self.declare_handshake(statement),
                 _ => {}
             }
         }
@@ -160,10 +190,29 @@ impl Names {
     }
 
     fn mark(&mut self, name: &str) {
-        if let Some((_, used)) = self.captured.get_mut(name) {
-            *used = true;
+        for known in [&mut self.captured, &mut self.set] {
+            if let Some((_, used)) = known.get_mut(name) {
+                *used = true;
+            }
         }
     }
+}
+
+/// Whether a statement is a line of a dialogue that can capture.
+fn is_line(statement: &Statement) -> bool {
+    matches!(
+        statement.kind,
+        StatementKind::Frame(_)
+            | StatementKind::Http(_)
+            | StatementKind::Connect(_)
+            | StatementKind::Unordered(_)
+    )
+}
+
+/// `client.query` of `client.query.x`.
+fn first_field(path: &str) -> &str {
+    let second = path.match_indices('.').nth(1);
+    second.map_or(path, |(at, _)| &path[..at])
 }
 
 /// A world that gives something for everything: only asked whether a type can make up a value.
@@ -220,24 +269,75 @@ impl Checker {
                     self.names.bind(name);
                 }
                 HoleKind::Name(name) => self.used(name, hole.span),
-                HoleKind::Expression(expression) => {
-                    for name in expression.names() {
-                        self.used(name, hole.span);
-                    }
-                }
+                HoleKind::Expression(expression) => self.expression(expression, hole.span),
             }
         }
     }
 
     pub(super) fn checks(&mut self, checks: &[Check]) {
         for check in checks {
-            for name in check.names() {
-                self.used(&name, check.span);
+            for expression in check.expressions() {
+                self.expression(expression, check.span);
             }
             if let CheckKind::Capture { name, .. } = &check.kind {
                 self.names.bind(name);
             }
         }
+    }
+
+    fn expression(&mut self, expression: &Expression, span: Span) {
+        for name in expression.names() {
+            self.used(name, span);
+        }
+        if expression.has_default() {
+            return;
+        }
+        for field in expression.fields() {
+            self.field(first_field(field), span);
+        }
+    }
+
+    /// A field of one of the names that are there by themselves.
+    fn field(&mut self, field: &str, span: Span) {
+        let Some((of, name)) = field.split_once('.') else {
+            return;
+        };
+        let own: &[&str] = match of {
+            "client" if self.role == Role::Mock => &["id", "ip", "path", "query", "header"],
+            "server" => &["clients"],
+            "load" => &["user", "iteration"],
+            "global" => &[],
+            _ => return,
+        };
+        let prefix = format!("{of}.");
+        if self.names.is_bound(of)
+            || own.contains(&name)
+            || self.fields.contains(field)
+            || !self.broken.is_empty()
+            || self.is_full()
+        {
+            return;
+        }
+        let set = self
+            .fields
+            .iter()
+            .filter_map(|known| known.strip_prefix(&prefix));
+        let mend = match closest(name, own.iter().copied().chain(set)) {
+            Some(near) => format!("did you mean `{of}.{near}`?"),
+            None if matches!(of, "client" | "global") => {
+                format!(
+                    "set it: `set {field} = …`; or say what holds without it: `{{{{ {field}|default(\"\") }}}}`"
+                )
+            }
+            None => format!(
+                "there is {}",
+                own.iter()
+                    .map(|own| format!("`{of}.{own}`"))
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            ),
+        };
+        self.error(span, format!("`{field}` is not known here"), mend);
     }
 
     pub(super) fn bind_set(&mut self, set: &Set) {
@@ -262,12 +362,12 @@ impl Checker {
             );
             return;
         }
-        let word = |line: &String| {
-            let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            line.split(|c| !letter(c)).any(|word| word == name)
-        };
-        if self.broken.iter().any(word) {
-            // That line may have been meant to bind it.
+        // A line that was not understood may have been meant to bind it, and so may be the column of a file.
+        if self.loose || self.broken.contains(name) {
+            return;
+        }
+        if self.is_full() {
+            self.more += 1;
             return;
         }
         let known = self.names.bound.iter().chain(&self.names.given);
@@ -284,16 +384,26 @@ impl Checker {
     fn out_of_place(&self, name: &str) -> Option<(&'static str, &'static str)> {
         let clock = matches!(self.around, Around::ClientClock | Around::ServerClock);
         match name {
-            "n" if !clock => Some((
-                "`n` counts the runs of `every`, and this is not in one",
-                "put the line under `every`, or bind a name of your own",
+            "n" if !clock && self.repeats == 0 => Some((
+                "`n` counts the runs of `every` and `repeat`, and this is in neither",
+                "put the line under `every` or `repeat`, or bind a name of your own",
             )),
-            "message" if clock || matches!(self.around, Around::Handshake | Around::Settings) => {
+            "message"
+                if clock
+                    || matches!(
+                        self.around,
+                        Around::Handshake | Around::Settings | Around::Open | Around::Close
+                    ) =>
+            {
                 Some((
                     "there is no `message` here: nothing was received",
                     "put the line under `on >`",
                 ))
             }
+            "members" if self.role == Role::Test => Some((
+                "`members` is what a server knows of a room, and a test has none",
+                "look at what arrives",
+            )),
             "client" if self.role == Role::Test => Some((
                 "`client` is what a server knows of a client, and a test has none",
                 "bind what you need: `set user = alice`",
@@ -306,139 +416,25 @@ impl Checker {
         }
     }
 
-    /// Captures that nothing looks at.
+    /// Captures and variables that nothing looks at.
     pub(super) fn unused(&mut self) {
-        let unused: Vec<(String, Span)> = self
-            .names
-            .captured
-            .iter()
-            .filter(|(_, (_, used))| !used)
-            .map(|(name, (span, _))| (name.clone(), *span))
-            .collect();
-        for (name, span) in unused {
+        let unused =
+            |(name, (span, used)): (&String, &(Span, bool))| (!used).then(|| (name.clone(), *span));
+        let captured: Vec<_> = self.names.captured.iter().filter_map(unused).collect();
+        let set: Vec<_> = self.names.set.iter().filter_map(unused).collect();
+        for (name, span) in captured {
             self.warning(
                 span,
                 format!("`{name}` is captured and never used"),
                 "write `{{_}}` or `{{_:type}}` if the value does not matter",
             );
         }
-    }
-}
-
-/// Calls `each` for every payload of a statement and what hangs under it; the flag tells a payload that can capture
-/// without having an example, which a sender needs a name for.
-fn each_pattern(statement: &Statement, each: &mut dyn FnMut(&Pattern, bool)) {
-    match &statement.kind {
-        StatementKind::Frame(frame) => {
-            for pattern in frame.content.patterns() {
-                each(pattern, !has_examples(pattern));
-            }
-        }
-        StatementKind::Connect(connect) => {
-            each(&connect.url, false);
-            for header in &connect.headers {
-                each(&header.value, false);
-            }
-        }
-        StatementKind::Http(http) => {
-            for header in &http.headers {
-                each(&header.value, !has_examples(&header.value));
-            }
-            if let Some(body) = &http.body {
-                each(body, !has_examples(body));
-            }
-        }
-        StatementKind::Set(set) => each(&set.value, false),
-        StatementKind::Listen(url) => each(url, false),
-        StatementKind::On(on) => {
-            match &on.trigger {
-                Trigger::Message { content, .. } => {
-                    for pattern in content.patterns() {
-                        each(pattern, !has_examples(pattern));
-                    }
-                }
-                Trigger::Connect { path, headers } => {
-                    for pattern in path.iter().chain(headers.iter().map(|h| &h.value)) {
-                        each(pattern, !has_examples(pattern));
-                    }
-                }
-                Trigger::Open | Trigger::Close => {}
-                Trigger::Get { path, headers } => {
-                    each(path, !has_examples(path));
-                    for header in headers {
-                        each(&header.value, !has_examples(&header.value));
-                    }
-                }
-            }
-            for line in &on.body {
-                each_pattern(line, each);
-            }
-        }
-        StatementKind::Every(every) => {
-            for line in &every.body {
-                each_pattern(line, each);
-            }
-        }
-        StatementKind::Finally(body) => {
-            for line in body {
-                each_pattern(line, each);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A hole with an example is there for who sends it: nobody need look at what it captures.
-fn has_examples(pattern: &Pattern) -> bool {
-    pattern.holes.iter().any(|hole| {
-        matches!(
-            hole.kind,
-            HoleKind::Declare {
-                example: Some(_),
-                ..
-            }
-        )
-    })
-}
-
-fn each_check(statement: &Statement, each: &mut dyn FnMut(&Check)) {
-    let (checks, body): (&[Check], &[Statement]) = match &statement.kind {
-        StatementKind::Frame(frame) => (&frame.checks, &[]),
-        StatementKind::Http(http) => (&http.checks, &[]),
-        StatementKind::On(on) => (&on.checks, &on.body),
-        StatementKind::Every(every) => (&[], &every.body),
-        StatementKind::Finally(body) => (&[], body),
-        _ => (&[], &[]),
-    };
-    checks.iter().for_each(&mut *each);
-    for line in body {
-        each_check(line, each);
-    }
-}
-
-/// Calls `each` for every name that a statement, or what hangs under it, looks at.
-fn each_name(statement: &Statement, each: &mut dyn FnMut(&str)) {
-    let mut seen: Vec<String> = Vec::new();
-    let mut declared: Vec<String> = Vec::new();
-    each_pattern(statement, &mut |pattern, _| {
-        for hole in &pattern.holes {
-            match &hole.kind {
-                HoleKind::Name(name) => seen.push(name.clone()),
-                HoleKind::Expression(expression) => seen.extend_from_slice(expression.names()),
-                // The same capture again compares: that is a use.
-                HoleKind::Declare { name, .. } => declared.push(name.clone()),
-                HoleKind::Wildcard(_) => {}
-            }
-        }
-    });
-    each_check(statement, &mut |check| seen.extend(check.names()));
-    for name in &seen {
-        each(name);
-    }
-    declared.sort();
-    for pair in declared.windows(2) {
-        if pair[0] == pair[1] {
-            each(&pair[0]);
+        for (name, span) in set {
+            self.warning(
+                span,
+                format!("`{name}` is set and never used"),
+                format!("leave it out, or use it: `{{{{{name}}}}}`"),
+            );
         }
     }
 }

@@ -19,6 +19,19 @@ fn finds(role: Role, talk: &str, expected: &[&str]) {
     assert_eq!(findings(role, talk, &[]), expected, "{role:?}:\n{talk}");
 }
 
+/// Every talk of a table finds what stands beside it; those that do not are told together.
+#[track_caller]
+fn all(role: Role, before: &str, table: &[(&str, &[&str])]) {
+    let wrong: Vec<String> = table
+        .iter()
+        .filter_map(|(talk, expected)| {
+            let found = findings(role, &format!("{before}{talk}"), &[]);
+            (found != *expected).then(|| format!("{talk}found {found:#?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{role:?}:\n{}", wrong.join("\n\n"));
+}
+
 const CONNECT: &str = "connect ws://h\n";
 
 #[test]
@@ -37,14 +50,16 @@ fn each_finding_of_a_test() {
         ("< a\n  id = $.id\n", &["3:3 warning: `id` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter"]),
         ("< {{id:int}}\n< again {{id:int}}\n", &[]),
         ("on < {{id:int}}!\n  > a\non < {{id:int}}?\n  > b\n< c\n", &["2:6 warning: `id` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter"]),
-        ("set global.x = 1\n> {{x}}\n< a\n", &["3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
-        ("> {{n}}\n< a\n", &["2:3 error: `n` counts the runs of `every`, and this is not in one / put the line under `every`, or bind a name of your own"]),
+        ("set global.x = 1\n> {{x}}\n< a\n", &["2:1 warning: `global.x` is set and never used / leave it out, or use it: `{{global.x}}`", "3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("> {{n}}\n< a\n", &["2:3 error: `n` counts the runs of `every` and `repeat`, and this is in neither / put the line under `every` or `repeat`, or bind a name of your own"]),
         ("> {{client.id}}\n< a\n", &["2:3 error: `client` is what a server knows of a client, and a test has none / bind what you need: `set user = alice`"]),
-        ("set client.x = 1\n< a\n", &["2:1 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`"]),
-        ("> {{ load.user }}\n< a\n", &["2:3 error: `load` is not in this version yet / leave it out"]),
+        ("set client.x = 1\n< a\n", &["2:1 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`", "2:1 warning: `client.x` is set and never used / leave it out, or use it: `{{client.x}}`"]),
+        ("> {{ load.user }}\n< a\n", &[]),
+        ("> {{ load.usr }}\n< a\n", &["2:3 error: `load.usr` is not known here / did you mean `load.user`?"]),
+        ("> {{ history(\"x\") }}\n< a\n", &["2:3 error: `history` is not in this version yet / leave it out"]),
         (r#"> {{ members("x") }}
 < a
-"#, &["2:3 error: `members` is not in this version yet / leave it out"]),
+"#, &["2:3 error: `members` is what a server knows of a room, and a test has none / look at what arrives"]),
         ("every 1s\n  > {{message}}\n< a\n", &["3:5 error: there is no `message` here: nothing was received / put the line under `on >`"]),
         // What cannot be sent.
         ("> {{_}}\n< a\n", &["2:3 error: this cannot be sent: `{{_}}` says nothing of what to send / give it a name and an example: `{{name=example}}`"]),
@@ -70,13 +85,44 @@ fn each_finding_of_a_test() {
         ("> close\n<close\n", &["2:1 warning: `> close` sends the word `close`, not a close frame / write `>close` for the close frame, or `>text close` if the word is meant"]),
         ("on < {{_}}\n  > a\non < b\n  > c\n< d\n", &["4:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
         ("every 1s\n  >echo\n< a\n", &["3:3 error: nothing was received that could be echoed / write the message itself"]),
+        // What only one side can do.
+        (">re a\n>error reset\n>fail 1002\n< a\n", &[
+            "2:1 error: `re` cannot be sent / write the message itself; `re` only stands where a message is expected",
+            "3:1 error: `error` cannot be sent / it tells what became of the other side; `drop` ends a connection, `frame` and `raw` break the rules",
+            "4:1 error: `fail` cannot be sent / it tells what became of the other side; `drop` ends a connection, `frame` and `raw` break the rules",
+        ]),
+        ("<frame(rsv=4) a\n<raw 00\n<drop\n", &[
+            "2:1 error: `frame` cannot be expected: it is written to a stream, and messages come from one / expect what comes of it: a message, or `error protocol 1002` if it breaks the rules",
+            "3:1 error: `raw` cannot be expected: it is written to a stream, and messages come from one / expect what comes of it: a message, or `error protocol 1002` if it breaks the rules",
+        ]),
+        (">(x2) {{x:int}}\n> {{x}}\n< a\n", &["3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
+        ("<re a(?P<id>b)\n> {{id}}\n", &[]),
+        ("<re a(?P<id>b)\n> {{idd}}\n", &["3:3 error: `idd` is not bound here / did you mean `id`?"]),
+        ("> a\n<error refused\n", &["3:1 error: this error is one of opening a connection, and no `connect` stands right before it / put it right under its `connect`, without indentation"]),
+        ("<error refused\n", &[]),
+        ("room lobby < a\nuser {{who}} < b\n", &[
+            "2:1 error: nothing in this talk tells which clients are in the room / name the client: `alice <`; or say who they are before: `alice join ROOM`",
+            "3:1 error: nothing in this talk tells which clients are that user / name the client: `alice <`; or say who they are before: `alice identify NAME`",
+        ]),
+        ("join lobby\nroom lobby < a\n", &[]),
+        ("repeat 3\n  > {{n}} {{k:int}}\n< {{k}}\n", &["4:3 error: `k` is not bound here / bind it before: `set k = …`, `--set k=…`, or capture it with `{{k:type}}`"]),
+        ("unordered\n  < {{a:int}}\n  < {{b:int}}!\n> {{a}} {{b}}\n", &[]),
+        ("repeat 2\n  alise > a\n< b\n", &["3:3 error: there is no client called `alise` / open it first: `connect alise ws://…`"]),
+        ("set unused = 1\nset used = 2\n< {{used}}\n", &["2:1 warning: `unused` is set and never used / leave it out, or use it: `{{unused}}`"]),
+        ("each u.csv\n> {{name}}\n< a\n", &[]),
+        ("ignore < {{_}}tick{{m:int}}\n< {{m}}\n", &["3:3 error: `m` is not bound here / bind it before: `set m = …`, `--set m=…`, or capture it with `{{m:type}}`"]),
+        ("on < {\"a\":{{_:int}}, ...}\n  > x\non < {\"a\":5,\"b\":6}\n  > y\non <ping\non <ping x\n< d\n", &[
+            "4:1 warning: this rule is never reached: a rule above it takes all that this one would take / put it above that rule; the first rule that matches wins",
+            "7:1 warning: this rule is never reached: a rule above it takes all that this one would take / put it above that rule; the first rule that matches wins",
+        ]),
+        ("on <re a+\non <re a+\n< a\n", &["3:1 warning: this rule is never reached: a rule above it takes all that this one would take / put it above that rule; the first rule that matches wins"]),
         // A test that could not fail.
+        ("<(optional) a\n<(x0..3) b\n<stall 1s\nrepeat 3\n  <any\n", &["1:1 error: the test `chat` expects nothing, so it could never fail / add what must arrive (`< …`), or `silence 500ms` if nothing may"]),
+        ("repeat 3\n  < a\n", &[]),
         ("> a\n", &["1:1 error: the test `chat` expects nothing, so it could never fail / add what must arrive (`< …`), or `silence 500ms` if nothing may"]),
         ("HTTP 101\n> a\n<any\n", &["1:1 error: the test `chat` expects nothing, so it could never fail / add what must arrive (`< …`), or `silence 500ms` if nothing may"]),
     ];
-    for (talk, expected) in table {
-        finds(Role::Test, &format!("{CONNECT}{talk}"), expected);
-    }
+    all(Role::Test, CONNECT, table);
     finds(
         Role::Test,
         "> a\n< b\n",
@@ -116,11 +162,11 @@ fn each_finding_of_a_mock() {
             "2:9 error: there is no `client` here that could be meant / put the line under `on >` or `every … per client`",
             "2:23 error: there is no `message` here: nothing was received / put the line under `on >`",
         ]),
-        ("every 1s\n  set client.x = 1\n", &["2:3 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`"]),
+        ("every 1s\n  set client.x = 1\n", &["2:3 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`", "2:3 warning: `client.x` is set and never used / leave it out, or use it: `{{client.x}}`"]),
         ("every 1s per client\n  <echo\n", &["2:3 error: nothing was received that could be echoed / write the message itself"]),
         ("set x = {{client.id}}\non > a\n  < {{x}}\n", &["1:9 error: there is no `client` here that could be meant / put the line under `on >` or `every … per client`"]),
         ("listen {{url}}\non > a\n", &["1:8 error: `url` is not bound here / bind it before: `set url = …`, `--set url=…`, or capture it with `{{url:type}}`"]),
-        ("on > a\n  bob < b\n", &["2:3 error: a mock's rules and clocks know no client called `bob` / write the arrow alone for the client that it is about, `all` or `others`"]),
+        ("on > a\n  bob < b\n", &["2:3 error: a mock's rules and clocks know no client called `bob` / write the arrow alone for the client that it is about, or `all`, `others`, `room NAME` or `user NAME`"]),
         ("on > a\n  <any\n", &["2:3 error: `any` cannot be sent / write the message itself; `any` only stands where a message is expected"]),
         ("on > a\n  < {{_}}\n", &["2:5 error: this cannot be sent: `{{_}}` says nothing of what to send / give it a name and an example: `{{name=example}}`"]),
         ("on > a\n  <(within 1s) b\n    ? size > 1\n", &[
@@ -130,13 +176,13 @@ fn each_finding_of_a_mock() {
         ("on > a\n  HTTP 200\n", &["2:3 error: `HTTP` is the answer to a handshake or a plain request, and here is none / put it under `on connect`, `on GET` or `connect`"]),
         ("on > {{_}}\non > b\non >hex 00\non >ping\n", &["2:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
         ("on >any\non > b\non >hex 00\non >any\non >ping\n", &[
-            "2:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins",
+            "2:1 warning: this rule is never reached: a rule above it takes every message / put it above that rule; the first rule that matches wins",
             "3:1 warning: this rule is never reached: a rule above it takes every message / put it above that rule; the first rule that matches wins",
             "4:1 warning: this rule is never reached: a rule above it takes every message / put it above that rule; the first rule that matches wins",
         ]),
         ("on > {{x:any}}\n  < {{x}}\ntest a\non > b\n", &["4:1 warning: this rule is never reached: a rule above it takes every text message / put it above that rule; the first rule that matches wins"]),
-        ("on connect\n  > a\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on >`, or into the dialogue"]),
-        ("on connect\n  wait 1s\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on >`, or into the dialogue"]),
+        ("on connect\n  > a\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on open` or `on >`, or into the dialogue"]),
+        ("on connect\n  wait 1s\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put frames under `on open` or `on >`, or into the dialogue"]),
         ("on connect\n  HTTP 101\n  HTTP 401\n", &["3:3 error: a request is answered once, and this is the second answer / put the other answer under a rule of its own"]),
         ("on connect\n  HTTP 401\n    | {{message}}\n    ? size > 1\n", &[
             "3:7 error: there is no `message` here: nothing was received / put the line under `on >`",
@@ -148,6 +194,26 @@ fn each_finding_of_a_mock() {
             "1:9 warning: `name` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
             "3:7 error: `nane` is not bound here / did you mean `name`?",
         ]),
+        // Rooms, users and the fields of a client.
+        ("on open\n  join lobby-{{client.id}}\n  < hi\n  <echo\non close\n  < bye\n  all < {{message}}\n  room {{client.room}} < x\n", &[]),
+        ("on > a\n  room lobby < a\n  user bob < b\n", &[
+            "2:3 warning: no client is in the room: nothing in this talk says `join ROOM` / put `join ROOM` under `on open` or `on >`",
+            "3:3 warning: no client is that user: nothing in this talk says `identify NAME` / put `identify NAME` under `on open` or `on >`",
+        ]),
+        ("on > a\n  set client.name = x\n  < {{client.nam}} {{client.name}} {{client.header.x}} {{client.gone|default(1)}}\n", &["3:5 error: `client.nam` is not known here / did you mean `client.name`?"]),
+        ("on > a\n  < {{client.gone}} {{server.client}} {{global.x}}\n", &[
+            "2:5 error: `client.gone` is not known here / set it: `set client.gone = …`; or say what holds without it: `{{ client.gone|default(\"\") }}`",
+            "2:21 error: `server.client` is not known here / did you mean `server.clients`?",
+            "2:39 error: `global.x` is not known here / set it: `set global.x = …`; or say what holds without it: `{{ global.x|default(\"\") }}`",
+        ]),
+        ("on > a\n  set global.x = 1\n  < {{global.x}}\n", &[]),
+        ("every 1s\n  join a\n  all join b\n  room a < {{ members(\"a\")|length }}\n", &["2:3 error: there is no client here that could be meant / put the line under `on open` or `on >`, or write `all` before it"]),
+        ("on connect\n  identify {{client.query.user}}\n", &["2:3 error: only `HTTP` and `set` can stand here / the connection is not open yet; put it under `on open`"]),
+        ("on open\n  identify {{client.query.user}}\n  keep prices {{message}}\n", &["3:15 error: there is no `message` here: nothing was received / put the line under `on >`"]),
+        ("on > a\n  <re x\n  <fail 1002\n  <frame(rsv=4) x\n  <raw 00\n", &[
+            "2:3 error: `re` cannot be sent / write the message itself; `re` only stands where a message is expected",
+            "3:3 error: `fail` cannot be sent / it tells what became of the other side; `drop` ends a connection, `frame` and `raw` break the rules",
+        ]),
         // A dialogue that is served.
         ("connect ws://h\n> {{x:int}}\n< {{y}}\n", &[
             "2:3 warning: `x` is captured and never used / write `{{_}}` or `{{_:type}}` if the value does not matter",
@@ -156,9 +222,7 @@ fn each_finding_of_a_mock() {
         ("> a\n< {{x:/b/}}\n> {{x}}\n", &["2:3 error: this cannot be sent: `x` is not bound, and has no example / give it one: `{{x:/b/=example}}`"]),
         ("connect ws://h\n> a\n<any\n", &["3:1 error: `any` cannot be sent / write the message itself; `any` only stands where a message is expected"]),
     ];
-    for (talk, expected) in table {
-        finds(Role::Mock, talk, expected);
-    }
+    all(Role::Mock, "", table);
 }
 
 #[test]

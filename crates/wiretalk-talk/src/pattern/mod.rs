@@ -1,5 +1,6 @@
 //! Payloads with holes: a pattern when expected, a template when sent.
 
+mod cover;
 mod json;
 mod parse;
 mod render;

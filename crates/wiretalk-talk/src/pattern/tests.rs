@@ -499,3 +499,46 @@ fn what_is_wrong_with_a_payload_is_told() {
         "there are 257 holes in one text, and 256 are the most"
     );
 }
+
+#[test]
+fn a_pattern_covers_what_takes_no_more() {
+    let covers =
+        |own: &str, other: &str| pattern(own).covers(&pattern(other), &|name| name == "bound");
+    #[rustfmt::skip]
+    let yes = [
+        ("{{_}}", "anything"), ("{{_}}", "{\"a\":1}"), ("{{x}}", "{{x}}"), ("{{x:string}}", "a"),
+        ("{{_}}ignore{{_}}", "please ignore this"), ("{{_}}ignore{{_}}", "{{a:int}} ignore {{b}}"),
+        ("a {{_}}", "a b"), ("{{_}} b", "a b"), ("{{_}}b{{_}}d", "abcd d"), ("hi", "hi"),
+        ("{...}", "{\"a\":1}"), ("{\"a\":{{_}}, ...}", "{\"b\":2,\"a\":{\"c\":3}}"),
+        ("{\"a\":{{k:int}}}", "{\"a\":5}"), ("{\"a\":{{_:string}}}", "{\"a\":\"x{{y}}\"}"),
+        ("[1, ...]", "[1.0, 2]"), ("[1, ...]", "[1, {{x}}, ...]"), ("{\"a\":\"x{{_}}\"}", "{\"a\":\"xyz\"}"),
+        ("42[\"a\", ...]", "42[\"a\",{}]"), ("{\"a\":{{x:json}}}", "{\"a\":[1]}"),
+    ];
+    for (own, other) in yes {
+        assert!(covers(own, other), "{own} covers {other}");
+    }
+    #[rustfmt::skip]
+    let no = [
+        ("a", "b"), ("a", "{{_}}"), ("{{x}}", "a"), ("{{bound:string}}", "a"), ("{{_:int}}", "a"), ("a {{_}}", "b a "),
+        ("{{_}} b", "a b c"), ("{{_}}a{{_}}", "xyz"), ("ab{{_}}b", "ab"), ("{{_}}x{{_}}", "{\"x\":1}"),
+        ("{\"a\":1}", "{\"a\":1, ...}"), ("{\"a\":1, ...}", "{\"b\":1}"), ("{\"a\":{{k:int}}}", "{\"a\":\"5\"}"),
+        ("{\"a\":{{k:int}}}", "{\"a\":{{m:int}}}"), ("[1]", "[1, ...]"), ("[1, 2, ...]", "[1]"),
+        ("{\"{{_}}\":1, ...}", "{\"a\":1}"), ("42[1]", "43[1]"), ("{\"a\":{{_}}}", "{\"a\":1,\"b\":2}"),
+    ];
+    for (own, other) in no {
+        assert!(!covers(own, other), "{own} does not cover {other}");
+    }
+}
+
+proptest::proptest! {
+    /// What a pattern that is covered takes, the other takes too.
+    #[test]
+    fn covering_is_never_wrong(own in "(a|b|\\{\\{_\\}\\}c){1,4}", text in "[abc]{0,6}") {
+        let scene = Scene::with("");
+        let (own, other) = (pattern(&own), pattern(&text));
+        let taken = own.matches(&text, &scene.context()).is_ok();
+        if own.covers(&other, &|_| false) {
+            proptest::prop_assert!(taken);
+        }
+    }
+}

@@ -186,26 +186,14 @@ impl Check {
             .chain(self.predicate().and_then(Predicate::expression))
     }
 
-    /// The names that it looks at.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.expressions()
-            .flat_map(|expression| expression.names().iter().cloned())
-            .collect()
+    /// Whether it captures rather than checks.
+    pub(crate) fn captures(&self) -> bool {
+        matches!(self.kind, CheckKind::Capture { .. })
     }
 
     /// The schema that it looks at, if it does.
     pub(crate) fn schema(&self) -> Option<&Schema> {
         self.predicate()?.its_schema()
-    }
-
-    /// Whether it looks at what only a message from a peer has: `latency`.
-    pub(crate) fn wants_latency(&self) -> bool {
-        matches!(self.what().query, Query::Latency)
-    }
-
-    /// Whether it looks at headers.
-    pub(crate) fn wants_headers(&self) -> bool {
-        matches!(self.what().query, Query::Header(_))
     }
 }
 
@@ -559,7 +547,7 @@ impl Failed<'_> {
         if let Some(remark) = check.predicate().and_then(|own| own.remark(&nodes)) {
             return remark;
         }
-        let latency = check.wants_latency();
+        let latency = matches!(check.what().query, Query::Latency);
         let mut shown = String::new();
         for node in &nodes.list {
             if !shown.is_empty() {

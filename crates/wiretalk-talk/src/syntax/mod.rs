@@ -404,6 +404,19 @@ impl Content {
     }
 }
 
+impl Content {
+    /// The names of the groups that a regular expression captures.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
+        let regex = match self {
+            Self::Re(regex) => Some(regex),
+            _ => None,
+        };
+        regex
+            .into_iter()
+            .flat_map(|regex| regex.capture_names().flatten())
+    }
+}
+
 /// The payload of a ping or pong.
 #[derive(Clone, Debug)]
 pub(crate) enum Data {
