@@ -53,7 +53,10 @@ fn each_finding_of_a_test() {
         ("set global.x = 1\n> {{x}}\n< a\n", &["2:1 warning: `global.x` is set and never used / leave it out, or use it: `{{global.x}}`", "3:3 error: `x` is not bound here / bind it before: `set x = …`, `--set x=…`, or capture it with `{{x:type}}`"]),
         ("> {{n}}\n< a\n", &["2:3 error: `n` counts the runs of `every` and `repeat`, and this is in neither / put the line under `every` or `repeat`, or bind a name of your own"]),
         ("> {{client.id}}\n< a\n", &["2:3 error: `client` is what a server knows of a client, and a test has none / bind what you need: `set user = alice`"]),
-        ("set client.x = 1\n< a\n", &["2:1 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`", "2:1 warning: `client.x` is set and never used / leave it out, or use it: `{{client.x}}`"]),
+        ("set client.x = 1\n< a\n", &[
+            "2:1 warning: `client.x` is set and never used / leave it out, or use it: `{{client.x}}`",
+            "2:1 error: there is no client here whose value could be set / put it under `on >` or `on connect` of a mock, or write `set NAME = …`",
+        ]),
         ("> {{ load.user }}\n< a\n", &[]),
         ("> {{ load.usr }}\n< a\n", &["2:3 error: `load.usr` is not known here / did you mean `load.user`?"]),
         ("> {{ history(\"x\") }}\n< a\n", &["2:3 error: `history` is not in this version yet / leave it out"]),
@@ -195,7 +198,12 @@ fn each_finding_of_a_mock() {
             "3:7 error: `nane` is not bound here / did you mean `name`?",
         ]),
         // Rooms, users and the fields of a client.
-        ("on open\n  join lobby-{{client.id}}\n  < hi\n  <echo\non close\n  < bye\n  all < {{message}}\n  room {{client.room}} < x\n", &[]),
+        ("on open\n  join lobby-{{client.id}}\n  < hi\n  <echo\non close\n  < bye\n  all < {{message}}\n  room {{client.room}} < x\n", &[
+            "4:3 error: nothing was received that could be echoed / write the message itself",
+            "6:3 error: the client that this line means has gone / write to those who are left: `all <`, `others <` or `room NAME <`",
+            "7:9 error: there is no `message` here: nothing was received / put the line under `on >`",
+            "8:8 error: `client.room` is not known here / set it: `set client.room = …`; or say what holds without it: `{{ client.room|default(\"\") }}`",
+        ]),
         ("on > a\n  room lobby < a\n  user bob < b\n", &[
             "2:3 warning: no client is in the room: nothing in this talk says `join ROOM` / put `join ROOM` under `on open` or `on >`",
             "3:3 warning: no client is that user: nothing in this talk says `identify NAME` / put `identify NAME` under `on open` or `on >`",
