@@ -10,13 +10,15 @@ use super::text::{count, seconds};
 use crate::record::{Direction, Kind, Record, show};
 use crate::runner::TestResult;
 
-/// Lines of the talk shown before the one that failed.
+/// Lines of the talk shown before the statement that failed.
 const LINES_BEFORE: usize = 2;
+/// Lines of the talk shown at the most: checks may stand far below their message.
+const MOST_LINES: usize = 12;
 
 /// Why a test failed.
 #[derive(Debug)]
 pub(super) struct Explanation<'a> {
-    /// The line of the file, from 1.
+    /// The line of the file, from 1: of the check that does not hold, if that is why.
     pub(super) line: usize,
     /// The column in it, in characters, from 1.
     pub(super) column: usize,
@@ -46,8 +48,10 @@ impl<'a> Explanation<'a> {
     /// Explains a failure; of each payload, `most` characters.
     pub(super) fn of(result: &'a TestResult, failure: &'a Failure, most: usize) -> Self {
         let shown = |text: &str| show(text.as_bytes(), false, most);
-        let (line, column) = result.position(failure.span);
-        let context = (line.saturating_sub(LINES_BEFORE).max(1)..=line)
+        let (statement, _) = result.position(failure.span);
+        let (line, column) = result.position(failure.check.unwrap_or(failure.span));
+        let first = statement.saturating_sub(LINES_BEFORE);
+        let context = (first.max((line + 1).saturating_sub(MOST_LINES)).max(1)..=line)
             .map(|number| (number, shown(result.source.line(number))))
             .collect();
         let connection = failure
@@ -72,6 +76,13 @@ impl<'a> Explanation<'a> {
             notes: Vec::new(),
             unconsumed: &[],
         };
+        if failure.passed_over > 0 {
+            let mut note = count(failure.passed_over, "message", "messages");
+            if let Some(last) = failure.passed_over_last.last() {
+                note.push_str(&format!(", the last {}", came_as(last, most)));
+            }
+            explanation.notes.push(("skipped", note));
+        }
         match &failure.fault {
             // The expected message did not come, for there was an end: that is said already.
             Fault::Mismatch {
@@ -251,8 +262,13 @@ fn came_late<'a>(result: &'a TestResult, failure: &Failure) -> Option<&'a Record
         Some(ConnectionId(record.connection)) == failure.connection
             && record.direction == Direction::Received
             && matches!(record.kind, Kind::Text | Kind::Binary)
-            && record.at > result.duration
+            && record.at > ended(result)
     })
+}
+
+/// When a test ended, apart from its `finally`; that of one that failed, when it did.
+pub(super) fn ended(result: &TestResult) -> Duration {
+    result.finally.unwrap_or(result.duration)
 }
 
 /// Where two texts part, which is not always easy to see; `before` is what stands before the one that came.

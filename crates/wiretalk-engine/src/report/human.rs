@@ -40,6 +40,12 @@ pub fn failure(result: &TestResult) -> String {
     text
 }
 
+/// All that went over the connections of a test, a line each with its time.
+#[must_use]
+pub fn messages(result: &TestResult) -> String {
+    time_line(result, usize::MAX, MOST_SHOWN)
+}
+
 /// How a run ended, in one line.
 #[must_use]
 pub fn summary(summary: &Summary) -> String {
@@ -106,7 +112,12 @@ pub(super) fn time_line(result: &TestResult, most_messages: usize, most_shown: u
     if before > 0 {
         let _ = writeln!(text, "    ({before} before)");
     }
+    let mut finally = result.finally;
     for record in &shown[from..] {
+        if finally.is_some_and(|begins| record.at >= begins) {
+            finally = None;
+            text.push_str("              finally\n");
+        }
         let name = result.connection_name(record.connection);
         let name = name.map(|name| format!("{name} ")).unwrap_or_default();
         let _ = writeln!(

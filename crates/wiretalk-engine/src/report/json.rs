@@ -43,9 +43,9 @@ impl Json {
     fn begin(&mut self) -> io::Result<()> {
         let version = serde_json::to_string(self.start.version)?;
         let started = serde_json::to_string(&rfc3339(self.start.at))?;
-        write!(
+        writeln!(
             self.output,
-            "{{\"format\":\"wiretalk-test-report\",\"version\":{VERSION},\"wiretalk\":{version},\"started\":{started},\"tests\":[\n"
+            "{{\"format\":\"wiretalk-test-report\",\"version\":{VERSION},\"wiretalk\":{version},\"started\":{started},\"tests\":["
         )
     }
 }

@@ -68,10 +68,10 @@ impl Report for Junit {
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let mut root = BytesStart::new("testsuites");
         root.push_attribute(("name", "wiretalk"));
-        push(&mut root, "tests", summary.total());
-        push(&mut root, "failures", summary.failed);
-        push(&mut root, "errors", 0);
-        push(&mut root, "time", time(summary.duration));
+        push(&mut root, "tests", &summary.total());
+        push(&mut root, "failures", &summary.failed);
+        push(&mut root, "errors", &0);
+        push(&mut root, "time", &time(summary.duration));
         writer.write_event(Event::Start(root))?;
         for group in self.files.into_sorted() {
             write_suite(&mut writer, &group, self.start)?;
@@ -90,15 +90,15 @@ fn write_suite(
     let began = group.tests().map(|case| case.began).min();
     let mut suite = BytesStart::new("testsuite");
     suite.push_attribute(("name", &*in_one_line(&group.file)));
-    push(&mut suite, "tests", group.summary.total());
-    push(&mut suite, "failures", group.summary.failed);
-    push(&mut suite, "errors", 0);
-    push(&mut suite, "skipped", group.summary.skipped);
-    push(&mut suite, "time", time(group.summary.duration));
+    push(&mut suite, "tests", &group.summary.total());
+    push(&mut suite, "failures", &group.summary.failed);
+    push(&mut suite, "errors", &0);
+    push(&mut suite, "skipped", &group.summary.skipped);
+    push(&mut suite, "time", &time(group.summary.duration));
     push(
         &mut suite,
         "timestamp",
-        timestamp(began.unwrap_or(start.at)),
+        &timestamp(began.unwrap_or(start.at)),
     );
     writer.write_event(Event::Start(suite))?;
     let version = ("wiretalk".to_owned(), start.version.to_owned());
@@ -124,7 +124,7 @@ fn write_case(writer: &mut Writer<impl Write>, result: &TestResult) -> io::Resul
     let mut case = BytesStart::new("testcase");
     case.push_attribute(("name", &*name(result)));
     case.push_attribute(("classname", &*in_one_line(&result.file)));
-    push(&mut case, "time", time(result.duration));
+    push(&mut case, "time", &time(result.duration));
     writer.write_event(Event::Start(case))?;
     match &result.outcome {
         Outcome::Passed { .. } => write_attempts(writer, "flakyFailure", result)?,
@@ -204,7 +204,7 @@ fn output(text: &str) -> String {
     visible(text).replace("[[ATTACHMENT|", "[[ATTACHMENT\\|")
 }
 
-fn push(element: &mut BytesStart<'_>, name: &str, value: impl ToString) {
+fn push(element: &mut BytesStart<'_>, name: &str, value: &impl ToString) {
     element.push_attribute((name, value.to_string().as_str()));
 }
 

@@ -14,10 +14,13 @@ mod output;
 mod tap;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::SystemTime;
 
-pub use human::{describe_mismatch, failure, summary};
+pub use human::{describe_mismatch, failure, messages, summary};
 pub use output::Output;
 
 use crate::runner::{Summary, TestResult};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wiretalk_talk::player::{Failure, Fault, Incoming};
 
-use super::super::explain::{Explanation, came_as};
+use super::super::explain::{Explanation, came_as, ended};
 use super::super::text::{count, cut, in_one_line, size};
 use super::markup::Markup;
 use super::time_line::{self, time};
@@ -172,7 +172,7 @@ fn body(result: &TestResult, test: &str) -> String {
         Outcome::Failed(failure) => {
             let explanation = Explanation::of(result, failure, MOST_SHOWN);
             explain(&mut page, &result.file, &explanation);
-            failed = Some(result.duration);
+            failed = Some(ended(result));
             culprit = culprit_of(failure, &messages);
         }
         Outcome::Passed { unconsumed } => {
@@ -359,12 +359,17 @@ fn list(
     if result.log.dropped() > 0 {
         gap(page, result.log.dropped());
     }
+    let mut finally = result.finally;
     for (index, (id, record)) in messages.iter().enumerate() {
         if hidden > 0 && index == FIRST_MESSAGES {
             gap(page, hidden);
         }
         if (FIRST_MESSAGES..FIRST_MESSAGES + hidden).contains(&index) {
             continue;
+        }
+        if finally.take_if(|at| record.at >= *at).is_some() {
+            page.element("li", &[("class", "gap quiet")], "finally")
+                .line();
         }
         let name = named.then(|| match result.connection_name(record.connection) {
             Some(name) => name.to_owned(),
@@ -403,23 +408,25 @@ fn message(page: &mut Markup, id: &str, record: &Record, name: Option<&str>, cul
     };
     page.open("li", &[("id", id), ("class", &class)]);
     page.element("span", &[("class", "at")], &time(record.at));
+    if let Some(name) = name {
+        page.element("span", &[("class", "who")], name);
+    }
     page.open("span", &[("class", "way")]);
     page.element("span", &[("aria-hidden", "true")], arrow);
     page.element("span", &[("class", "sr")], said);
     page.close("span");
-    if let Some(name) = name {
-        page.element("span", &[("class", "who")], name);
-    }
     if record.kind != Kind::Event {
         let kind = match record.kind {
             Kind::Close(code) => format!("close {code}"),
             kind => kind.name().to_owned(),
         };
-        page.open("span", &[("class", "kind")])
-            .text(&kind)
-            .text(" ")
-            .element("small", &[], &size(record.payload.len()))
-            .close("span");
+        page.open("span", &[("class", "kind")]).text(&kind);
+        // Of a control frame, only what is in it is of interest.
+        if !record.payload.is_empty() || matches!(record.kind, Kind::Text | Kind::Binary) {
+            page.text(" ")
+                .element("small", &[], &size(record.payload.len()));
+        }
+        page.close("span");
     }
     payload(page, record);
     page.close("li").line();
@@ -448,10 +455,13 @@ fn payload(page: &mut Markup, record: &Record) {
     }
     page.open("details", &[("class", "payload")]);
     let start = in_one_line(cut(&text, FOLDED).0).into_owned();
-    page.open("summary", &[])
+    page.open("summary", &[]);
+    page.open("span", &[("class", "start")])
         .element("code", &[], &start)
         .text(" …")
-        .close("summary");
+        .close("span");
+    page.element("span", &[("class", "fold")], "fold");
+    page.close("summary");
     page.element("code", &[], &text);
     if more > 0 {
         let said = format!("and {} more, not in this report", size(more));

@@ -138,16 +138,13 @@ fn mark(page: &mut Markup, id: &str, record: &Record, end: Duration, culprit: bo
         );
     }
     page.empty("path", &[("d", shape)]);
-    let said = format!(
-        "{} {} at {}",
-        match (record.kind, sent) {
-            (Kind::Event, _) => "event",
-            (_, true) => "sent",
-            (_, false) => "came",
-        },
-        record.kind.name(),
-        time(record.at)
-    );
+    let kind = record.kind.name();
+    let at = time(record.at);
+    let said = match (record.kind, sent) {
+        (Kind::Event, _) => format!("{kind} at {at}"),
+        (_, true) => format!("{kind} sent at {at}"),
+        (_, false) => format!("{kind} came at {at}"),
+    };
     page.element("title", &[], &said);
     page.close("a").close("svg");
 }
