@@ -25,9 +25,17 @@ pub fn format(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
 #[derive(Default)]
 struct Layout<'a> {
     text: String,
-    /// Indentation and text of the lines that are open, outermost first.
-    open: Vec<(usize, &'a str)>,
+    /// The lines that are open, outermost first.
+    open: Vec<Open<'a>>,
     blank: bool,
+}
+
+/// A line that others may hang under.
+struct Open<'a> {
+    indent: usize,
+    text: &'a str,
+    /// Whether bars may go on with it.
+    takes_bars: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -35,7 +43,7 @@ impl<'a> Layout<'a> {
         match line {
             Physical::Blank => self.blank = !self.text.is_empty(),
             Physical::Comment { text, indent } => {
-                let depth = self.open.iter().filter(|(open, _)| *open < indent).count();
+                let depth = self.open.iter().filter(|open| open.indent < indent).count();
                 self.write(depth, text);
             }
             Physical::Bar { bar, indent } => {
@@ -47,11 +55,15 @@ impl<'a> Layout<'a> {
                 }
             }
             Physical::Statement { text, indent, .. } => {
-                while self.open.last().is_some_and(|(open, _)| *open >= indent) {
+                while self.open.last().is_some_and(|open| open.indent >= indent) {
                     self.open.pop();
                 }
                 let depth = self.open.len();
-                self.open.push((indent, text));
+                self.open.push(Open {
+                    indent,
+                    text,
+                    takes_bars: takes_bars(text),
+                });
                 self.write(depth, &statement(text));
             }
         }
@@ -60,13 +72,14 @@ impl<'a> Layout<'a> {
     /// Bars stand right under their arrow, or indented under a line that has something else before them.
     fn bar_depth(&self, indent: usize) -> usize {
         match self.open.last() {
-            Some((_, text)) if frame::is_frame(text) => self.open.len() - 1,
-            Some((_, text)) if takes_bars(text) => self.open.len(),
+            // A frame, which has nothing before it: a line with an arrow behind a word is a rule, or `HTTP`.
+            Some(open) if open.takes_bars && !has_keyword(open.text) => self.open.len() - 1,
+            Some(open) if open.takes_bars => self.open.len(),
             _ => {
                 let owner = self
                     .open
                     .iter()
-                    .rposition(|(open, text)| takes_bars(text) && *open < indent);
+                    .rposition(|open| open.takes_bars && open.indent < indent);
                 owner.map_or(0, |owner| owner + 1)
             }
         }
@@ -84,19 +97,25 @@ impl<'a> Layout<'a> {
     }
 }
 
+/// Whether a line that takes bars is a rule, `ignore` or `HTTP`.
+fn has_keyword(text: &str) -> bool {
+    matches!(syntax::first_word(text).0, "on" | "ignore" | "HTTP")
+}
+
 /// A line with single blanks between its parts.
 fn statement(text: &str) -> String {
     if let Some(at) = frame::arrow_offset(text) {
-        let who: Vec<&str> = text[..at].split_whitespace().collect();
-        let who = match &who[..] {
-            [] => String::new(),
-            words => words.join(" ") + " ",
-        };
-        return who + &frame_text(text, at);
+        return who_text(&text[..at]) + &frame_text(text, at);
     }
     let (word, rest) = syntax::first_word(text);
     if word == "on" && rest.starts_with(['>', '<']) {
         return format!("on {}", frame_text(text, text.len() - rest.len()));
+    }
+    if word == "ignore" && frame::is_frame(rest) {
+        return format!("ignore {}", statement(rest));
+    }
+    if let Some((at, _)) = syntax::somebodys_directive(text) {
+        return who_text(&text[..at]) + &statement(&text[at..]);
     }
     let rest = rest.trim_end();
     if let Some(check) = text.strip_prefix('?') {
@@ -117,23 +136,44 @@ fn statement(text: &str) -> String {
     directive(word, rest)
 }
 
-/// A directive with single blanks between its words; an address or a title is left as it is.
+/// A who, and the blank behind it; what stands in its holes stays as it is.
+fn who_text(who: &str) -> String {
+    match syntax::first_word(who.trim_end()) {
+        ("", _) => String::new(),
+        (word, "") => format!("{word} "),
+        (word, name) => format!("{word} {name} "),
+    }
+}
+
+/// A directive with single blanks between its words; an address, a title, a name with holes, or a value is left as it is.
 fn directive(word: &str, rest: &str) -> String {
     let (first, behind) = syntax::first_word(rest);
-    let two_words = match word {
-        "connect" => crate::pattern::is_name(first),
-        "on" => true,
-        _ => false,
+    let counted = |word: &str| {
+        let digits = word.strip_prefix('x').unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    if matches!(word, "option" | "every") || (first == "silence" && word != "test") {
-        let words: Vec<&str> = rest.split_whitespace().collect();
-        format!("{word} {}", words.join(" ")).trim_end().to_owned()
-    } else if two_words && !behind.is_empty() {
-        format!("{word} {first} {behind}")
-    } else if rest.is_empty() {
-        word.to_owned()
-    } else {
-        format!("{word} {rest}")
+    match word {
+        "option" | "every" | "tag" | "retry" => {
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            format!("{word} {}", words.join(" ")).trim_end().to_owned()
+        }
+        "connect" if !behind.is_empty() => {
+            let (second, url) = syntax::first_word(behind);
+            if counted(second) && !url.is_empty() {
+                format!("connect {first} {second} {url}")
+            } else if crate::pattern::is_name(first) {
+                format!("connect {first} {behind}")
+            } else {
+                format!("connect {rest}")
+            }
+        }
+        "on" if !behind.is_empty() => format!("on {first} {behind}"),
+        "keep" => match syntax::word_length(rest) {
+            Some(length) => format!("keep {} {}", &rest[..length], rest[length..].trim_start()),
+            None => format!("keep {rest}"),
+        },
+        _ if rest.is_empty() => word.to_owned(),
+        _ => format!("{word} {rest}"),
     }
 }
 

@@ -24,6 +24,7 @@ mod types;
 mod update;
 mod value;
 mod world;
+pub mod write;
 
 pub use check::{Role, check, check_served};
 pub use diagnostic::{Diagnostic, Severity};

@@ -158,6 +158,8 @@ fn frame() -> impl Strategy<Value = String> {
     let who = prop_oneof![
         4 => Just(String::new()),
         1 => "(alice|bob|all|others)[ \t]{1,3}",
+        1 => Just("room  lobby-{{ x  ~ \"a  >\" }}   ".to_owned()),
+        1 => Just("user {{x}} ".to_owned()),
     ];
     let text = prop_oneof![
         6 => payload().prop_map(|payload| format!(" {payload}")),
@@ -169,6 +171,13 @@ fn frame() -> impl Strategy<Value = String> {
         1 => Just("pong(hex) 00".to_owned()),
         1 => Just("close  1000  bye {{x}} ".to_owned()),
         1 => Just("echo".to_owned()),
+        1 => Just("re  a+(?P<x>b) ".to_owned()),
+        1 => Just("file( bytes   0..9 ,after  1s )  a b.bin ".to_owned()),
+        1 => Just("error   protocol  1002".to_owned()),
+        1 => Just("frame( fin=no,opcode=0x1 , rsv=4,key=01020304) {{x}}".to_owned()),
+        1 => Just("raw 81  00".to_owned()),
+        1 => Just("stall  5s ".to_owned()),
+        1 => payload().prop_map(|payload| format!("(x2..5, optional,fragment  256 ,compress=no) {payload}")),
         1 => Just(String::new()),
     ];
     (who, "[<>]", text).prop_map(|(who, arrow, text)| who + &arrow + &text)
@@ -194,6 +203,10 @@ fn head() -> impl Strategy<Value = String> {
         Just("every  5s".to_owned()),
         Just("every 1s  per  client ".to_owned()),
         Just("finally".to_owned()),
+        Just("unordered ".to_owned()),
+        Just("repeat   3".to_owned()),
+        Just("on   open".to_owned()),
+        Just("ignore   <  a".to_owned()),
         frame(),
     ]
 }
@@ -206,6 +219,9 @@ fn child() -> impl Strategy<Value = String> {
         1 => Just("x=$.b[0]".to_owned()),
         1 => Just("wait   5ms".to_owned()),
         1 => Just("set  client.y=  {{x}} ".to_owned()),
+        1 => Just("join  a ,b-{{x}}".to_owned()),
+        1 => Just("room  {{ \"a  b\" }}   leave   a".to_owned()),
+        1 => Just("keep  {{ x  ~ x }}   {\"a\":  1} ".to_owned()),
         1 => Just("# a comment".to_owned()),
         1 => payload().prop_map(|text| format!("| {text}")),
     ]
@@ -225,6 +241,11 @@ fn single() -> impl Strategy<Value = String> {
         Just("option subprotocol  a,b ".to_owned()),
         Just("silence  1.5s ".to_owned()),
         Just("alice   silence  1s".to_owned()),
+        Just("tag   slow  chat".to_owned()),
+        Just("each  users.csv ".to_owned()),
+        Just("retry   3   every  1s".to_owned()),
+        Just("connect   bots   x10   ws://h".to_owned()),
+        Just("bob   identify   {{ x }}".to_owned()),
     ]
 }
 

@@ -284,6 +284,17 @@ impl Pattern {
         })
     }
 
+    /// Whether a pattern without holes takes its own text: JSON in which two members have one name does not.
+    pub(crate) fn takes_itself(&self) -> bool {
+        match &self.json {
+            None => true,
+            Some((prefix, pattern)) => {
+                let own = self.raw.strip_prefix(prefix.as_str()).unwrap_or(&self.raw);
+                serde_json::from_str(own).is_ok_and(|json| pattern.is(&json))
+            }
+        }
+    }
+
     /// Whether every text message matches it: a lone wildcard.
     pub(crate) fn matches_everything(&self) -> bool {
         match &self.segments[..] {

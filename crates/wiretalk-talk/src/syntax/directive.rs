@@ -156,15 +156,12 @@ impl Parser {
     /// A directive behind a who: `alice silence 1s`, `room {{r}} join x`. `None` if it is none, `Some(None)` if it is
     /// one that cannot be.
     fn somebodys(&mut self, line: &Line<'_>) -> Option<Option<StatementKind>> {
-        let at = behind_who(line.text)?;
-        let (word, behind) = first_word(line.text[at..].trim_end());
+        let (at, word) = somebodys_directive(line.text)?;
+        let (_, behind) = first_word(line.text[at..].trim_end());
         let rest = Rest {
             text: behind,
             start: line.start + line.text.trim_end().len() - behind.len(),
         };
-        if !matches!(word, "silence" | "join" | "leave" | "identify") {
-            return None;
-        }
         let Some(who) = self.who(&line.text[..at], line.start) else {
             return Some(None);
         };
@@ -586,6 +583,13 @@ impl Parser {
         let payload = payload(line, line.text.len());
         Some(Pattern::parse(&payload, &mut self.diagnostics))
     }
+}
+
+/// Where a directive begins that stands behind a who, and its word: `alice silence 1s`.
+pub(crate) fn somebodys_directive(text: &str) -> Option<(usize, &str)> {
+    let at = behind_who(text)?;
+    let (word, _) = first_word(text[at..].trim_end());
+    matches!(word, "silence" | "join" | "leave" | "identify").then_some((at, word))
 }
 
 /// The number in `x1000`.

@@ -12,6 +12,8 @@ pub(crate) struct Line<'a> {
     pub(crate) start: usize,
     /// Columns of white space before it; one alone counts as none.
     pub(crate) indent: usize,
+    /// Whether bars may go on with it.
+    takes_bars: bool,
     /// The bars that go on with this line's payload.
     pub(crate) bars: Vec<Bar<'a>>,
     /// The lines indented under it.
@@ -99,7 +101,10 @@ pub(crate) fn physical(text: &str) -> impl Iterator<Item = Physical<'_>> {
 /// Whether bars may follow such a line directly: a frame, a rule's pattern, an HTTP answer.
 pub(crate) fn takes_bars(text: &str) -> bool {
     let (word, rest) = super::first_word(text);
-    super::frame::is_frame(text) || word == "HTTP" || (word == "on" && rest.starts_with(['>', '<']))
+    super::frame::is_frame(text)
+        || word == "HTTP"
+        || (word == "on" && rest.starts_with(['>', '<']))
+        || (word == "ignore" && super::frame::is_frame(rest))
 }
 
 /// Makes the tree. What is wrong with indentation or bars is added to `errors`.
@@ -126,6 +131,7 @@ pub(crate) fn tree<'a>(text: &'a str, errors: &mut Vec<Diagnostic>) -> Vec<Line<
                         text,
                         start,
                         indent: if indent == 1 { 0 } else { indent },
+                        takes_bars: takes_bars(text),
                         bars: Vec::new(),
                         children: Vec::new(),
                     },
@@ -178,11 +184,11 @@ impl<'a> Builder<'a> {
 
     fn bar(&mut self, bar: Bar<'a>, indent: usize, errors: &mut Vec<Diagnostic>) {
         let owner = match self.open.last() {
-            Some(last) if takes_bars(last.text) => Some(self.open.len() - 1),
+            Some(last) if last.takes_bars => Some(self.open.len() - 1),
             _ => self
                 .open
                 .iter()
-                .rposition(|open| takes_bars(open.text) && open.indent < indent),
+                .rposition(|open| open.takes_bars && open.indent < indent),
         };
         let Some(owner) = owner else {
             errors.push(Diagnostic::error(

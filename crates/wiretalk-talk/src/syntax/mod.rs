@@ -24,7 +24,9 @@ use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
 use crate::source::{Source, Span};
 
+pub(crate) use directive::somebodys_directive;
 pub(crate) use kinds::MOST_REGEX;
+pub(crate) use who::word_length;
 pub(crate) use words::{DURATION_MEND, duration, first_word, header_name};
 
 /// A talk as it was understood.

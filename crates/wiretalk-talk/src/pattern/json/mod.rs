@@ -27,6 +27,38 @@ pub(crate) enum JsonPattern {
     Hole(usize),
 }
 
+impl JsonPattern {
+    /// Whether a pattern without holes is this JSON.
+    pub(super) fn is(&self, json: &Json) -> bool {
+        match (self, json) {
+            (Self::Scalar(own), json) => crate::value::json_equal(own, json),
+            (Self::String(parts), Json::String(text)) => match &parts[..] {
+                [] => text.is_empty(),
+                [Segment::Literal(own)] => own == text,
+                _ => false,
+            },
+            (Self::Array { items, .. }, Json::Array(others)) => {
+                items.len() == others.len() && items.iter().zip(others).all(|(a, b)| a.is(b))
+            }
+            (Self::Object { members, .. }, Json::Object(others)) => {
+                members.len() == others.len()
+                    && members
+                        .iter()
+                        .zip(others)
+                        .all(|((key, own), (name, other))| {
+                            let named = match &key[..] {
+                                [] => name.is_empty(),
+                                [Segment::Literal(key)] => key == name,
+                                _ => false,
+                            };
+                            named && own.is(other)
+                        })
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What became of trying to read a payload as JSON.
 pub(super) enum JsonParse {
     No,
