@@ -23,6 +23,8 @@ impl Exit {
     pub(crate) const ABNORMAL: Self = Self(6);
     /// The peer broke the protocol.
     pub(crate) const PROTOCOL: Self = Self(7);
+    /// No test is there that was asked for.
+    pub(crate) const NO_TESTS: Self = Self(8);
     /// Interrupted by Ctrl-C.
     pub(crate) const INTERRUPTED: Self = Self(130);
 
@@ -37,6 +39,7 @@ Exit codes:
   5  the server refused the handshake
   6  the connection ended without a close frame, or with a close code of an error
   7  the peer broke the WebSocket protocol
+  8  no test is there that was asked for
   130  interrupted";
 }
 

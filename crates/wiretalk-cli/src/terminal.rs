@@ -1,8 +1,14 @@
 //! What is written, where, and in which colour. Colours are taken out by `anstream` where nobody wants them.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::{PoisonError, RwLock};
 
 use anstyle::{AnsiColor, Style};
+use wiretalk_engine::redact::Redactor;
+
+/// What no line may show.
+static SECRETS: RwLock<(Vec<String>, Redactor)> = RwLock::new((Vec::new(), Redactor::none()));
 
 /// Received.
 pub(crate) const RECEIVED: Style = AnsiColor::Green.on_default();
@@ -17,12 +23,54 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What one should look at.
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
 
+/// Keeps these values, too, out of every line that is written from now on.
+pub(crate) fn hide(values: impl IntoIterator<Item = String>) {
+    let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    let before = secrets.0.len();
+    for value in values {
+        if !secrets.0.contains(&value) {
+            secrets.0.push(value);
+        }
+    }
+    if secrets.0.len() > before {
+        secrets.1 = Redactor::new(&secrets.0);
+    }
+}
+
+fn without_secrets(line: &str) -> Cow<'_, str> {
+    let secrets = SECRETS.read().unwrap_or_else(PoisonError::into_inner);
+    secrets.1.text(line)
+}
+
 /// Writes a line to standard output. False if nobody reads it any more.
 pub(crate) fn out(line: &str) -> bool {
+    let line = without_secrets(line);
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())
         .is_ok()
+}
+
+/// Shows a line at the cursor of standard error, a terminal, that the next one replaces; `None` takes it away.
+pub(crate) fn status(line: Option<&str>) {
+    // Erase the line (ECMA-48 EL); what is too wide is not wrapped (DECAWM off), or it could not be erased.
+    let mut stderr = anstream::stderr().lock();
+    let shown = line.map_or(String::new(), |line| {
+        format!("\x1b[?7l{}\x1b[?7h", without_secrets(line))
+    });
+    // There is nowhere left to tell that this failed.
+    let _ = write!(stderr, "\r\x1b[2K{shown}").and_then(|()| stderr.flush());
+}
+
+/// How many columns the terminal of standard error has.
+pub(crate) fn width() -> usize {
+    #[cfg(unix)]
+    if let Ok(size) = rustix::termios::tcgetwinsize(io::stderr())
+        && size.ws_col > 0
+    {
+        return size.ws_col.into();
+    }
+    80
 }
 
 /// Writes bytes and LF to standard output, just as they are. False if nobody reads them any more.
@@ -37,6 +85,7 @@ pub(crate) fn out_bytes(bytes: &[u8]) -> bool {
 
 /// Writes a line to standard error.
 pub(crate) fn err(line: &str) {
+    let line = without_secrets(line);
     let mut stderr = anstream::stderr().lock();
     // There is nowhere left to tell that this failed.
     let _ = writeln!(stderr, "{line}");

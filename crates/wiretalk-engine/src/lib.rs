@@ -10,4 +10,4 @@ pub mod serve;
 mod wire;
 mod world;
 
-pub use world::{Environment, SeededWorld, SystemWorld};
+pub use world::{Environment, SeededWorld, SystemWorld, fresh_seed};

@@ -197,12 +197,16 @@ pub fn read_from(name: &str, from: impl Read) -> Result<String, LoadError> {
 fn unreadable(name: &str, error: &std::io::Error) -> LoadError {
     LoadError::Unreadable {
         path: name.into(),
-        reason: match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
-        },
+        reason: reason(error),
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -222,13 +226,22 @@ pub fn load_all(path: &Path) -> Result<Vec<Loaded>, LoadError> {
     if !is_document(path) {
         return load(path).map(|talk| vec![talk]);
     }
-    let blocks = markdown::blocks(&read(path)?);
-    if blocks.is_empty() {
+    let talks = parse_all(path, &read(path)?);
+    if talks.is_empty() {
         return Err(LoadError::NoBlock {
             path: path.display().to_string(),
         });
     }
-    let talks = blocks.into_iter().map(|found| {
+    Ok(talks)
+}
+
+/// The talks of a file of this name, if it had this text.
+#[must_use]
+pub fn parse_all(path: &Path, text: &str) -> Vec<Loaded> {
+    if !is_document(path) {
+        return vec![parsed(path, text, None)];
+    }
+    let talks = markdown::blocks(text).into_iter().map(|found| {
         let block = Block {
             title: found.title,
             runs: found.runs,
@@ -237,7 +250,7 @@ pub fn load_all(path: &Path) -> Result<Vec<Loaded>, LoadError> {
         };
         parsed(path, &found.text, Some(block))
     });
-    Ok(talks.collect())
+    talks.collect()
 }
 
 /// The files of these paths: of a folder every talk in it and in its folders, in order of their names, but for those
@@ -296,9 +309,32 @@ pub fn is_document(path: &Path) -> bool {
 }
 
 fn parsed(path: &Path, text: &str, block: Option<Block>) -> Loaded {
-    Loaded {
+    let mut loaded = Loaded {
         path: path.to_owned(),
         block,
         ..Loaded::new(&path.display().to_string(), text)
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut linked = Vec::new();
+    let found = loaded.talk.link(&mut |name| {
+        let file = folder.join(name);
+        linked.push(file.clone());
+        read_bytes(&file)
+    });
+    loaded.linked = linked;
+    loaded.diagnostics.extend(found);
+    loaded
+}
+
+/// What stands in a file that a talk names; why not, as a sentence.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| reason(&error);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(failed)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("it is larger than {MOST_BYTES} bytes"));
     }
+    Ok(bytes)
 }

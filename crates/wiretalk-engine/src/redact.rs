@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use wiretalk_talk::Source;
+use wiretalk_talk::{Source, Value};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";
@@ -37,6 +37,12 @@ enum Search {
 }
 
 impl Redactor {
+    /// A redactor that hides nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Search::Nothing)
+    }
+
     /// A redactor of these secrets. Empty ones are none.
     #[must_use]
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
@@ -149,6 +155,29 @@ impl Redactor {
         }
         apart
     }
+}
+
+/// What the `set` lines of a talk give these variables, as far as it can be told without playing it.
+#[must_use]
+pub fn set_in(talk: &Source, names: &[String]) -> Vec<String> {
+    let mut values = Vec::new();
+    for line in talk.text().lines() {
+        let Some((name, value)) = line
+            .trim_start()
+            .strip_prefix("set ")
+            .and_then(|rest| rest.split_once('='))
+        else {
+            continue;
+        };
+        let name = name.trim();
+        let name = name.rsplit('.').next().unwrap_or(name);
+        if names.iter().any(|secret| secret == name) {
+            let value = value.trim();
+            values.push(value.to_owned());
+            values.push(Value::read(value).to_string());
+        }
+    }
+    values
 }
 
 /// The forms in which a secret goes about.

@@ -37,6 +37,12 @@ impl World for SystemWorld {
     }
 }
 
+/// A seed that nobody chose. It is short, to be typed.
+#[must_use]
+pub fn fresh_seed() -> u64 {
+    SystemWorld.random() >> 32
+}
+
 /// The system's clock and time zone, its environment and that of a file, and randomness that can be had again: the same
 /// seed gives the same values in the same order.
 #[derive(Debug)]

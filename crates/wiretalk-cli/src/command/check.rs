@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wiretalk_engine::load;
-use wiretalk_talk::{Role, Value};
+use wiretalk_talk::Role;
 
+use super::Given;
 use crate::exit::Exit;
 use crate::{diagnostics, terminal};
 
@@ -13,19 +14,19 @@ use crate::{diagnostics, terminal};
 #[command(after_help = "\
 Examples:
   wiretalk check chat.talk
+  wiretalk check tests/ README.md
   wiretalk check --role mock examples/*.talk
 
 Exits with 1 if there is an error; warnings alone exit with 0.")]
 pub(crate) struct Check {
-    /// The talks
+    /// The talks; Markdown documents with talks in them; folders, for every .talk in them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The role that they play; by default each that a talk has lines for
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Option<Role>,
-    /// A variable that comes from outside
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::variable)]
-    set: Vec<(String, Value)>,
+    #[command(flatten)]
+    given: Given,
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -38,41 +39,51 @@ fn role(text: &str) -> Result<Role, String> {
 
 impl Check {
     pub(crate) fn run(self) -> Exit {
-        let given: Vec<String> = super::variables(&self.set).into_keys().collect();
-        let (mut errors, mut warnings, mut unreadable) = (0, 0, false);
-        for file in &self.files {
-            let mut loaded = match load::load(file) {
-                Ok(loaded) => loaded,
+        let outside = match self.given.read() {
+            Ok(outside) => outside,
+            Err(why) => {
+                terminal::error(&why);
+                return Exit::USAGE;
+            }
+        };
+        let files = match load::files(&self.files) {
+            Ok(files) => files,
+            Err(error) => {
+                terminal::error(&error.to_string());
+                return Exit::USAGE;
+            }
+        };
+        let given = outside.names();
+        let (mut talks, mut errors, mut warnings, mut unreadable) = (0, 0, 0, 0);
+        for file in &files {
+            let found = match load::load_all(file) {
+                Ok(found) => found,
                 Err(error) => {
                     terminal::error(&error.to_string());
-                    unreadable = true;
+                    unreadable += 1;
                     continue;
                 }
             };
-            let plan = loaded.plan();
-            let roles = match self.role {
-                Some(role) => vec![role],
-                None if plan.serves() && plan.tests().next().is_some() => {
-                    vec![Role::Test, Role::Mock]
-                }
-                None if plan.serves() => vec![Role::Mock],
-                None => vec![Role::Test],
-            };
-            for role in roles {
-                loaded = loaded.check(role, &given);
+            talks += found.len();
+            for loaded in found {
+                outside.hide_secrets_of(loaded.source());
+                let loaded = match self.role {
+                    Some(role) => loaded.check(role, &given),
+                    None => loaded.check_all(&given),
+                };
+                let (own_errors, own_warnings) = diagnostics::show(&loaded);
+                errors += own_errors;
+                warnings += own_warnings;
             }
-            let (own_errors, own_warnings) = diagnostics::show(&loaded);
-            errors += own_errors;
-            warnings += own_warnings;
         }
-        let talks = terminal::count(self.files.len(), "talk", "talks");
+        let talks = terminal::count(talks + unreadable, "talk", "talks");
         let errors_said = terminal::count(errors, "error", "errors");
         let warnings_said = terminal::count(warnings, "warning", "warnings");
         terminal::out(&format!("{talks}: {errors_said}, {warnings_said}"));
         match (unreadable, errors) {
-            (true, _) => Exit::USAGE,
-            (false, 0) => Exit::SUCCESS,
-            (false, _) => Exit::FAILED,
+            (0, 0) => Exit::SUCCESS,
+            (0, _) => Exit::FAILED,
+            _ => Exit::USAGE,
         }
     }
 }

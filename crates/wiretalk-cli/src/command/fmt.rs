@@ -128,7 +128,7 @@ fn failed(what: &str) -> Done {
 }
 
 /// Puts the new text in place in one step, so that a crash leaves the old file or the new one. A link stays a link.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let file = std::fs::canonicalize(file)?;
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));

@@ -6,16 +6,14 @@ mod fmt;
 mod lsp;
 mod serve;
 mod test;
-
-use std::ffi::OsString;
+mod variables;
 
 use clap::{Parser, Subcommand};
-use wiretalk_engine::record::show;
 use wiretalk_net::DeflateConfig;
-use wiretalk_talk::{Bindings, Value};
 
 use crate::exit::Exit;
-use crate::terminal::{self, WARNING};
+use crate::terminal;
+use variables::{Given, Outside, variable, variables};
 
 /// The workbench for WebSocket: one binary, and one plain-text file, the talk.
 #[derive(Debug, Parser)]
@@ -109,45 +107,5 @@ fn offers(compress: bool) -> Vec<DeflateConfig> {
         vec![DeflateConfig::with_context_takeover()]
     } else {
         Vec::new()
-    }
-}
-
-/// `NAME=VALUE` of `--set`.
-fn variable(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text
-        .split_once('=')
-        .ok_or("write NAME=VALUE: `--set url=ws://127.0.0.1:4000`")?;
-    wiretalk_talk::may_be_bound(name)?;
-    Ok((name.to_owned(), Value::read(value)))
-}
-
-/// The variables of `WIRETALK_SET_NAME` and of `--set`, which wins.
-fn variables(set: &[(String, Value)]) -> Bindings {
-    let environment = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.to_string_lossy();
-        let bare = name.strip_prefix(PREFIX)?;
-        match from_environment(bare, value) {
-            Ok(value) => Some((bare.to_owned(), value)),
-            Err(why) => {
-                let name = show(name.as_bytes(), false, 100);
-                let why = show(why.as_bytes(), false, 300);
-                terminal::err(&format!(
-                    "{WARNING}warning{WARNING:#}: the environment variable `{name}` is ignored: {why}"
-                ));
-                None
-            }
-        }
-    });
-    environment.chain(set.iter().cloned()).collect()
-}
-
-/// What variables of a talk begin with in the environment.
-const PREFIX: &str = "WIRETALK_SET_";
-
-fn from_environment(name: &str, value: OsString) -> Result<Value, String> {
-    wiretalk_talk::may_be_bound(name)?;
-    match value.into_string() {
-        Ok(value) => Ok(Value::read(&value)),
-        Err(_) => Err("its value is not UTF-8".to_owned()),
     }
 }

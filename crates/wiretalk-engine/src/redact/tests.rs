@@ -82,3 +82,13 @@ fn without_secrets_nothing_changes() {
         assert!(matches!(redactor.text("***"), Cow::Borrowed("***")));
     }
 }
+
+#[test]
+fn what_a_talk_sets_is_known() {
+    let talk = Source::new(
+        "a.talk",
+        "set token = \"hunter 2\"\n  set client.token = t0ken\nset url = ws://x\n> set token = no\n",
+    );
+    let values = set_in(&talk, &["token".to_owned()]);
+    assert_eq!(values, ["\"hunter 2\"", "hunter 2", "t0ken", "t0ken"]);
+}

@@ -56,6 +56,7 @@ pub(super) async fn play(job: &Job, setup: Setup, run: &Arc<Run>) -> Played {
         closes: BTreeMap::new(),
         finally: None,
     };
+    session.player.watch(&run.options.secrets);
     let outcome = match run.options.max_time {
         None => session.play().await,
         Some(most) => match timeout(most, session.play()).await {
@@ -83,7 +84,7 @@ pub(super) async fn play(job: &Job, setup: Setup, run: &Arc<Run>) -> Played {
         log: session.log,
         connections: session.connections,
         changes,
-        secrets: Vec::new(),
+        secrets: session.player.values_of(&run.options.secrets),
     }
 }
 
