@@ -1,6 +1,6 @@
 //! Pings, pongs and closes: what is answered by itself, and what the talk answers.
 
-use super::run::LinesLeft;
+use super::block::LinesLeft;
 use super::{ConnectionId, Incoming, Player, Side};
 use crate::query::Check;
 use crate::syntax::{Arrow, Content, Data, Frame, StatementKind, Who};

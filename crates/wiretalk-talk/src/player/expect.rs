@@ -125,15 +125,16 @@ impl Player {
         nearest: Option<Missed>,
     ) -> bool {
         if let Some(missed) = nearest {
-            if self.is_taken_all_the_same(&missed, id, item) {
-                return self.taken(id);
-            }
+            let mismatch = match self.take_all_the_same(&missed, id, item) {
+                Ok(()) => return self.taken(id),
+                Err(check) => check.unwrap_or(missed.mismatch),
+            };
             let ends = matches!(item.what, Incoming::Close { .. } | Incoming::End { .. });
             let run_id = missed.run;
             let failure = self.failure_of(run_id, missed.hope, |_| Fault::Mismatch {
                 came: item.what.clone(),
                 at: item.at,
-                mismatch: missed.mismatch,
+                mismatch,
             });
             let Some(failure) = failure else {
                 return false;
@@ -166,41 +167,36 @@ impl Player {
     }
 
     /// Under `update`, takes a message that differs from its line by payload, if the checks under the line hold.
-    fn is_taken_all_the_same(
+    ///
+    /// # Errors
+    /// It is not taken; the check that does not hold, if that is why.
+    fn take_all_the_same(
         &mut self,
         missed: &Missed,
         id: ConnectionId,
         item: &Arc<Item>,
-    ) -> bool {
+    ) -> Result<(), Option<Mismatch>> {
         let of_payload = matches!(
             missed.mismatch,
             Mismatch::Text(_) | Mismatch::Json(_) | Mismatch::NotJson(_)
         );
         if !self.manner.update || !of_payload {
-            return false;
+            return Err(None);
         }
-        let Some((span, frame)) = self.missed_line(missed) else {
-            return false;
-        };
-        let Some(run) = self.runs.get(&missed.run) else {
-            return false;
-        };
+        let (span, frame) = self.missed_line(missed).ok_or(None)?;
+        let run = self.runs.get(&missed.run).ok_or(None)?;
         let theirs = self.context_of(&run.locals, Some(id), run.sent_text());
-        let Some(mut captures) = rewritten(frame, item, &theirs) else {
-            return false;
-        };
+        let mut captures = rewritten(frame, item, &theirs).ok_or(None)?;
         let mut ours = self.context_of(&run.locals, Some(id), text_of(&item.what));
         ours.parsed = Some(&item.parsed);
         let subject = self.subject(id, item);
-        if query::apply(&frame.checks, &subject, &ours, &mut captures).is_err() {
-            return false;
-        }
+        query::apply(&frame.checks, &subject, &ours, &mut captures)?;
         self.changes.push(Change {
             span,
             came: item.what.clone(),
         });
         self.take(missed.run, missed.hope, item, captures);
-        true
+        Ok(())
     }
 
     fn unmatched_in_mock(

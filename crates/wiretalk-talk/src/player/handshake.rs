@@ -92,7 +92,7 @@ impl Player {
         connection.row = row;
         if let Some(plays) = plays {
             *self.played.entry(plays).or_default() += 1;
-            connection.group = Some(self.join_group(plays, id));
+            connection.group = self.join_group(plays, id);
             if matching.iter().all(|index| self.is_played(*index)) {
                 self.begin_again(&matching);
             }
@@ -271,8 +271,7 @@ impl Player {
     /// The lines of the dialogue that a mock plays.
     pub(super) fn steps(&self) -> Arc<[Statement]> {
         let part = self.part.and_then(|part| self.plan.parts.get(part));
-        part.map(|part| Arc::clone(&part.served))
-            .unwrap_or_default()
+        part.map(|part| Arc::clone(&part.steps)).unwrap_or_default()
     }
 
     /// The `connect`s of the dialogue that a client matches.
@@ -336,7 +335,7 @@ impl Player {
             None => (self.plan.settings.len().min(steps.len()), None),
         };
         // The same name again is another connection: what follows is not for this one.
-        let to = self.end_of_dialogue(&steps, from, name.as_ref());
+        let to = end_of_dialogue(&steps, from, name.as_ref());
         let lines = steps[from..to].iter().any(|step| {
             !matches!(
                 step.kind,
@@ -357,20 +356,6 @@ impl Player {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.dialogue = Some(run);
         }
-    }
-
-    /// Where the lines end that a client plays from a place on.
-    pub(super) fn end_of_dialogue(
-        &self,
-        steps: &[Statement],
-        from: usize,
-        name: Option<&String>,
-    ) -> usize {
-        let left = steps.get(from..).unwrap_or_default();
-        let again = left.iter().position(|step| {
-            matches!(step.kind, StatementKind::Connect(_)) && connect_name(step).as_ref() == name
-        });
-        again.map_or(steps.len(), |length| from + length)
     }
 
     /// The `set` lines before a client's `connect`, those aside that the mock has run at its start.
@@ -407,6 +392,15 @@ pub(super) fn connect_name(step: &Statement) -> Option<String> {
         StatementKind::Connect(connect) => connect.name.clone(),
         _ => None,
     }
+}
+
+/// Where the lines end that a client of a name plays from a place on: at the next `connect` of that name.
+pub(super) fn end_of_dialogue(steps: &[Statement], from: usize, name: Option<&String>) -> usize {
+    let left = steps.get(from..).unwrap_or_default();
+    let again = left.iter().position(|step| {
+        matches!(step.kind, StatementKind::Connect(_)) && connect_name(step).as_ref() == name
+    });
+    again.map_or(steps.len(), |length| from + length)
 }
 
 /// Every header pattern must match one of the headers of its name.

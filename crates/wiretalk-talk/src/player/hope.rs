@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::block::LevelKind;
 use super::connection::Item;
 use super::matching::{Line, how_far, text_of};
-use super::run::{LevelKind, Owner, Played, Run, RunId, Wait, leaves_no_trace};
+use super::run::{Owner, Played, Run, RunId, Wait, leaves_no_trace};
 use super::{ConnectionId, Failure, Fault, Incoming, Player, Side, Time, Timer};
 use crate::pattern::{Captures, Mismatch};
 use crate::source::Span;

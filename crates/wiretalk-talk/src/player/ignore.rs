@@ -7,6 +7,7 @@ use super::{ConnectionId, Incoming, Player, Side};
 use crate::scope::Bindings;
 use crate::source::Span;
 use crate::syntax::{Frame, Who};
+use crate::value::document::Document;
 
 /// An `ignore` line that was played.
 pub(super) struct Ignored {
@@ -82,7 +83,7 @@ impl Player {
             {
                 return false;
             }
-            let text = subject.document.map(|document| document.text());
+            let text = subject.document.map(Document::text);
             let mut context = self.context_of(locals, Some(id), text);
             context.parsed = Some(&item.parsed);
             let line = Line {

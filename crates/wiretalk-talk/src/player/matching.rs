@@ -36,7 +36,7 @@ impl Player {
                 let reason = reason.map(|reason| format!(" {reason}"));
                 format!("close{code}{}", reason.unwrap_or_default())
             }
-            Content::Re(regex) => format!("re {}", regex.as_str()),
+            Content::Re(regex) => format!("re {}", written(regex)),
             Content::File(part) => format!("file {}", part.name.path),
             Content::Error(kind) => format!("error {}", error_name(*kind)),
             Content::Fail(Some(code)) => format!("fail {code}"),
@@ -266,6 +266,15 @@ impl Line<'_> {
     }
 }
 
+/// A regular expression as it stands in the talk: without what makes it one over the whole text.
+fn written(regex: &regex::Regex) -> &str {
+    let whole = regex.as_str();
+    let inner = whole
+        .strip_prefix("^(?:")
+        .and_then(|rest| rest.strip_suffix(")$"));
+    inner.unwrap_or(whole).trim_end_matches('\n')
+}
+
 /// A regular expression over a whole text. A group whose name is bound must have that value.
 fn expression(
     regex: &regex::Regex,
@@ -280,7 +289,7 @@ fn expression(
         })
     };
     let groups = regex.captures(text);
-    let groups = groups.ok_or_else(|| differs(regex.as_str(), text))?;
+    let groups = groups.ok_or_else(|| differs(written(regex), text))?;
     let mut captures = Captures::new();
     for name in regex.capture_names().flatten() {
         let Some(group) = groups.name(name) else {

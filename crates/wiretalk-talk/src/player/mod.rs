@@ -4,6 +4,7 @@
 //! events [`Player::deadline`] says when it wants to be woken. The same player is a test, with the role of the
 //! clients, and a mock, with the role of the server.
 
+mod block;
 mod clock;
 mod connection;
 mod control;
@@ -147,7 +148,7 @@ pub struct Player {
     /// How many clients have taken each `connect` of a mock's dialogue, gone ones too; `None`: there is none.
     taken: BTreeMap<Option<usize>, usize>,
     /// Clients that play a mock's dialogue together, each under the place of its `connect`.
-    groups: BTreeMap<u64, BTreeMap<usize, ConnectionId>>,
+    groups: BTreeMap<u64, BTreeMap<usize, turn::Member>>,
     last_group: u64,
     /// The `connect`s of this round that have refused a client, by their place.
     refused: BTreeSet<usize>,
@@ -307,6 +308,12 @@ impl Player {
         action
     }
 
+    /// How many actions wait to be asked for.
+    #[cfg(test)]
+    fn waiting_actions(&self) -> usize {
+        self.actions.len()
+    }
+
     /// When the player wants to be woken by [`Player::tick`], if nothing comes before.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
@@ -403,6 +410,9 @@ impl Player {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if connection.state == State::Gone {
+            return;
+        }
         // A caller who comes late still says when it came.
         let item = Arc::new(Item::new(now, what));
         match &item.what {
@@ -482,6 +492,8 @@ impl Player {
         connection.close_sent = true;
         let plays = connection.plays.take();
         let group = connection.group.take();
+        let dialogue = connection.dialogue.and_then(|run| self.runs.get(&run));
+        let place = dialogue.map(|run| run.at);
         for run in std::mem::take(&mut connection.runs) {
             self.drop_run(run);
         }
@@ -489,7 +501,7 @@ impl Player {
             *count = count.saturating_sub(1);
         }
         if let Some(group) = group {
-            self.leave_group(group, id);
+            self.leave_group(group, id, place);
         }
         if was_open {
             let bodies = self

@@ -56,8 +56,6 @@ pub(crate) struct Part {
     pub(crate) title: String,
     pub(crate) span: Span,
     pub(crate) steps: Arc<[Statement]>,
-    /// The same for a mock: a `repeat` that connects is a client's each time, so its body stands in its place.
-    pub(crate) served: Arc<[Statement]>,
     pub(crate) common: Common,
     /// Whether it has a `test` line of its own.
     pub(crate) named: bool,
@@ -81,7 +79,7 @@ pub(crate) struct Common {
     /// `on open` and `on close`.
     pub(crate) opens: Vec<Arc<[Statement]>>,
     pub(crate) closes: Vec<Arc<[Statement]>>,
-    /// `ignore` lines: for a mock, those before the first test hold from the start.
+    /// `ignore` lines before the dialogue begins: in a mock they hold from the start.
     pub(crate) ignored: Vec<Frame>,
 }
 
@@ -152,7 +150,6 @@ impl Plan {
             plan.parts.push(Part {
                 title: file_title(talk.source.name()),
                 span: Span::default(),
-                served: served(&prelude_steps),
                 steps: prelude_steps.into(),
                 common: Common::default(),
                 named: false,
@@ -180,7 +177,6 @@ impl Plan {
                 plan.parts.push(Part {
                     title,
                     span: first.span,
-                    served: served(&steps),
                     steps: steps.into(),
                     common,
                     named: true,
@@ -217,7 +213,10 @@ impl Plan {
                 | StatementKind::Identify { .. }
                 | StatementKind::Keep { .. } => steps.push(statement.clone()),
                 StatementKind::Ignore(frame) => {
-                    common.ignored.push((**frame).clone());
+                    // In the midst of a dialogue it holds from there on.
+                    if !steps.iter().any(begins_dialogue) {
+                        common.ignored.push((**frame).clone());
+                    }
                     steps.push(statement.clone());
                 }
                 StatementKind::Listen(url) => {
@@ -378,7 +377,8 @@ impl Plan {
 
 impl Part {
     pub(crate) fn has_connect(&self) -> bool {
-        has_connect(&self.steps)
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step.kind, StatementKind::Connect(_)))
     }
 
     /// The title, with what tells a row of `each` from the others.
@@ -398,31 +398,13 @@ impl Part {
     }
 }
 
-/// The steps of a dialogue as a mock plays them.
-fn served(steps: &[Statement]) -> Arc<[Statement]> {
-    let mut flat = Vec::with_capacity(steps.len());
-    for step in steps {
-        match &step.kind {
-            StatementKind::Repeat(repeat) if has_connect(&repeat.body) => {
-                flat.extend_from_slice(&served(&repeat.body));
-            }
-            _ => flat.push(step.clone()),
-        }
-    }
-    flat.into()
+/// Whether the dialogue has begun with a line.
+fn begins_dialogue(step: &Statement) -> bool {
+    !matches!(step.kind, StatementKind::Set(_) | StatementKind::Ignore(_))
 }
 
 /// Characters of a row's first column in a title.
 const MOST_OF_ROW: usize = 24;
-
-/// Whether a connection is opened somewhere in these lines.
-fn has_connect(steps: &[Statement]) -> bool {
-    steps.iter().any(|step| match &step.kind {
-        StatementKind::Connect(_) => true,
-        StatementKind::Repeat(repeat) => has_connect(&repeat.body),
-        _ => false,
-    })
-}
 
 /// A talk without `test` is one test, called as its file without the folders and the ending.
 fn file_title(name: &str) -> String {

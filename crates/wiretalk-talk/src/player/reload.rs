@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::RunningClock;
+use super::handshake::{connect_name, end_of_dialogue};
 use super::run::{Owner, Run, RunId, Wait};
 use super::{Bindings, ConnectionId, Plan, Player, Side, State, Time, Timer};
 use crate::source::{Source, Span};
@@ -49,6 +50,10 @@ impl Player {
         self.start(run);
         self.advance();
         self.change_clocks();
+        let steps = self.steps();
+        for group in self.groups.values_mut() {
+            group.retain(|connect, _| steps.get(*connect).and_then(connect_name).is_some());
+        }
         let clients: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in clients {
             self.change_dialogue(id, &old, &old_steps);
@@ -134,7 +139,7 @@ impl Player {
         }
         let unchanged = same(at) && at < new_steps.len();
         let waits_for_line = !matches!(run.wait, Wait::Nothing | Wait::Turn);
-        let end = self.end_of_dialogue(&new_steps, at, run.name.as_ref());
+        let end = end_of_dialogue(&new_steps, at, run.name.as_ref());
         let from_new_line = !unchanged && waits_for_line;
         if from_new_line {
             // The line at hand is another one now: it is played from its begin.

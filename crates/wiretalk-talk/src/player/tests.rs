@@ -1,4 +1,10 @@
+mod faults;
+mod flow;
 mod hostile;
+mod manner;
 mod mock_role;
+mod reload;
+mod rooms;
+mod several;
 mod stage;
 mod test_role;

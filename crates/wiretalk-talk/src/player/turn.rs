@@ -1,41 +1,83 @@
 //! Clients that play a dialogue of several names together.
 //!
 //! Each plays its own lines; but what a line does beside expecting waits until the lines before it, which are others',
-//! have been played. So `bob < hi` behind `alice > hi` goes out when alice has said it. A client that is not there keeps
-//! nobody waiting.
+//! have been played. So `bob < hi` behind `alice > hi` goes out when alice has said it. Of a client that is not there,
+//! only what it has to say is waited for.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use super::run::{LevelKind, Run, RunId, Wait};
+use super::block::LevelKind;
+use super::block::LinesLeft;
+use super::handshake::{connect_name, end_of_dialogue};
+use super::run::RunId;
+use super::run::{Run, Wait};
 use super::{ConnectionId, Player, Side};
-use crate::syntax::{Statement, StatementKind, Who};
+use crate::syntax::{Arrow, Statement, StatementKind, Who};
+
+/// One of those that play a dialogue together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    Here(ConnectionId),
+    /// Not come yet, or gone: the line is at that place that it has to say next.
+    Away(usize),
+}
 
 impl Player {
-    /// A client plays a `connect` with those that came for the others: the first group that lacks one for it.
-    pub(super) fn join_group(&mut self, connect: usize, id: ConnectionId) -> u64 {
-        let lacking = self
-            .groups
-            .iter_mut()
-            .find(|(_, group)| !group.contains_key(&connect));
+    /// A client plays a `connect` of a name with those that came for the others: the first group that lacks one for it.
+    pub(super) fn join_group(&mut self, connect: usize, id: ConnectionId) -> Option<u64> {
+        let steps = self.steps();
+        connect_name(steps.get(connect)?)?;
+        let lacks = |group: &BTreeMap<usize, Member>| {
+            matches!(group.get(&connect), None | Some(Member::Away(_)))
+        };
+        let lacking = self.groups.iter_mut().find(|(_, group)| lacks(group));
         if let Some((number, group)) = lacking {
-            group.insert(connect, id);
-            return *number;
+            group.insert(connect, Member::Here(id));
+            return Some(*number);
         }
+        let connects = steps.iter().enumerate();
+        let named = connects.filter_map(|(index, step)| Some((index, connect_name(step)?)));
+        let mut group: BTreeMap<usize, Member> = named
+            .map(|(index, name)| {
+                let end = end_of_dialogue(&steps, index + 1, Some(&name));
+                (
+                    index,
+                    Member::Away(next_said(&steps[..end], index + 1, &name)),
+                )
+            })
+            .collect();
+        group.insert(connect, Member::Here(id));
         self.last_group += 1;
-        self.groups.insert(self.last_group, [(connect, id)].into());
-        self.last_group
+        self.groups.insert(self.last_group, group);
+        Some(self.last_group)
     }
 
-    /// A client is gone: nobody waits for it any more.
-    pub(super) fn leave_group(&mut self, group: u64, id: ConnectionId) {
+    /// A client is gone, which had come to a place in its dialogue, or to its end.
+    pub(super) fn leave_group(&mut self, group: u64, id: ConnectionId, place: Option<usize>) {
+        let steps = self.steps();
         let Some(members) = self.groups.get_mut(&group) else {
             return;
         };
-        members.retain(|_, member| *member != id);
-        if members.is_empty() {
+        for (connect, member) in members.iter_mut() {
+            if *member != Member::Here(id) {
+                continue;
+            }
+            let name = steps.get(*connect).and_then(connect_name);
+            *member = Member::Away(match (place, name) {
+                (Some(place), Some(name)) => {
+                    let end = end_of_dialogue(&steps, connect + 1, Some(&name));
+                    next_said(&steps[..end], place, &name)
+                }
+                _ => usize::MAX,
+            });
+        }
+        let here = |member: &Member| matches!(member, Member::Here(_));
+        if members.values().any(here) {
+            self.wake(group);
+        } else {
             self.groups.remove(&group);
         }
-        self.wake(group);
     }
 
     /// Whether a line of a run waits for lines before it.
@@ -67,12 +109,15 @@ impl Player {
         let Some(group) = group.and_then(|group| self.groups.get(&group)) else {
             return false;
         };
-        let others = group.values().filter(|other| **other != own);
-        let mut runs = others.filter_map(|other| {
-            let dialogue = self.connections.get(other)?.dialogue?;
-            self.runs.get(&dialogue)
-        });
-        runs.any(|other| other.is_behind(run))
+        group.values().any(|other| match other {
+            Member::Here(other) if *other == own => false,
+            Member::Here(other) => {
+                let dialogue = self.connections.get(other).and_then(|c| c.dialogue);
+                let other = dialogue.and_then(|dialogue| self.runs.get(&dialogue));
+                other.is_some_and(|other| other.is_behind(run))
+            }
+            Member::Away(place) => *place < run.at,
+        })
     }
 
     /// A client has gone on in its dialogue, or is at its end: others may have their turn.
@@ -87,6 +132,9 @@ impl Player {
             return;
         };
         for member in members.values() {
+            let Member::Here(member) = member else {
+                continue;
+            };
             let dialogue = self.connections.get(member).and_then(|c| c.dialogue);
             if let Some(id) = dialogue
                 && let Some(run) = self.runs.get_mut(&id)
@@ -97,6 +145,20 @@ impl Player {
             }
         }
     }
+}
+
+/// The place of the next line, from a place on, that a client of a name has to say.
+fn next_said(steps: &[Statement], from: usize, name: &str) -> usize {
+    let says = |step: &Statement| match &step.kind {
+        StatementKind::Frame(frame) => {
+            let own = matches!(&frame.who, Some(Who::Name(who)) if who == name);
+            own && frame.arrow == Arrow::ToServer && !frame.options.optional
+        }
+        _ => false,
+    };
+    let left = steps.iter().enumerate().skip(from);
+    let mut said = left.filter(|(_, step)| LinesLeft::of(std::slice::from_ref(*step)).any(says));
+    said.next().map_or(usize::MAX, |(place, _)| place)
 }
 
 impl Run {

@@ -322,13 +322,13 @@ fn each_newcomer_takes_the_first_connect_that_is_free() {
         "
         * connects /chat?user=bob
         accepted #1
-        #1 < hi
-        #1 < news
-        #1 < alice spoke
         * connects /chat?user=alice
         accepted #2
         * 2 text hi
+        #1 < hi
+        #1 < news
         #2 < news
+        #1 < alice spoke
         * 1 text bye
         * connects /chat?user=carol
         accepted #3

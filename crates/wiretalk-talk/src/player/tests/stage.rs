@@ -13,8 +13,9 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::pattern::Mismatch;
 use crate::player::{
-    Action, ConnectionId, Failure, Fault, HandshakeAnswer, HandshakeResponse, Incoming, Outcome,
-    Outgoing, Plan, Player, Request, Setup, Target, Time,
+    Action, Change, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer,
+    HandshakeResponse, Incoming, Manner, Outcome, Outgoing, Plan, Player, Request, Setup, Target,
+    Time,
 };
 use crate::syntax::{duration, parse};
 use crate::testing::StillWorld;
@@ -22,7 +23,9 @@ use crate::{Bindings, Client, Value};
 
 pub(super) fn plan(talk: &str) -> Arc<Plan> {
     let talk = &unindented(talk);
-    let parsed = parse("chat.talk", talk);
+    let mut parsed = parse("chat.talk", talk);
+    let wrong = parsed.talk.link(&mut file);
+    parsed.diagnostics.extend(wrong);
     let errors: Vec<_> = parsed
         .diagnostics
         .iter()
@@ -30,6 +33,17 @@ pub(super) fn plan(talk: &str) -> Arc<Plan> {
         .collect();
     assert!(errors.is_empty(), "{errors:?} in\n{talk}");
     Arc::new(Plan::new(&parsed.talk))
+}
+
+/// The files that talks of tests name.
+fn file(path: &str) -> Result<Vec<u8>, String> {
+    Ok(match path {
+        "users.csv" => b"name,age\nann,30\nbob,40\n".to_vec(),
+        "photo.bin" => b"a photo".to_vec(),
+        _ if path.ends_with(".csv") => b"name\nann\n".to_vec(),
+        _ if path.ends_with('l') || path.ends_with("json") => b"{\"name\":\"ann\"}".to_vec(),
+        _ => b"0123456789".to_vec(),
+    })
 }
 
 /// A talk as it stands in a test, without the blanks that all its lines begin with. Its first line is line 1.
@@ -92,6 +106,38 @@ impl Stage {
         Self::new(plan, player)
     }
 
+    /// The only test of a talk, played in another manner.
+    pub(super) fn test_in(talk: &str, manner: Manner) -> Self {
+        let plan = plan(talk);
+        let setup = Setup {
+            manner,
+            ..setup(&[])
+        };
+        let player = Player::test(Arc::clone(&plan), 0, setup);
+        Self::new(plan, player)
+    }
+
+    /// A talk as a mock, played in another manner.
+    pub(super) fn mock_in(talk: &str, manner: Manner) -> Self {
+        let plan = plan(talk);
+        let setup = Setup {
+            manner,
+            ..setup(&[])
+        };
+        let player = Player::mock(Arc::clone(&plan), plan.served_by_default(), setup);
+        Self::new(plan, player)
+    }
+
+    pub(super) fn player(&mut self) -> &mut Player {
+        &mut self.player
+    }
+
+    /// The talk is saved anew.
+    pub(super) fn reload(&mut self, talk: &str) {
+        self.plan = plan(talk);
+        self.player.reload(self.now, Arc::clone(&self.plan));
+    }
+
     fn new(plan: Arc<Plan>, player: Player) -> Self {
         Self {
             plan,
@@ -103,6 +149,12 @@ impl Stage {
     /// Lets happen what a script says, and compares what the player wanted done with it.
     #[track_caller]
     pub(super) fn plays(mut self, script: &str) {
+        self.goes_on(script);
+    }
+
+    /// The same, and more may come.
+    #[track_caller]
+    pub(super) fn goes_on(&mut self, script: &str) {
         let expected: Vec<&str> = script
             .lines()
             .map(str::trim)
@@ -139,6 +191,17 @@ impl Stage {
                 Some(time) => format!("deadline {time:?}"),
                 None => "no deadline".into(),
             }),
+            "list" => {
+                let clients = self.player.clients();
+                played.extend(clients.map(|client| {
+                    let name = client.name.map_or(String::new(), |name| format!(" {name}"));
+                    let user = client
+                        .user
+                        .map_or(String::new(), |user| format!(" is {user}"));
+                    let rooms = client.rooms.join(",");
+                    format!("{}{name} at {}{user} in [{rooms}]", client.id, client.path)
+                }));
+            }
             "clients" => played.push(format!("{} open", self.player.open_connections())),
             "GET" | "POST" => {
                 let answer = self.player.plain_request(first, &request(rest));
@@ -175,12 +238,26 @@ impl Stage {
                 return;
             }
             "failed" => {
-                return self.player.failed(
-                    self.now,
-                    id,
-                    crate::player::ErrorKind::Refused,
-                    rest.to_owned(),
-                );
+                return self
+                    .player
+                    .failed(self.now, id, ErrorKind::Refused, rest.to_owned());
+            }
+            "fails" => {
+                let (kind, why) = rest.split_once(' ').unwrap_or((rest, ""));
+                let kind = match kind {
+                    "dns" => ErrorKind::Dns,
+                    "tls" => ErrorKind::Tls,
+                    "timeout" => ErrorKind::Timeout,
+                    _ => ErrorKind::Refused,
+                };
+                return self.player.failed(self.now, id, kind, why.to_owned());
+            }
+            "breaks" => {
+                let code = rest.parse().expect("a code");
+                Incoming::End {
+                    kind: ErrorKind::Protocol(Some(code)),
+                    why: "it broke the rules".into(),
+                }
             }
             "gone" => return self.player.gone(self.now, id),
             "text" => Incoming::Text(rest.to_owned()),
@@ -199,7 +276,7 @@ impl Stage {
                 }
             }
             "end" => Incoming::End {
-                kind: crate::player::ErrorKind::Reset,
+                kind: ErrorKind::Reset,
                 why: rest.to_owned(),
             },
             other => panic!("no event: {other}"),
@@ -278,7 +355,11 @@ impl Stage {
                 }
                 line
             }
-            Action::Send { to, frame, .. } => {
+            Action::Send {
+                to,
+                frame,
+                delivery,
+            } => {
                 let to = match to {
                     Target::One(id) => id.to_string(),
                     Target::All => "all".into(),
@@ -286,7 +367,11 @@ impl Stage {
                     Target::Room(room) => format!("room {room}"),
                     Target::User(user) => format!("user {user}"),
                 };
-                format!("{to} {sign}{}", outgoing(frame))
+                let mut line = format!("{to} {sign}{}", outgoing(frame));
+                if *delivery != Delivery::default() {
+                    line += &format!(" {delivery:?}");
+                }
+                line
             }
             Action::Join { connection, room } => format!("{connection} joins {room}"),
             Action::Leave { connection, room } => format!("{connection} leaves {room}"),
@@ -312,11 +397,15 @@ impl Stage {
                 let whose = connection.map(|id| format!("{id} ")).unwrap_or_default();
                 format!("{whose}problem in line {}: {what}", self.line(span.start))
             }
-            Action::Finished(Outcome::Passed { unconsumed, .. }) if unconsumed.is_empty() => {
-                "passed".into()
-            }
-            Action::Finished(Outcome::Passed { unconsumed, .. }) => {
-                format!("passed, unconsumed: {}", messages(unconsumed))
+            Action::Finished(Outcome::Passed {
+                unconsumed,
+                changes,
+            }) => {
+                let mut line = "passed".to_owned();
+                if !unconsumed.is_empty() {
+                    line += &format!(", unconsumed: {}", messages(unconsumed));
+                }
+                line + &self.changes(changes)
             }
             Action::Finished(Outcome::Failed(failure)) => self.failure(failure),
         }
@@ -346,11 +435,28 @@ impl Stage {
             Fault::Impossible { why } => format!("impossible: {why}"),
             Fault::Unconsumed { messages: all } => format!("unconsumed: {}", messages(all)),
         };
-        format!(
+        let mut line = format!(
             "failed in line {}{whose}: expected `{}`, {fault}",
             self.line(failure.span.start),
             failure.expected
-        )
+        );
+        if let Some(check) = failure.check {
+            line += &format!(" (line {})", self.line(check.start));
+        }
+        if failure.passed_over > 0 {
+            let last = failure.passed_over_last.iter().map(incoming);
+            let last = last.collect::<Vec<_>>().join(", ");
+            line += &format!(", passed over {}: {last}", failure.passed_over);
+        }
+        line + &self.changes(&failure.changes)
+    }
+
+    fn changes(&self, changes: &[Change]) -> String {
+        let each = changes.iter().map(|change| {
+            let line = self.line(change.span.start);
+            format!(", line {line} is now {}", incoming(&change.came))
+        });
+        each.collect()
     }
 
     fn line(&self, offset: usize) -> usize {

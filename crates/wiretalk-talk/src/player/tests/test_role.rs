@@ -279,7 +279,7 @@ fn skip_passes_over_what_does_not_match() {
         * 1 opened
         * 1 text other
         * at 1s
-        failed in line 2 on #1: expected `< wanted`, nothing came for 1s
+        failed in line 2 on #1: expected `< wanted`, nothing came for 1s, passed over 1: text other
         ",
     );
     test(
@@ -409,32 +409,32 @@ fn checks_look_at_what_came() {
         (
             "50ms",
             r#"{"n":5,"items":[{"id":7,"name":"ab"}]}"#,
-            "latency < 50ms` does not hold of 50ms",
+            "latency < 50ms` does not hold of 50ms (line 4)",
         ),
         (
             "1ms",
             r#"{"n":5,"items":[{"id":7,"name":"b"}]}"#,
-            r#"$.items[0].name startsWith "a"` does not hold of "b""#,
+            r#"$.items[0].name startsWith "a"` does not hold of "b" (line 5)"#,
         ),
         (
             "1ms",
             r#"{"n":5,"items":[]}"#,
-            r#"$.items[0].name startsWith "a"` does not hold of nothing is there"#,
+            r#"$.items[0].name startsWith "a"` does not hold of nothing is there (line 5)"#,
         ),
         (
             "1ms",
             r#"{"n":5,"items":[{"id":7,"name":"a"},{"id":0}]}"#,
-            "$.items[*].id >= 1` does not hold of 7, 0",
+            "$.items[*].id >= 1` does not hold of 7, 0 (line 6)",
         ),
         (
             "1ms",
             r#"{"n":0,"items":[{"id":7,"name":"ab"}]}"#,
-            "{{n1}} != 0` does not hold of 0",
+            "{{n1}} != 0` does not hold of 0 (line 7)",
         ),
         (
             "1ms",
             r#"{"n":1,"items":[{"id":7,"name":"ab"}],"gone":null}"#,
-            "$.gone not exists` does not hold of null",
+            "$.gone not exists` does not hold of null (line 10)",
         ),
     ] {
         let script = format!(
@@ -593,7 +593,7 @@ fn a_handshake_is_refused_as_expected_or_not() {
         ),
         (
             "refused 401 WWW-Authenticate: Bearer; Content-Length: 1 | A token is needed.",
-            "answered 401 \"A token is needed.\": `header Content-Length == 18` does not hold of \"1\"",
+            "answered 401 \"A token is needed.\": `header Content-Length == 18` does not hold of \"1\" (line 5)",
         ),
         ("opened", "answered 101 \"\": `HTTP 101` is not `HTTP 401`"),
     ] {
