@@ -28,13 +28,13 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// An error.
+    /// An error. What it quotes is cut if it is long.
     pub fn error(span: Span, what: impl Into<String>, mend: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             span,
-            what: what.into(),
-            mend: mend.into(),
+            what: shortened(what.into()),
+            mend: shortened(mend.into()),
         }
     }
 
@@ -61,6 +61,55 @@ impl Diagnostic {
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+/// Bytes of a sentence that is kept whole.
+const LONGEST: usize = 1200;
+
+/// A sentence without its middle, if it quotes something long.
+fn shortened(text: String) -> String {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let mut start = LONGEST / 2;
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = text.len() - LONGEST / 4;
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    format!("{} … {}", &text[..start], &text[end..])
+}
+
+/// What is found in one talk: the first of it, and how much more there is.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl Findings {
+    pub(crate) fn push(&mut self, finding: Diagnostic) {
+        if self.list.len() < MOST_FINDINGS {
+            self.list.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Holds the list to its bound, after others have added to it.
+    pub(crate) fn hold(&mut self) {
+        if self.list.len() > MOST_FINDINGS {
+            self.more += self.list.len() - MOST_FINDINGS;
+            self.list.truncate(MOST_FINDINGS);
+        }
+    }
+
+    /// How many there are beyond those in the list.
+    pub(crate) fn more(&self) -> usize {
+        self.more
     }
 }
 

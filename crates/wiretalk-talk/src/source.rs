@@ -79,16 +79,19 @@ impl Source {
     /// Line and column of an offset, both from 1; the column counts characters.
     #[must_use]
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self
-            .line_starts
-            .partition_point(|start| *start <= offset)
-            .max(1);
+        let line = self.line_of(offset);
         let start = self.line_starts[line - 1];
         let column = self
             .text
             .get(start..offset)
             .map_or(offset - start, |before| before.chars().count());
         (line, column + 1)
+    }
+
+    /// The line of an offset, from 1.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        let before = self.line_starts.partition_point(|start| *start <= offset);
+        before.max(1)
     }
 
     /// The text of a line, counted from 1, without its line ending.

@@ -38,7 +38,8 @@ impl Payload {
     /// The span in the source of a range of `text`.
     pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let at = |offset: usize| {
-            let line = self.lines.iter().rev().find(|(from, _)| *from <= offset);
+            let before = self.lines.partition_point(|(from, _)| *from <= offset);
+            let line = before.checked_sub(1).map(|line| self.lines[line]);
             line.map_or(offset, |(from, source)| source + (offset - from))
         };
         let from = at(start);
@@ -187,6 +188,11 @@ enum Manner {
 
 /// How many differences one mismatch lists.
 const MOST_DIFFERENCES: usize = 20;
+
+/// How many holes a payload can have, if it is JSON.
+const MOST_JSON_HOLES: usize = 10_000;
+/// Mistakes in the holes of one payload that are told.
+const MOST_FAULTS: usize = 100;
 
 /// How many holes one text can have: a whole payload, or a string in JSON.
 const MOST_HOLES: usize = 256;

@@ -1,7 +1,9 @@
 //! From the text of a payload to a pattern.
 
 use super::json::{self, JsonParse};
-use super::{Hole, HoleKind, MOST_HOLES, Pattern, Payload, Place, Segment};
+use super::{
+    Hole, HoleKind, MOST_FAULTS, MOST_HOLES, MOST_JSON_HOLES, Pattern, Payload, Place, Segment,
+};
 use crate::diagnostic::Diagnostic;
 use crate::expression::Expression;
 use crate::types;
@@ -36,6 +38,17 @@ impl Pattern {
             };
             let raw = &text[open + 2..open + 2 + length];
             let span = payload.span(open, open + length + 4);
+            if holes.len() >= MOST_JSON_HOLES || errors.len() - before >= MOST_FAULTS {
+                errors.push(Diagnostic::error(
+                    span,
+                    "there are more holes in this payload than can be read",
+                    format!(
+                        "{MOST_JSON_HOLES} are the most; this one and what follows is taken as text"
+                    ),
+                ));
+                at = open;
+                break;
+            }
             at = open + length + 4;
             match hole_kind(raw) {
                 Ok(kind) => {

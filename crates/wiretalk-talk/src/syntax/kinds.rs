@@ -14,6 +14,9 @@ pub(crate) const MOST_REGEX: usize = 16 * 1024;
 /// What a compiled regular expression may take, in bytes.
 const REGEX_SIZE: usize = 2 * 1024 * 1024;
 
+/// Regular expressions that are looked for among those that come again.
+const MOST_REGEXES: usize = 1000;
+
 /// The words behind `error`, but for `protocol`, which may have a code.
 const ERRORS: [(&str, ErrorKind); 6] = [
     ("refused", ErrorKind::Refused),
@@ -57,7 +60,8 @@ impl Parser {
     /// `re`: a regular expression over the whole text.
     pub(super) fn regex(&mut self, payload: &Payload) -> Option<Content> {
         let source = payload.text.as_str();
-        let regex = match whole_regex(source) {
+        let known = self.regexes.get(source).cloned();
+        let regex = match known.map_or_else(|| whole_regex(source), Ok) {
             Ok(regex) => regex,
             Err((from, to, why)) => {
                 self.error(
@@ -73,6 +77,9 @@ impl Parser {
                 self.error(payload.whole(), what, mend);
                 return None;
             }
+        }
+        if self.regexes.len() < MOST_REGEXES {
+            self.regexes.insert(source.to_owned(), regex.clone());
         }
         Some(Content::Re(regex))
     }
@@ -158,11 +165,11 @@ impl Parser {
         } else {
             (Pattern::parse(payload, &mut self.diagnostics), None)
         };
-        Some(Content::RawFrame(RawFrame {
+        Some(Content::RawFrame(Box::new(RawFrame {
             header: options.header,
             payload: pattern,
             bytes,
-        }))
+        })))
     }
 
     /// `raw`: bytes outside any frame.

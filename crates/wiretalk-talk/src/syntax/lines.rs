@@ -1,6 +1,6 @@
 //! A talk as a tree of lines: indentation makes children, bars make payloads of several lines.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Findings};
 use crate::source::Span;
 
 /// One line that says something, with the lines indented under it.
@@ -107,10 +107,39 @@ pub(crate) fn takes_bars(text: &str) -> bool {
         || (word == "ignore" && super::frame::is_frame(rest))
 }
 
+/// Statements within each other.
+const DEEPEST: usize = 64;
+/// Lines that say something, beside bars: each takes far more room than it has letters.
+const MOST_LINES: usize = 1_000_000;
+/// Bars.
+const MOST_BARS: usize = 4_000_000;
+
 /// Makes the tree. What is wrong with indentation or bars is added to `errors`.
-pub(crate) fn tree<'a>(text: &'a str, errors: &mut Vec<Diagnostic>) -> Vec<Line<'a>> {
+pub(crate) fn tree<'a>(text: &'a str, errors: &mut Findings) -> Vec<Line<'a>> {
     let mut builder = Builder::default();
+    let (mut lines, mut bars) = (0, 0);
     for line in physical(text) {
+        let at = match line {
+            Physical::Blank | Physical::Comment { .. } => None,
+            Physical::Bar { bar, .. } => {
+                bars += 1;
+                Some(bar.at)
+            }
+            Physical::Statement { start, .. } => {
+                lines += 1;
+                Some(start)
+            }
+        };
+        if let Some(at) = at
+            && (lines > MOST_LINES || bars > MOST_BARS)
+        {
+            errors.push(Diagnostic::error(
+                Span::new(at, at + 1),
+                format!("a talk has {MOST_LINES} lines at the most, and {MOST_BARS} bars; what follows is not read"),
+                "take it apart into several talks",
+            ));
+            break;
+        }
         match line {
             Physical::Blank | Physical::Comment { .. } => {}
             Physical::Bar { bar, indent } => builder.bar(bar, indent, errors),
@@ -151,12 +180,22 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn statement(&mut self, line: Line<'a>, errors: &mut Vec<Diagnostic>) {
+    fn statement(&mut self, mut line: Line<'a>, errors: &mut Findings) {
         while self
             .open
             .last()
             .is_some_and(|open| open.indent >= line.indent)
         {
+            self.close();
+        }
+        if self.open.len() >= DEEPEST {
+            errors.push(Diagnostic::error(
+                line.span(),
+                format!("this line is indented under {DEEPEST} others, and that is the most"),
+                "take blocks apart: rules and tests stand side by side",
+            ));
+            // It is read as one more line beside the last.
+            line.indent = self.open.last().map_or(0, |last| last.indent);
             self.close();
         }
         match self.open.last() {
@@ -182,7 +221,7 @@ impl<'a> Builder<'a> {
         self.open.push(line);
     }
 
-    fn bar(&mut self, bar: Bar<'a>, indent: usize, errors: &mut Vec<Diagnostic>) {
+    fn bar(&mut self, bar: Bar<'a>, indent: usize, errors: &mut Findings) {
         let owner = match self.open.last() {
             Some(last) if last.takes_bars => Some(self.open.len() - 1),
             _ => self

@@ -13,12 +13,13 @@ mod rule;
 mod who;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regex::Regex;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Findings, MOST_FINDINGS};
 use crate::files::Files;
 use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
@@ -61,21 +62,28 @@ pub struct Parsed {
 #[must_use]
 pub fn parse(name: &str, text: &str) -> Parsed {
     let text = without_mark(text);
+    let mut findings = Findings::default();
+    let lines = lines::tree(text, &mut findings);
     let mut parser = Parser {
         diagnostics: Vec::new(),
+        findings,
+        regexes: BTreeMap::new(),
     };
-    let lines = lines::tree(text, &mut parser.diagnostics);
     let statements = parser.block(&lines, Place::Top);
-    let mut diagnostics = parser.diagnostics;
-    for diagnostic in &mut diagnostics {
+    drop(lines);
+    let mut findings = parser.findings;
+    let more = findings.more();
+    let diagnostics = &mut findings.list;
+    for diagnostic in &mut *diagnostics {
         // Whoever found it may have pointed at the next byte, of whatever character that is, or at the end of the text.
         diagnostic.span = diagnostic.span.fitted(text);
     }
     diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    diagnostics.extend(Diagnostic::and_more(more, text.len()));
     let source = Source::new(name, text);
     let wrong = diagnostics.iter().filter(|finding| finding.is_error());
     let mut broken: Vec<usize> = wrong
-        .map(|finding| source.position(finding.span.start).0)
+        .map(|finding| source.line_of(finding.span.start))
         .collect();
     broken.dedup();
     Parsed {
@@ -85,7 +93,7 @@ pub fn parse(name: &str, text: &str) -> Parsed {
             files: Arc::default(),
             broken,
         },
-        diagnostics,
+        diagnostics: findings.list,
     }
 }
 
@@ -262,9 +270,9 @@ pub(crate) enum Who {
     All,
     Others,
     /// `room NAME`: the clients in that room.
-    Room(Pattern),
+    Room(Box<Pattern>),
     /// `user NAME`: the clients of that user.
-    User(Pattern),
+    User(Box<Pattern>),
 }
 
 /// The direction of a frame.
@@ -330,7 +338,7 @@ pub(crate) enum Content {
     /// Expected only: the peer fails the connection, with that close code or by ending the stream.
     Fail(Option<u16>),
     /// Sent only: a single frame as given, with what breaks the rules.
-    RawFrame(RawFrame),
+    RawFrame(Box<RawFrame>),
     /// Sent only: bytes outside any frame.
     Raw(Vec<u8>),
     /// The connection is reset; expected: it ended with no close frame.
@@ -532,12 +540,21 @@ enum Place {
 }
 
 struct Parser {
+    /// What was found in the line at hand.
     diagnostics: Vec<Diagnostic>,
+    /// What was found before.
+    findings: Findings,
+    /// The regular expressions that were compiled, by their source: those that are the same share what they take.
+    regexes: BTreeMap<String, Regex>,
 }
 
 impl Parser {
     fn error(&mut self, span: Span, what: impl Into<String>, mend: impl Into<String>) {
         self.diagnostics.push(Diagnostic::error(span, what, mend));
+        if self.diagnostics.len() > MOST_FINDINGS {
+            self.findings.list.append(&mut self.diagnostics);
+            self.findings.hold();
+        }
     }
 
     fn block(&mut self, lines: &[lines::Line<'_>], place: Place) -> Vec<Statement> {
@@ -557,6 +574,8 @@ impl Parser {
                 } else {
                     self.directive(line, place)
                 };
+                self.findings.list.append(&mut self.diagnostics);
+                self.findings.hold();
                 kind.map(|kind| Statement {
                     span: line.span(),
                     kind,

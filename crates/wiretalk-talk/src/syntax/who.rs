@@ -64,7 +64,7 @@ impl Parser {
             }
             "room" | "user" => {
                 let payload = Payload::line(name, start + text.len() - name.len());
-                let name = Pattern::parse(&payload, &mut self.diagnostics);
+                let name = Box::new(Pattern::parse(&payload, &mut self.diagnostics));
                 Some(match word {
                     "room" => Who::Room(name),
                     _ => Who::User(name),
