@@ -2,6 +2,7 @@
 
 mod address;
 mod log;
+mod reload;
 mod talks;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ Examples:
   wiretalk serve chat.talk --listen 127.0.0.1:0
   wiretalk serve chat.talk prices.talk         two talks, each at a path of its own
   wiretalk serve chat.talk --journal seen.jsonl
+  wiretalk serve chat.talk --control           take orders from a test: send, close, verify
   wiretalk serve chat.talk --cert cert.pem --key key.pem
   wiretalk serve --echo --no-compress          never agree to permessage-deflate
   wiretalk serve --echo --message-timeout 5    close clients that take longer to send a message
@@ -54,6 +56,24 @@ pub(crate) struct Serve {
     /// Write every connection and message to a file, as lines of JSON, behind what it has already
     #[arg(long, value_name = "FILE", conflicts_with = "echo")]
     journal: Option<PathBuf>,
+    /// Take orders from programs on this machine over HTTP: list clients, send, close, read the journal, verify. By
+    /// default on a free port; the log tells where, and the token
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:0",
+        conflicts_with = "echo"
+    )]
+    control: Option<String>,
+    /// The token of `--control`; by default a random one, or that of WIRETALK_CONTROL_TOKEN, which no list of processes
+    /// shows
+    #[arg(long, value_name = "TOKEN", requires = "control")]
+    control_token: Option<String>,
+    /// Play the talks as they are now: by default, one that is saved is played anew, and its clients stay
+    #[arg(long, conflicts_with = "echo")]
+    no_watch: bool,
     /// Show no line for each client that comes and goes; what goes wrong is shown
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -136,7 +156,7 @@ impl Serve {
             Ok(server) => server,
             Err(exit) => return exit,
         };
-        scheme.announce(&log, &server, "", "echo");
+        scheme.announce(&log, &scheme.url(&server, ""), "echo");
         Echo::new(options, log, self.verbose)
             .serve(server, stopped)
             .await;

@@ -1,6 +1,7 @@
 //! A talk as a server.
 
 pub(in crate::serve) mod handshake;
+mod outside;
 mod perform;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
 use super::client::{Command, End};
 use super::journal::{Entry, EntryKind, Frame, Journal};
+pub use outside::{Audience, ClientInfo};
+
 use super::{ClientId, Event, Observer, Options, Server, Site};
 
 /// Why a talk cannot be served.
@@ -66,10 +69,6 @@ impl Shared {
             journal: Some(journal),
             ..self
         }
-    }
-
-    pub(super) fn observer(&self) -> &dyn Observer {
-        self.observer.as_ref()
     }
 }
 
@@ -179,6 +178,19 @@ impl Mock {
     /// Serves this talk alone until `stop` is done; then every client is told that the server goes away (1001).
     pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
         Site::alone(self).serve(server, stop).await;
+    }
+
+    /// Plays another version of the talk from now on. The clients stay, with their rooms, and with what is bound for
+    /// them; see [`Player::reload`].
+    ///
+    /// # Errors
+    /// If the new version has no such test; then the old one is played on.
+    pub fn reload(&self, plan: Arc<Plan>) -> Result<(), MockError> {
+        part_of(&plan, self.test.as_deref())?;
+        let mut state = self.lock();
+        state.plan = Arc::clone(&plan);
+        self.with_player_of(&mut state, |player, now| player.reload(now, plan));
+        Ok(())
     }
 
     /// The path at which it is found.

@@ -2,6 +2,7 @@
 //! accepts for all.
 
 mod client;
+pub mod control;
 mod echo;
 pub mod journal;
 mod mock;
@@ -21,7 +22,7 @@ use wiretalk_net::server::{
 use wiretalk_net::{Config, DeflateConfig, Error};
 
 pub use echo::Echo;
-pub use mock::{Mock, MockError, Performance, Place, Shared};
+pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared};
 pub use observe::{ClientId, Event, Observer, Recipient};
 pub use site::{Site, SiteError};
 

@@ -10,7 +10,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use wiretalk_engine::SystemWorld;
 use wiretalk_engine::load::load;
-use wiretalk_engine::serve::{Event, Mock, Observer, Options, Performance, Place, Server, Shared};
+use wiretalk_engine::redact::Redactor;
+use wiretalk_engine::serve::control::{Control, Controlled};
+use wiretalk_engine::serve::journal::Journal;
+use wiretalk_engine::serve::{
+    Event, Mock, Observer, Options, Performance, Place, Server, Shared, Site,
+};
 use wiretalk_talk::Bindings;
 use wiretalk_talk::player::{Manner, Plan, Setup};
 
@@ -50,8 +55,17 @@ impl Observer for Lines {
 pub(crate) struct Served {
     pub(crate) url: String,
     pub(crate) lines: mpsc::UnboundedReceiver<String>,
+    pub(crate) control: Orders,
+    pub(crate) journal: Arc<Journal>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+}
+
+/// Where a mock takes orders; nowhere, if it was not served with [`serve_controlled`].
+#[derive(Default)]
+pub(crate) struct Orders {
+    pub(crate) url: String,
+    pub(crate) token: String,
 }
 
 impl Served {
@@ -102,14 +116,8 @@ pub(crate) fn setup() -> Setup {
 /// Serves a talk on a free port.
 pub(crate) async fn serve(plan: &Arc<Plan>, options: Options) -> Served {
     let (send, lines) = mpsc::unbounded_channel();
-    let observer = Arc::new(Lines(Mutex::new(send)));
-    let performance = Performance {
-        plan: Arc::clone(plan),
-        test: None,
-        setup: setup(),
-        place: Place::default(),
-    };
-    let mock = Mock::new(&Shared::new(options, observer), performance).expect("a mock");
+    let shared = Shared::new(options, Arc::new(Lines(Mutex::new(send))));
+    let mock = mock(&shared, plan, Place::default());
     let server = Server::bind("127.0.0.1:0", None).await.expect("a port");
     let url = format!("ws://{}", server.local_addr().expect("an address"));
     let (stop, stopped) = oneshot::channel();
@@ -119,7 +127,70 @@ pub(crate) async fn serve(plan: &Arc<Plan>, options: Options) -> Served {
     Served {
         url,
         lines,
+        control: Orders::default(),
+        journal: Journal::new(0),
         stop: Some(stop),
         task,
     }
+}
+
+/// Serves talks on one free port, each at its path, with a journal and the control API.
+pub(crate) async fn serve_controlled(talks: &[(&str, Arc<Plan>)]) -> Served {
+    let (send, lines) = mpsc::unbounded_channel();
+    let journal = Journal::new(1024 * 1024);
+    let shared = Shared::new(Options::default(), Arc::new(Lines(Mutex::new(send))))
+        .with_journal(Arc::clone(&journal));
+    let server = Server::bind("127.0.0.1:0", None).await.expect("a port");
+    let url = format!("ws://{}", server.local_addr().expect("an address"));
+    let mut controlled = Controlled {
+        talks: Vec::new(),
+        journal: Arc::clone(&journal),
+        redactor: Redactor::default(),
+    };
+    for (path, plan) in talks {
+        let place = match *path {
+            "/" => Place::Anywhere,
+            path => Place::Given(path.to_owned()),
+        };
+        let mock = mock(&shared, plan, place);
+        controlled.talks.push((format!("{url}{path}"), mock));
+    }
+    let mocks = controlled.talks.iter().map(|(_, mock)| Arc::clone(mock));
+    let site = Site::new(mocks.collect()).expect("a site");
+    let control = Control::bind("127.0.0.1:0", None).await.expect("a port");
+    let orders = Orders {
+        url: control.url(),
+        token: control.token().to_owned(),
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let (over, mut is_over) = tokio::sync::watch::channel(false);
+        let control = tokio::spawn(control.serve(controlled, async move {
+            let _ = is_over.wait_for(|over| *over).await;
+        }));
+        let serving = site.serve(server, async {
+            let _ = stopped.await;
+        });
+        serving.await;
+        over.send_replace(true);
+        control.await.expect("no panic");
+    });
+    Served {
+        url,
+        lines,
+        control: orders,
+        journal,
+        stop: Some(stop),
+        task,
+    }
+}
+
+fn mock(shared: &Shared, plan: &Arc<Plan>, place: Place) -> Arc<Mock> {
+    let performance = Performance {
+        plan: Arc::clone(plan),
+        test: None,
+        setup: setup(),
+        place,
+    };
+    Mock::new(shared, performance).expect("a mock")
 }

@@ -31,17 +31,20 @@ impl Scheme {
         }
     }
 
-    /// Says where something is found.
-    pub(super) fn announce(self, log: &Log, server: &Server, path: &str, what: &str) {
-        let Self { ws, http } = self;
+    /// The URL of a path of a server.
+    pub(super) fn url(self, server: &Server, path: &str) -> String {
         let at = server
             .local_addr()
             .map_or_else(|error| error.to_string(), |at| at.to_string());
-        log.line(&format!("listening on {ws}://{at}{path} ({what})"));
-        log.line(&format!(
-            "  join it with: wiretalk connect {ws}://{at}{path}"
-        ));
-        log.line(&format!("  or in a browser: {http}://{at}{path}"));
+        format!("{}://{at}{path}", self.ws)
+    }
+
+    /// Says where something is found.
+    pub(super) fn announce(self, log: &Log, url: &str, what: &str) {
+        let page = url.replacen(self.ws, self.http, 1);
+        log.line(&format!("listening on {url} ({what})"));
+        log.line(&format!("  join it with: wiretalk connect {url}"));
+        log.line(&format!("  or in a browser: {page}"));
     }
 }
 

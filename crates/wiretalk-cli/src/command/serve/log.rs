@@ -60,7 +60,8 @@ impl Log {
         }
     }
 
-    fn timed(&self, text: &str) {
+    /// Writes a line with the time.
+    pub(super) fn timed(&self, text: &str) {
         self.line(&format!("{QUIET}{}{QUIET:#}  {text}", terminal::clock()));
     }
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use wiretalk_engine::SystemWorld;
 use wiretalk_engine::load::{self, Loaded};
 use wiretalk_engine::redact::Redactor;
+use wiretalk_engine::serve::control::{Control, Controlled};
 use wiretalk_engine::serve::journal::{self, Journal};
 use wiretalk_engine::serve::{Mock, Options, Performance, Place, Server, Shared, Site};
 use wiretalk_net::server::TlsConfig;
@@ -17,14 +18,19 @@ use wiretalk_talk::Role;
 use wiretalk_talk::player::{Manner, Setup};
 
 use super::address::{self, Scheme};
+use super::log::Log;
+use super::reload::{self, Watched};
 use super::{Serve, usage};
 use crate::exit::Exit;
 use crate::{diagnostics, terminal};
 
+/// The environment variable with the token of `--control`.
+const TOKEN: &str = "WIRETALK_CONTROL_TOKEN";
+
 /// A talk that can be served.
-struct Ready {
-    file: PathBuf,
-    loaded: Loaded,
+pub(super) struct Ready {
+    pub(super) file: PathBuf,
+    pub(super) loaded: Loaded,
     setup: Setup,
     /// Where it listens.
     address: String,
@@ -34,7 +40,22 @@ struct Ready {
     named: bool,
 }
 
-/// The journal and the thread that writes it.
+impl Ready {
+    /// The address and the path.
+    pub(super) fn listens(&self) -> (String, String) {
+        (self.address.clone(), self.path.clone())
+    }
+
+    /// The files that it is read from.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let named = self.loaded.talk.file_names().into_iter();
+        let named = named.map(|name| folder.join(name));
+        std::iter::once(self.file.clone()).chain(named).collect()
+    }
+}
+
+/// The thread that writes the journal to its file.
 struct Filing {
     journal: Arc<Journal>,
     file: PathBuf,
@@ -55,48 +76,98 @@ impl Serve {
                 Err(exit) => return exit,
             }
         }
-        let filing = match self.open_journal() {
-            Ok(filing) => filing,
+        let control = match self.open_control().await {
+            Ok(control) => control,
             Err(why) => return usage(&why),
         };
         let log = self.log();
         let mut shared = Shared::new(options, Arc::clone(&log) as _);
-        if let Some(filing) = &filing {
-            shared = shared.with_journal(Arc::clone(&filing.journal));
+        let journal = Journal::new(journal::DEFAULT_BYTES);
+        if self.journal.is_some() || control.is_some() {
+            shared = shared.with_journal(Arc::clone(&journal));
         }
+        let tls_is_on = tls.is_some();
         let scheme = Scheme::of(tls.as_ref());
         let mut sites = Vec::new();
+        let mut found = Vec::new();
+        let mut watched = Vec::new();
         for group in by_address(ready) {
-            let (address, mocks) = match self.mocks(&shared, group) {
-                Ok(made) => made,
+            let mocks = match self.mocks(&shared, &group) {
+                Ok(mocks) => mocks,
                 Err(why) => return usage(&why),
             };
             let site = match Site::new(mocks.clone()) {
                 Ok(site) => site,
                 Err(error) => return usage(&error.to_string()),
             };
-            let server = match address::listen(&address, tls.clone()).await {
+            let server = match address::listen(&group[0].address, tls.clone()).await {
                 Ok(server) => server,
                 Err(exit) => return exit,
             };
-            for mock in &mocks {
+            for (mock, talk) in mocks.into_iter().zip(&group) {
+                // Alone at its address, the path that its `connect` names is as good as any, and nicer to read.
                 let path = match mock.place() {
-                    Place::Anywhere => "",
+                    Place::Anywhere => &talk.path,
                     place => place.path(),
                 };
-                scheme.announce(&log, &server, path, &mock.name());
+                found.push((scheme.url(&server, path), Arc::clone(&mock)));
+                watched.push(Watched::new(mock, talk));
             }
             sites.push((site, server));
         }
-        serve_all(sites, stopped).await;
+        // The file is there before anybody is told that the server is.
+        let filing = match self.open_journal(&journal) {
+            Ok(filing) => filing,
+            Err(why) => return usage(&why),
+        };
+        for (url, mock) in &found {
+            scheme.announce(&log, url, &mock.name());
+        }
+        let controlled = Controlled {
+            talks: found,
+            journal,
+            redactor: Redactor::default(),
+        };
+        if let Some(control) = &control {
+            self.announce(control, &log);
+        }
+        let serving = serve_all(sites, control.map(|control| (control, controlled)), stopped);
+        if self.no_watch {
+            serving.await;
+        } else {
+            tokio::select! {
+                () = serving => {}
+                () = reload::watch(self, watched, tls_is_on, &log) => {}
+            }
+        }
         match filing {
             Some(filing) => filing.end(),
             None => Exit::SUCCESS,
         }
     }
 
+    async fn open_control(&self) -> Result<Option<Control>, String> {
+        let Some(address) = &self.control else {
+            return Ok(None);
+        };
+        let token = self.control_token.clone();
+        let token = token.or_else(|| std::env::var(TOKEN).ok());
+        let control = Control::bind(&address::whole(address), token).await;
+        control.map(Some).map_err(|error| error.to_string())
+    }
+
+    fn announce(&self, control: &Control, log: &Log) {
+        let given = self.control_token.is_some() || std::env::var_os(TOKEN).is_some();
+        let url = control.url();
+        if given {
+            log.line(&format!("control at {url}, with the token that was given"));
+        } else {
+            log.line(&format!("control at {url}, token {}", control.token()));
+        }
+    }
+
     /// Reads a talk, and looks it over.
-    fn prepare(&self, file: &Path, tls: bool) -> Result<Ready, Exit> {
+    pub(super) fn prepare(&self, file: &Path, tls: bool) -> Result<Ready, Exit> {
         let loaded = self.load(file)?;
         let setup = Setup {
             world: Arc::new(SystemWorld),
@@ -148,16 +219,9 @@ impl Serve {
     }
 
     /// The mocks at one address, each at its path.
-    fn mocks(
-        &self,
-        shared: &Shared,
-        group: Vec<Ready>,
-    ) -> Result<(String, Vec<Arc<Mock>>), String> {
+    fn mocks(&self, shared: &Shared, group: &[Ready]) -> Result<Vec<Arc<Mock>>, String> {
         let alone = group.len() == 1;
-        let mut address = String::new();
-        let mut mocks = Vec::new();
-        for talk in group {
-            address.clone_from(&talk.address);
+        let mocks = group.iter().map(|talk| {
             let place = match (talk.named, alone) {
                 (true, _) => Place::Named(talk.path.clone()),
                 (false, true) => Place::Anywhere,
@@ -167,15 +231,15 @@ impl Serve {
             let performance = Performance {
                 plan: talk.loaded.plan(),
                 test: self.test.clone(),
-                setup: talk.setup,
+                setup: talk.setup.clone(),
                 place,
             };
-            mocks.push(Mock::new(shared, performance).map_err(|error| error.to_string())?);
-        }
-        Ok((address, mocks))
+            Mock::new(shared, performance).map_err(|error| error.to_string())
+        });
+        mocks.collect()
     }
 
-    fn open_journal(&self) -> Result<Option<Filing>, String> {
+    fn open_journal(&self, journal: &Arc<Journal>) -> Result<Option<Filing>, String> {
         let Some(path) = &self.journal else {
             return Ok(None);
         };
@@ -187,12 +251,11 @@ impl Serve {
             .append(true)
             .open(path)
             .map_err(cannot)?;
-        let journal = Journal::new(journal::DEFAULT_BYTES);
         let writer = journal
             .write_to(file, Redactor::default())
             .map_err(cannot)?;
         Ok(Some(Filing {
-            journal,
+            journal: Arc::clone(journal),
             file: path.clone(),
             writer,
         }))
@@ -244,16 +307,26 @@ fn path_of_file(file: &Path) -> String {
     path
 }
 
-/// Serves at every address until `stopped` is done.
-async fn serve_all(sites: Vec<(Arc<Site>, Server)>, stopped: impl Future<Output = ()>) {
+/// Serves at every address, and takes orders, until `stopped` is done.
+async fn serve_all(
+    sites: Vec<(Arc<Site>, Server)>,
+    control: Option<(Control, Controlled)>,
+    stopped: impl Future<Output = ()>,
+) {
     let stop = watch::Sender::new(false);
-    let mut serving = JoinSet::new();
-    for (site, server) in sites {
+    let told = || {
         let mut told = stop.subscribe();
-        serving.spawn(site.serve(server, async move {
+        async move {
             // An error means that nobody is left who could say it.
             let _ = told.wait_for(|stop| *stop).await;
-        }));
+        }
+    };
+    let mut serving = JoinSet::new();
+    for (site, server) in sites {
+        serving.spawn(site.serve(server, told()));
+    }
+    if let Some((control, controlled)) = control {
+        serving.spawn(control.serve(controlled, told()));
     }
     stopped.await;
     stop.send_replace(true);

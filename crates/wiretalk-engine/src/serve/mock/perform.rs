@@ -23,12 +23,7 @@ impl Mock {
                     frame,
                     delivery,
                 } => self.send(state, &to, frame, delivery),
-                Action::ReplyClose(id) => {
-                    if let Some(seat) = state.clients.get(&id) {
-                        let target = HubTarget::One(seat.id);
-                        self.hub.control(target, &Command::ReplyClose, 0);
-                    }
-                }
+                Action::ReplyClose(id) => self.reply_close(state, id),
                 Action::Unmatched {
                     connection,
                     nearest,
@@ -83,6 +78,32 @@ impl Mock {
             Target::User(user) => HubTarget::User(user),
         };
         self.send_to(state, target, frame, how);
+    }
+
+    /// Sends the peer's close frame back to it.
+    fn reply_close(&self, state: &mut State, id: ConnectionId) {
+        let Some(seat) = state.clients.get(&id) else {
+            return;
+        };
+        let client = seat.client();
+        let target = HubTarget::One(seat.id);
+        self.hub.control(target, &Command::ReplyClose, 0);
+        // The close that it answers came just now.
+        let came = state
+            .pending
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.kind {
+                EntryKind::Received { frame, .. } if entry.client == Some(client) => frame.code,
+                _ => None,
+            });
+        self.note(state, Some(client), || EntryKind::Sent {
+            frame: Frame::sent(&Outgoing::Close {
+                code: came.filter(|code| *code != 1005),
+                reason: String::new(),
+            }),
+            to: To::new(Recipient::One(client), Vec::new()),
+        });
     }
 
     /// Sends something, and gives the number of clients that it goes to.

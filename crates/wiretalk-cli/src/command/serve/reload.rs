@@ -1,0 +1,153 @@
+//! Talks that are saved anew are played anew, and their clients stay.
+//!
+//! Files are asked for their state again and again instead of being watched: that holds on every file system, also where
+//! nobody tells of changes (a folder of a container, of a network), and whichever way an editor saves.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{MissedTickBehavior, interval};
+use wiretalk_engine::serve::Mock;
+
+use super::Serve;
+use super::log::Log;
+use super::talks::Ready;
+use crate::terminal::{self, BAD, GOOD, WARNING};
+
+/// How often files are looked at. A change is taken up once two looks agree, so that no half-written file is read.
+const LOOKS: Duration = Duration::from_millis(150);
+
+/// A talk that is served, and the files that it is read from.
+pub(super) struct Watched {
+    pub(super) mock: Arc<Mock>,
+    pub(super) file: PathBuf,
+    /// Where it listens: what no reload changes.
+    pub(super) listens: (String, String),
+    files: Vec<Seen>,
+}
+
+/// A file as it was played, and as it was seen last.
+struct Seen {
+    path: PathBuf,
+    played: Option<Stamp>,
+    last: Option<Stamp>,
+}
+
+/// What tells one version of a file from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    /// A file that was put in the place of another.
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Some(Self {
+            modified: metadata.modified().ok(),
+            length: metadata.len(),
+            inode,
+        })
+    }
+}
+
+impl Seen {
+    fn new(path: &Path) -> Self {
+        let stamp = Stamp::of(path);
+        Self {
+            path: path.to_owned(),
+            played: stamp,
+            last: stamp,
+        }
+    }
+
+    /// Looks again. Whether it has changed since it was played, and is still.
+    fn look(&mut self) -> bool {
+        let now = Stamp::of(&self.path);
+        let still = now == self.last;
+        self.last = now;
+        // A file that is gone is most likely about to be replaced.
+        still && now.is_some() && now != self.played
+    }
+}
+
+impl Watched {
+    pub(super) fn new(mock: Arc<Mock>, talk: &Ready) -> Self {
+        Self {
+            mock,
+            file: talk.file.clone(),
+            listens: talk.listens(),
+            files: talk.files().iter().map(|path| Seen::new(path)).collect(),
+        }
+    }
+
+    fn look(&mut self) -> bool {
+        let mut changed = false;
+        for file in &mut self.files {
+            changed |= file.look();
+        }
+        changed
+    }
+
+    /// What is there now is played, or cannot be: either way it is not looked at again until it changes.
+    fn settle(&mut self) {
+        for file in &mut self.files {
+            file.played = file.last;
+        }
+    }
+
+    fn watch_files_of(&mut self, talk: &Ready) {
+        for path in talk.files() {
+            if !self.files.iter().any(|file| file.path == path) {
+                self.files.push(Seen::new(&path));
+            }
+        }
+    }
+}
+
+/// Plays talks anew whenever they are saved; never ends.
+pub(super) async fn watch(serve: &Serve, mut talks: Vec<Watched>, tls: bool, log: &Log) {
+    let mut looks = interval(LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        for talk in &mut talks {
+            if talk.look() {
+                talk.settle();
+                reload(serve, talk, tls, log);
+            }
+        }
+    }
+}
+
+fn reload(serve: &Serve, talk: &mut Watched, tls: bool, log: &Log) {
+    let name = talk.file.display().to_string();
+    let Ok(ready) = serve.prepare(&talk.file, tls) else {
+        // What is wrong has been shown.
+        log.timed(&format!(
+            "{BAD}not reloaded{BAD:#} {name}: the version before is played on"
+        ));
+        return;
+    };
+    talk.watch_files_of(&ready);
+    if let Err(error) = talk.mock.reload(ready.loaded.plan()) {
+        log.timed(&format!(
+            "{BAD}not reloaded{BAD:#} {name}: {error}; the version before is played on"
+        ));
+        return;
+    }
+    let clients = terminal::count(talk.mock.client_count(), "client stays", "clients stay");
+    log.timed(&format!("{GOOD}reloaded{GOOD:#} {name} ({clients})"));
+    if ready.listens() != talk.listens {
+        log.timed(&format!(
+            "{WARNING}its `listen` has changed{WARNING:#}: that needs a new start"
+        ));
+    }
+}
