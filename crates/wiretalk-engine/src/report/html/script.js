@@ -7,10 +7,13 @@
   const tests = [...document.querySelectorAll(".test")];
   const files = [...document.querySelectorAll(".file")];
   const failures = document.querySelector(".failures");
-  // What a test says, in lower case; read from the page when it is first asked for.
+  // What is searched of a test, in lower case; read from the page when it is first asked for.
+  const SEARCHED = "h3, .tag, .who, .payload, .talk code, .pair code, .diff code, .left code";
   const texts = new Map();
   const textOf = (test) => {
-    if (!texts.has(test)) texts.set(test, test.textContent.toLowerCase());
+    if (!texts.has(test)) {
+      texts.set(test, [...test.querySelectorAll(SEARCHED)].map((part) => part.textContent).join("\n").toLowerCase());
+    }
     return texts.get(test);
   };
 
