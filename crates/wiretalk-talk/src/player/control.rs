@@ -111,7 +111,7 @@ impl Player {
         }
         let rule = self.rules().find(|rule| could_take(&rule.content, payload));
         rule.is_some_and(|rule| {
-            rule.body.iter().any(|step| match &step.kind {
+            LinesLeft::of(&rule.body).any(|step| match &step.kind {
                 StatementKind::Frame(frame) => is_pong(frame),
                 _ => false,
             })

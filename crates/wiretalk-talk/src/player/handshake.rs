@@ -69,10 +69,9 @@ impl Player {
         if let Some(index) = plays
             && let Some(http) = self.http_of(index)
         {
-            let answer = self.http_answer(&http, &client, &bindings);
+            let answer = self.http_answer(&http, &client, &mut bindings);
             match answer {
                 Ok(answer) if answer.status != 101 => {
-                    self.refused.insert(index);
                     return self.refuse(answer);
                 }
                 Ok(answer) => headers.extend(answer.headers),
@@ -93,9 +92,6 @@ impl Player {
         if let Some(plays) = plays {
             *self.played.entry(plays).or_default() += 1;
             connection.group = self.join_group(plays, id);
-            if matching.iter().all(|index| self.is_played(*index)) {
-                self.begin_again(&matching);
-            }
         }
         *self.taken.entry(plays).or_default() += 1;
         self.connections.insert(id, connection);
@@ -240,25 +236,26 @@ impl Player {
         answer
     }
 
+    /// The answer that an `HTTP` line gives. What is made up for it is bound, as a test captures it.
     fn http_answer(
         &self,
         http: &Http,
         client: &Client,
-        bindings: &Bindings,
+        bindings: &mut Bindings,
     ) -> Result<HttpAnswer, (Span, String)> {
-        let mut context = self.context_of(bindings, None, None);
-        context.client = Some(client);
+        let mut render = |pattern: &Pattern, span: Span| {
+            let mut context = self.context_of(bindings, None, None);
+            context.client = Some(client);
+            let rendered = pattern.render(&context).map_err(|why| (span, why))?;
+            bindings.extend(rendered.bound);
+            Ok(rendered.text)
+        };
         let mut headers = Vec::with_capacity(http.headers.len());
         for header in &http.headers {
-            let value = header.value.render(&context);
-            let value = value.map_err(|why| (header.span, why))?;
-            headers.push((header.name.clone(), value.text));
+            headers.push((header.name.clone(), render(&header.value, header.span)?));
         }
         let body = match &http.body {
-            Some(body) => {
-                let body = body.render(&context).map_err(|why| (body.span, why))?;
-                body.text
-            }
+            Some(body) => render(body, body.span)?,
             None => String::new(),
         };
         Ok(HttpAnswer {
@@ -290,28 +287,36 @@ impl Player {
         connects.collect()
     }
 
-    /// The first of these `connect`s that is not played yet. If each is, clients share the first that refuses nobody;
-    /// if each has refused, they begin again.
+    /// Which of these `connect`s a newcomer takes: the next of the first name that nobody plays, as the same name again is
+    /// the same client connecting anew; if each name is played, the next of all of them. Behind the last comes the first.
     fn free_connect(&mut self, matching: &[usize]) -> Option<usize> {
-        let free = matching.iter().find(|index| !self.is_played(**index));
-        let open = || matching.iter().find(|index| !self.refused.contains(index));
-        if let Some(index) = free.or_else(open) {
-            return Some(*index);
+        let steps = self.steps();
+        let name = |index: &usize| steps.get(*index).and_then(connect_name);
+        let busy: Vec<_> = self
+            .played
+            .iter()
+            .filter(|(_, count)| **count > 0)
+            .map(|(index, _)| name(index))
+            .collect();
+        let free = matching.iter().map(name).find(|name| !busy.contains(name));
+        let mut candidates = matching.to_vec();
+        if let Some(free) = free {
+            candidates.retain(|index| name(index) == free);
         }
-        self.begin_again(matching);
-        matching.first().copied()
-    }
-
-    /// Whether a client plays a `connect`, or has been refused by it.
-    fn is_played(&self, connect: usize) -> bool {
-        self.refused.contains(&connect) || self.played.get(&connect).is_some_and(|count| *count > 0)
-    }
-
-    /// Lets `connect`s refuse anew.
-    fn begin_again(&mut self, matching: &[usize]) {
-        for index in matching {
-            self.refused.remove(index);
-        }
+        let next = candidates
+            .iter()
+            .find(|index| !self.had_turn.contains(index));
+        let next = match next {
+            Some(next) => *next,
+            None => {
+                for index in &candidates {
+                    self.had_turn.remove(index);
+                }
+                *candidates.first()?
+            }
+        };
+        self.had_turn.insert(next);
+        Some(next)
     }
 
     /// The `HTTP` line that belongs to a `connect`.

@@ -150,8 +150,8 @@ pub struct Player {
     /// Clients that play a mock's dialogue together, each under the place of its `connect`.
     groups: BTreeMap<u64, BTreeMap<usize, turn::Member>>,
     last_group: u64,
-    /// The `connect`s of this round that have refused a client, by their place.
-    refused: BTreeSet<usize>,
+    /// The `connect`s that a client has taken in this round, by their place.
+    had_turn: BTreeSet<usize>,
     runs: BTreeMap<RunId, Run>,
     /// How many of them belong to no connection.
     own_runs: usize,
@@ -271,7 +271,7 @@ impl Player {
             taken: BTreeMap::new(),
             groups: BTreeMap::new(),
             last_group: 0,
-            refused: BTreeSet::new(),
+            had_turn: BTreeSet::new(),
             runs: BTreeMap::new(),
             own_runs: 0,
             dialogue_run: None,

@@ -28,17 +28,13 @@ impl Player {
             let mut new = Connection::new(connection, connect.name.clone(), client);
             new.batch = (first, last);
             self.connections.insert(connection, new);
-            let url = match self.render(id, Some(connection), &connect.url) {
-                Ok(url) => url,
-                Err(why) => return self.impossible(id, span, why),
-            };
-            let mut headers = Vec::with_capacity(connect.headers.len());
-            for header in &connect.headers {
-                match self.render(id, Some(connection), &header.value) {
-                    Ok(value) => headers.push((header.name.clone(), value)),
-                    Err(why) => return self.impossible(id, header.span, why),
+            let (url, headers) = match self.request_of(id, connection, span, connect) {
+                Ok(request) => request,
+                Err((span, why)) => {
+                    self.connections.remove(&connection);
+                    return self.impossible(id, span, why);
                 }
-            }
+            };
             self.actions.push_back(Action::Connect {
                 connection,
                 name: connect.name.clone(),
@@ -61,6 +57,25 @@ impl Player {
             },
         );
         Played::Waits
+    }
+
+    /// The address and the headers that a `connect` asks with.
+    fn request_of(
+        &mut self,
+        id: RunId,
+        connection: ConnectionId,
+        span: Span,
+        connect: &Connect,
+    ) -> Result<(String, Vec<(String, String)>), (Span, String)> {
+        let url = self.render(id, Some(connection), &connect.url);
+        let url = url.map_err(|why| (span, why))?;
+        let mut headers = Vec::with_capacity(connect.headers.len());
+        for header in &connect.headers {
+            let value = self.render(id, Some(connection), &header.value);
+            let value = value.map_err(|why| (header.span, why))?;
+            headers.push((header.name.clone(), value));
+        }
+        Ok((url, headers))
     }
 
     /// The same name again is another connection: those that are gone and left nothing are forgotten.

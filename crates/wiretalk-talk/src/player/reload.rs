@@ -7,7 +7,7 @@ use super::handshake::{connect_name, end_of_dialogue};
 use super::run::{Owner, Run, RunId, Wait};
 use super::{Bindings, ConnectionId, Plan, Player, Side, State, Time, Timer};
 use crate::source::{Source, Span};
-use crate::syntax::Statement;
+use crate::syntax::{SetScope, Statement, StatementKind};
 
 /// A line with what hangs under it, as it stands in a talk.
 pub(super) fn block_text(source: &Source, span: Span) -> &str {
@@ -45,10 +45,11 @@ impl Player {
         self.part = same.or_else(|| self.plan.served_by_default());
         self.look_for_control_frames();
         self.talk = self.variables.clone();
-        let settings = Arc::clone(&self.plan.settings);
+        let settings = self.new_settings(&old);
         let run = Run::body(settings, None, Bindings::new(), None, Owner::Settings);
         self.start(run);
         self.advance();
+        self.recount();
         self.change_clocks();
         let steps = self.steps();
         for group in self.groups.values_mut() {
@@ -58,7 +59,44 @@ impl Player {
         for id in clients {
             self.change_dialogue(id, &old, &old_steps);
         }
+        for group in self.groups.keys().copied().collect::<Vec<_>>() {
+            self.wake(group);
+        }
         self.advance();
+    }
+
+    /// The `set` lines at the start of the new talk. What is there for all clients has been changed by them since, so a
+    /// line about it that has not changed is not played again.
+    fn new_settings(&self, old: &Plan) -> Arc<[Statement]> {
+        let before: Vec<&str> = old
+            .settings
+            .iter()
+            .map(|step| block_text(&old.source, step.span))
+            .collect();
+        let is_new = |step: &&Statement| match &step.kind {
+            StatementKind::Set(set) if set.scope == SetScope::Global => {
+                !before.contains(&block_text(&self.plan.source, step.span))
+            }
+            _ => true,
+        };
+        self.plan.settings.iter().filter(is_new).cloned().collect()
+    }
+
+    /// Which `connect`s of the new lines are played, and by how many.
+    fn recount(&mut self) {
+        let steps = self.steps();
+        self.played.clear();
+        self.had_turn.clear();
+        for connection in self.connections.values_mut() {
+            let plays = connection.plays.filter(|plays| {
+                let step = steps.get(*plays);
+                step.is_some_and(|step| matches!(step.kind, StatementKind::Connect(_)))
+            });
+            connection.plays = plays;
+            if let Some(plays) = plays {
+                *self.played.entry(plays).or_default() += 1;
+            }
+        }
     }
 
     /// Stops the clocks that the talk no longer has, and starts the new ones.

@@ -2,7 +2,9 @@
 
 use super::connection::Item;
 use super::run::{Owner, Played, Run, RunId, Wait};
-use super::{Action, ConnectionId, Delivery, Incoming, Outgoing, Player, RawHeader, Side, Target};
+use super::{
+    Action, ConnectionId, Delivery, Incoming, Outgoing, Player, RawHeader, Side, Target, Time,
+};
 use crate::pattern::{Captures, Mismatch};
 use crate::query::{self, CheckKind, Subject};
 use crate::source::Span;
@@ -138,6 +140,13 @@ impl Player {
             }
         }
         Ok(())
+    }
+
+    /// Something went to clients of a mock that no line of the talk sends (a control API did, say): it counts for
+    /// `latency`, and after a close nothing more is sent.
+    pub fn sent_beside(&mut self, now: Time, to: &Target, outgoing: &Outgoing) {
+        self.begin(now);
+        self.note_sent(to, outgoing);
     }
 
     fn note_sent(&mut self, to: &Target, outgoing: &Outgoing) {

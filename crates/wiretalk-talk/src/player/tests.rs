@@ -3,6 +3,7 @@ mod flow;
 mod hostile;
 mod manner;
 mod mock_role;
+mod pair;
 mod reload;
 mod rooms;
 mod several;

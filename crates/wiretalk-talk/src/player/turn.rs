@@ -127,7 +127,7 @@ impl Player {
         }
     }
 
-    fn wake(&mut self, group: u64) {
+    pub(super) fn wake(&mut self, group: u64) {
         let Some(members) = self.groups.get(&group).filter(|group| group.len() > 1) else {
             return;
         };

@@ -6,7 +6,7 @@ use super::stage::Stage;
 use crate::testing::talks;
 
 /// Talks that have every kind of line between them.
-const TALKS: [&str; 6] = [
+const TALKS: [&str; 9] = [
     include_str!("../../../../../examples/modes.talk"),
     include_str!("../../../../../examples/refused.talk"),
     include_str!("../../../../../examples/two-clients.talk"),
@@ -86,6 +86,82 @@ const TALKS: [&str; 6] = [
     > again
     < yes
     "#,
+    r#"
+    option timeout 1s
+    each users.csv
+    ignore < tick 3
+    connect fans x2 ws://h/{{name}}
+    fans join lobby
+    fans identify {{name}}
+    repeat 2
+      fans > double {{n}}
+      unordered
+        fans <(optional, within 200ms) {"n":{{a1:int}}, ...}
+        room lobby <(x1..3) more
+          s1 = size
+        <re (?<w1>\w+) (?<w2>\w+)
+      fans <(optional, skip) news {{b1:int}}
+      >(x2, after 10ms) {{w1}}
+        all1 = text
+    <(x0..2) bye
+    room lobby < abc {{x:int}}
+    <fail 1002
+    connect other ws://h/2
+    <error refused
+    finally
+      repeat 2
+        fans > bye
+        <(optional) bye
+    "#,
+    r#"
+    option refuse close
+    on open
+      join lobby, {{client.id}}
+      identify {{client.query.user|default("nobody")}}
+      room lobby < {{ members("lobby")|length }}
+    on close
+      < nobody
+      wait 100ms
+      room lobby < {{client.id}} left
+      > never
+    on > tick {{n1:int}}
+      repeat {{n1}}
+        <(after 50ms) {{n}} {{ members("lobby")|length }}
+      leave lobby
+    on > close
+      all leave lobby
+      keep lobby {{message}}
+      <drop
+    on > double {{_}}
+      unordered
+        >(within 1s) more
+        >(optional) bye
+      user nobody < both
+    every 60ms
+      room lobby < {{n}}
+    "#,
+    r#"
+    each users.csv
+    connect alice ws://h/1
+    connect bob ws://h/2
+    ignore > bye
+    alice > abc {{x:int}}
+    bob < alice says {{x}}
+    repeat 2
+      bob >(optional) more
+      alice >(x1..2) tick {{_:int}}
+      all < {{n}}
+    unordered
+      bob > close
+      bob > double ignore
+    alice join lobby
+    bob identify {{name}}
+    room lobby < {{ members("lobby") }}
+    user {{name}} < {{age|default("x")}}
+    alice >drop
+    bob <close 1000
+    bob >close
+    "#,
 ];
 
 fn event() -> impl Strategy<Value = String> {
@@ -116,14 +192,30 @@ fn event() -> impl Strategy<Value = String> {
         1 => (0..4_u64).prop_map(|id| format!("{id} gone")),
         1 => (0..4_u64).prop_map(|id| format!("{id} refused 401 X: y | no")),
         1 => (0..4_u64).prop_map(|id| format!("{id} failed no route")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} fails dns no such host")),
+        1 => (0..4_u64).prop_map(|id| format!("{id} breaks 1002")),
         4 => target.prop_map(|target| format!("connects {target}")),
         1 => target.prop_map(|target| format!("GET {target}")),
         // Now and then the time goes backward: that is the caller's mistake, and no reason to panic.
         4 => (0..2_000_u64).prop_map(|time| format!("at {time}ms")),
         2 => (0..2_000_u64).prop_map(|time| format!("late {time}ms")),
         1 => Just("clients".to_owned()),
+        1 => Just("list".to_owned()),
         1 => Just("deadline".to_owned()),
     ]
+}
+
+/// Plays events, and another talk in the midst of them.
+fn plays_another(mut stage: Stage, events: &[String], talk: &str, when: usize) {
+    let mut played = Vec::new();
+    for (index, event) in events.iter().enumerate() {
+        if index == when {
+            stage.reload(talk);
+        }
+        stage.happens(event, &mut played);
+        stage.actions(&mut played);
+        assert!(played.len() < 100_000, "it does not come to rest");
+    }
 }
 
 /// Plays events, and checks what must hold however they come.
@@ -158,6 +250,16 @@ proptest! {
         events in prop::collection::vec(event(), 0..60),
     ) {
         plays(Stage::mock(talk, None), &events);
+    }
+
+    #[test]
+    fn a_mock_survives_another_talk(
+        talk in prop::sample::select(TALKS.to_vec()),
+        other in prop::sample::select(TALKS.to_vec()),
+        when in 0..20_usize,
+        events in prop::collection::vec(event(), 0..40),
+    ) {
+        plays_another(Stage::mock(talk, None), &events, other, when);
     }
 
     #[test]

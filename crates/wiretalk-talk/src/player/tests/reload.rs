@@ -7,7 +7,9 @@ fn rules_and_settings_change_and_clients_stay() {
     let mut stage = Stage::mock(
         "
         set greeting = hi
+        set global.count = 0
         on > join
+          set global.count = {{ global.count + 1 }}
           join lobby
           set client.name = ann
           keep lobby last
@@ -34,16 +36,17 @@ fn rules_and_settings_change_and_clients_stay() {
     stage.reload(
         r#"
         set greeting = hello
+        set global.count = 0
         on > greet
-          < {{greeting}} {{client.name}} {{ members("lobby")|length }}
+          < {{greeting}} {{client.name}} {{ members("lobby")|length }} {{ global.count }}
         "#,
     );
     stage.goes_on(
         r"
         * 1 text greet
-        #1 < hello ann 1
+        #1 < hello ann 1 1
         * 1 text join
-        #1 unmatched, nearest is line 2: `join` is not `greet`
+        #1 unmatched, nearest is line 3: `join` is not `greet`
         * at 1s
         #1 < old
         * list

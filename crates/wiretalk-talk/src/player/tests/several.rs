@@ -228,3 +228,32 @@ fn pairs_keep_apart_and_one_that_is_gone_may_come_again() {
         ",
     );
 }
+
+#[test]
+fn one_that_connects_anew_plays_its_next_connect() {
+    mock(
+        "
+        connect alice ws://h/
+        alice < first
+        connect bob ws://h/
+        bob < bob
+        connect alice ws://h/
+        alice < second
+        ",
+        "
+        * connects /
+        accepted #1
+        #1 < first
+        * 1 gone
+        * connects /
+        accepted #2
+        #2 < second
+        * connects /
+        accepted #3
+        #3 < bob
+        * connects /
+        accepted #4
+        #4 < first
+        ",
+    );
+}
