@@ -1,0 +1,175 @@
+//! What talks are given from outside, and what of it is shown nowhere.
+
+use std::fs;
+
+use tempfile::TempDir;
+use wiretalk_interop::{Finished, Program};
+
+const ECHO: &str = "listen ws://127.0.0.1:4000\non > {{_}}\n  <echo\n";
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).expect("a file");
+    }
+    folder
+}
+
+fn program(folder: &TempDir, arguments: &[&str]) -> Program {
+    Program::wiretalk()
+        .args(["test", "a.talk", "--serve", "mock.talk"])
+        .args(arguments)
+        .in_folder(folder.path())
+}
+
+fn passes(finished: Finished) {
+    let out = finished.with_code(0).out();
+    assert!(out.contains("1 passed, 0 failed"), "{out}");
+}
+
+#[test]
+fn what_is_nearer_wins() {
+    let talk =
+        |value: &str| format!("set v = of the talk\nconnect {{{{url}}}}\n> {{{{v}}}}\n< {value}\n");
+    let folder = folder(&[
+        ("mock.talk", ECHO),
+        (
+            "of.env",
+            "# a comment\nexport WIRETALK_SET_v='of the file'\n",
+        ),
+    ]);
+    let run = |value: &str, arguments: &[&str], environment: bool| {
+        fs::write(folder.path().join("a.talk"), talk(value)).expect("a file");
+        let mut program = program(&folder, arguments).without_env("WIRETALK_SET_v");
+        if environment {
+            program = program.env("WIRETALK_SET_v", "of the environment");
+        }
+        passes(program.finish(""));
+    };
+    run("of the talk", &[], false);
+    run("of the file", &["--env-file", "of.env"], false);
+    run("of the environment", &["--env-file", "of.env"], true);
+    run(
+        "of the option",
+        &["--env-file", "of.env", "--set", "v=of the option"],
+        true,
+    );
+}
+
+#[test]
+fn an_env_file_is_an_environment() {
+    let folder = folder(&[
+        ("mock.talk", ECHO),
+        (
+            "a.talk",
+            "connect {{url}}\n> {{ env.GREETING }} {{ env.PATH|length > 0 }}\n< hello there true\n",
+        ),
+        ("of.env", "GREETING=\"hello there\"\nPATH=\n"),
+        ("broken.env", "GOOD=1\nBAD LINE\n"),
+    ]);
+    passes(program(&folder, &["--env-file", "of.env"]).finish(""));
+    program(&folder, &["--env-file", "broken.env"])
+        .finish("")
+        .with_code(2)
+        .saying(&["broken.env", "line 2"]);
+    program(&folder, &["--env-file", "nowhere.env"])
+        .finish("")
+        .with_code(2)
+        .saying(&["there is no such file"]);
+}
+
+/// A secret that is given, one that the talk sets, one that a file has, one that the server sends: in no output.
+#[test]
+fn secrets_are_shown_nowhere() {
+    let mock = "\
+listen ws://127.0.0.1:4000
+on > login
+  < {\"token\":\"captured/secret\"}
+on > {{_}}
+  <echo
+";
+    let talk = "\
+set own = \"set secret\"
+test with given-secret in its title
+connect {{url}}?token={{given}}
+  Authorization: Basic {{basic}}
+> login
+< {\"token\":\"{{token:string}}\"}
+> {{given}} {{own}} {{ env.FILED }}
+<any
+  ? size > 0
+> {\"all\":\"{{token}} {{own}}\"}
+< set secret and given-secret and captured/secret and filed-secret
+";
+    let folder = folder(&[
+        ("mock.talk", mock),
+        ("a.talk", talk),
+        ("of.env", "FILED=filed-secret\n"),
+    ]);
+    let arguments = [
+        "--env-file",
+        "of.env",
+        "--set",
+        "given=given-secret",
+        // user:given-secret
+        "--set",
+        "basic=dXNlcjpnaXZlbi1zZWNyZXQ=",
+        "--secret",
+        "given",
+        "--secret",
+        "own",
+        "--secret",
+        "FILED",
+        "--secret",
+        "token",
+        "--junit",
+        "out.xml",
+        "--json",
+        "out.json",
+        "--html",
+        "out.html",
+        "--tap",
+        "out.tap",
+        "-v",
+    ];
+    let finished = program(&folder, &arguments).finish("").with_code(1);
+    let mut told = vec![("stdout", finished.out()), ("stderr", finished.err())];
+    for file in ["out.xml", "out.json", "out.html", "out.tap"] {
+        let text = fs::read_to_string(folder.path().join(file)).expect("a report");
+        assert!(text.contains("***"), "{file}: {text}");
+        told.push((file, text));
+    }
+    for (place, text) in &told {
+        for secret in [
+            "given-secret",
+            "set secret",
+            "captured/secret",
+            "captured\\/secret",
+            "filed-secret",
+            "dXNlcjpnaXZlbi1zZWNyZXQ",
+        ] {
+            assert!(!text.contains(secret), "{secret} in {place}:\n{text}");
+        }
+    }
+    assert!(
+        finished.out().contains("with *** in its title"),
+        "{}",
+        finished.out()
+    );
+}
+
+#[test]
+fn a_diagnostic_shows_no_secret() {
+    let folder = folder(&[
+        ("mock.talk", ECHO),
+        (
+            "a.talk",
+            "set own = hunter2\nset other = {{nobody}} hunter2\nconnect {{url}}\n> {{own}}\n< {{other}}\n",
+        ),
+    ]);
+    let finished = program(&folder, &["--secret", "own"])
+        .finish("")
+        .with_code(2);
+    let said = finished.err();
+    assert!(said.contains("***") && !said.contains("hunter2"), "{said}");
+}
