@@ -107,6 +107,11 @@ impl Findings {
         }
     }
 
+    /// Whether what is found from now on is only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST_FINDINGS
+    }
+
     /// How many there are beyond those in the list.
     pub(crate) fn more(&self) -> usize {
         self.more

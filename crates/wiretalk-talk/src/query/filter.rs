@@ -97,7 +97,7 @@ impl Filter {
                     rest.next(mend)?
                 };
                 Self::JsonPath(Box::new(
-                    compile_path(&path).map_err(|(what, mend)| rest.wrong(what, mend))?,
+                    compile_path(&path).map_err(|(_, what, mend)| rest.wrong(what, mend))?,
                 ))
             }
             _ => return Ok(None),

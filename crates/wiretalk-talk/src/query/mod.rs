@@ -244,22 +244,29 @@ const DEEPEST_PATH: usize = 32;
 const MOST_PATH: usize = 4096;
 
 /// Compiles a JSONPath.
-fn compile_path(path: &str) -> Result<JsonPath, (String, String)> {
+fn compile_path(path: &str) -> Result<JsonPath, (usize, String, String)> {
     if brackets(path) > DEEPEST_PATH {
         return Err((
+            0,
             "this JSONPath has too many brackets within each other".into(),
             format!("{DEEPEST_PATH} are the most"),
         ));
     }
     if path.len() > MOST_PATH {
         return Err((
+            0,
             format!("this JSONPath is longer than {MOST_PATH} bytes"),
             "shorten it".into(),
         ));
     }
     JsonPath::parse(path).map_err(|error| {
+        let what = match error.message() {
+            "parser error" => "this is not a JSONPath".to_owned(),
+            message => format!("this is not a JSONPath: {message}"),
+        };
         (
-            format!("this is not a JSONPath: {}", error.message()),
+            error.position().min(path.len().saturating_sub(1)),
+            what,
             "the syntax is that of RFC 9535: `$.items[0].name`".to_owned(),
         )
     })
@@ -276,7 +283,7 @@ impl Query {
                     let single = names_one_place(path);
                     (Self::JsonPath(Box::new(compiled), single), length)
                 })
-                .map_err(|(what, mend)| (0, length, what, mend));
+                .map_err(|(at, what, mend)| (at, length - at, what, mend));
         }
         if let Some(inner) = text.strip_prefix("{{") {
             let Some(end) = hole_length(inner) else {

@@ -184,6 +184,11 @@ impl Parser {
 
     fn unknown(&mut self, line: &Line<'_>, word: &str) {
         let span = Span::new(line.start, line.start + word.len().max(1));
+        if self.findings.is_full() {
+            // Nobody will read it: what it could have meant need not be found out.
+            self.findings.push(crate::Diagnostic::error(span, "", ""));
+            return;
+        }
         if line.text.starts_with('?') {
             self.error(
                 span,
@@ -372,10 +377,16 @@ impl Parser {
         };
         let known = ["ws", "wss", "http", "https"];
         let strange = scheme.filter(|scheme| !known.contains(&scheme.to_lowercase().as_str()));
+        let wrong_host = match &url.segments[..] {
+            [Segment::Literal(all)] => host_fault(all),
+            _ => None,
+        };
         let mend = if blank {
             "an address has no blanks: `connect [NAME] ws://host:port/path`".to_owned()
         } else if strange.is_some() {
             "it begins with `ws://` or `wss://`".to_owned()
+        } else if let Some(mend) = wrong_host {
+            mend.to_owned()
         } else if url.holes.is_empty() && is_name(&url.raw) && url.raw != "localhost" {
             let name = &url.raw;
             format!(
@@ -583,6 +594,35 @@ impl Parser {
         let payload = payload(line, line.text.len());
         Some(Pattern::parse(&payload, &mut self.diagnostics))
     }
+}
+
+/// What is wrong with the host, port or fragment of an address without holes.
+fn host_fault(url: &str) -> Option<&'static str> {
+    let (_, rest) = url.split_once("://")?;
+    if rest.contains('#') {
+        return Some(
+            "a WebSocket address has no fragment (RFC 6455 section 3): leave out `#` and what follows",
+        );
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host_port = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match host_port.strip_prefix('[') {
+        Some(inner) => {
+            let Some((host, behind)) = inner.split_once(']') else {
+                return Some("an IPv6 address stands in brackets: `ws://[::1]:4000/path`");
+            };
+            (host, behind.strip_prefix(':'))
+        }
+        None => match host_port.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (host_port, None),
+        },
+    };
+    if host.is_empty() {
+        return Some("the host is missing: `ws://127.0.0.1:4000/path`");
+    }
+    let number = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    (!number).then_some("a port is a number up to 65535: `ws://127.0.0.1:4000/path`")
 }
 
 /// Where a directive begins that stands behind a who, and its word: `alice silence 1s`.

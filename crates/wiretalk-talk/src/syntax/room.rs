@@ -7,6 +7,9 @@ use super::{Parser, Rooms, StatementKind, Who};
 use crate::pattern::{Pattern, Payload, hole_length};
 use crate::source::Span;
 
+/// The rooms that one line names.
+const MOST_ROOMS: usize = 1000;
+
 impl Parser {
     /// `[WHO] join ROOM, ROOM` and `[WHO] leave ROOM`.
     pub(super) fn rooms(
@@ -20,6 +23,14 @@ impl Parser {
         self.needed_behind(line, word, rest, &format!("a room: `{word} lobby`"))?;
         let mut rooms = Vec::new();
         for (at, name) in between_commas(rest.text) {
+            if rooms.len() >= MOST_ROOMS {
+                self.error(
+                    Span::new(rest.start + at, rest.start + at + name.len().max(1)),
+                    format!("one line names {MOST_ROOMS} rooms at the most"),
+                    "put the others on lines of their own",
+                );
+                return None;
+            }
             let start = rest.start + at;
             if name.is_empty() {
                 self.error(
@@ -97,15 +108,17 @@ fn between_commas(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut start = 0;
     let mut at = 0;
-    let mut part = |from: usize, to: usize| {
+    let part = |from: usize, to: usize| {
         let whole = &text[from..to];
         let blank = whole.len() - whole.trim_start().len();
-        parts.push((from + blank, whole.trim()));
+        (from + blank, whole.trim())
     };
-    while let Some(found) = text[at..].find([',', '{']) {
+    while let Some(found) = text[at..].find([',', '{'])
+        && parts.len() <= MOST_ROOMS
+    {
         at += found;
         if text[at..].starts_with(',') {
-            part(start, at);
+            parts.push(part(start, at));
             at += 1;
             start = at;
             continue;
@@ -121,6 +134,6 @@ fn between_commas(text: &str) -> Vec<(usize, &str)> {
             None => at += 1,
         }
     }
-    part(start, text.len());
+    parts.push(part(start, text.len()));
     parts
 }

@@ -226,7 +226,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
     );
     let path = errors("< a\n  ? $.a[ == 1");
     assert!(
-        path[0].starts_with("2:5 error: this is not a JSONPath:"),
+        path[0].starts_with("2:8 error: this is not a JSONPath"),
         "{path:?}"
     );
 }

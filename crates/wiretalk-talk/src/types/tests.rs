@@ -78,7 +78,7 @@ fn a_wrong_type_says_what_and_how_to_mend_it() {
         ),
         (
             "/(/",
-            "`/(/` is not a regular expression: error: unclosed group",
+            "`/(/` is not a regular expression: unclosed group",
             "",
         ),
         (

@@ -247,7 +247,8 @@ impl Matching {
             })
             .map_err(|error| {
                 let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+                let reason = reason.lines().last().unwrap_or_default().trim();
+                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
                 (
                     format!("`/{source}/` is not a regular expression: {reason}"),
                     "the syntax is that of the Rust crate `regex`; a literal `.` or `(` needs a backslash"
