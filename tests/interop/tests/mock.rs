@@ -265,3 +265,96 @@ fn the_control_api_is_for_this_machine_alone() {
     };
     assert!(control.ask("GET", "/talks", "").ends_with(" 200"));
 }
+
+/// Secrets from outside, from a file and from the talk itself: in no line of the log, in no line of the journal, in no
+/// answer of the control API; but on the wire.
+#[test]
+fn secrets_are_shown_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let talk = folder.path().join("a.talk");
+    let rule = |own: &str| {
+        format!(
+            "set own = {own}\non > {{{{given}}}} {{{{env.FROM_FILE}}}}\n  < {{{{own}}}} and {{{{given}}}}\n"
+        )
+    };
+    fs::write(&talk, rule("of-the-talk")).expect("written");
+    let env = folder.path().join("secrets.env");
+    fs::write(&env, "FROM_FILE=of-the-file\n").expect("written");
+    let journal = folder.path().join("seen.jsonl");
+    let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let (env, journal) = (path(&env), path(&journal));
+    let mut arguments = vec!["-v", "--control", "--set", "given=of-the-flag"];
+    arguments.extend(["--env-file", &env, "--journal", &journal]);
+    for name in ["own", "given", "FROM_FILE"] {
+        arguments.extend(["--secret", name]);
+    }
+    let mut server = serve(&[&talk], &arguments);
+    let control = Control::of(&mut server);
+    let mut client = join(&server.url());
+    let answer = ask(&mut client, "of-the-flag of-the-file");
+    assert_eq!(answer, "of-the-talk and of-the-flag");
+    client.say("of-the-file the wrong way round: of-the-flag");
+    server.process.expect("unmatched: ");
+    fs::write(&talk, rule("of-the-next-talk")).expect("written");
+    server.process.expect("reloaded ");
+    let answer = ask(&mut client, "of-the-flag of-the-file");
+    assert_eq!(answer, "of-the-next-talk and of-the-flag");
+    let told = control.ask("GET", "/journal", "");
+    assert!(told.contains("*** and ***"), "{told}");
+    let verified = control.ask(
+        "POST",
+        "/verify",
+        r#"{"pattern":"> of-the-flag","times":7}"#,
+    );
+    assert!(verified.contains(r#""nearest":{"#), "{verified}");
+    client.say("/close 1000");
+    server.process.expect("left with ");
+    server.process.signal(wiretalk_interop::Signal::INT);
+    assert_eq!(server.process.exit_code(), 0);
+    let log = server.process.output(Stream::Out) + &server.process.output(Stream::Err);
+    let written = fs::read_to_string(&journal).expect("it is there");
+    assert!(log.contains("*** and ***") && written.contains("*** and ***"));
+    for secret in [
+        "of-the-flag",
+        "of-the-file",
+        "of-the-talk",
+        "of-the-next-talk",
+    ] {
+        for shown in [&log, &written, &told, &verified] {
+            assert!(!shown.contains(secret), "{secret} is in {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_seed_makes_what_is_fresh_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let talk = folder.path().join("a.talk");
+    fs::write(&talk, "on > {{_}}\n  < {{_:uuid}}\n").expect("written");
+    let drawn = |arguments: &[&str]| {
+        let server = serve(&[&talk], arguments);
+        let mut client = join(&server.url());
+        [ask(&mut client, "x"), ask(&mut client, "x")]
+    };
+    let [one, two] = drawn(&["--seed", "7"]);
+    assert_ne!(one, two);
+    assert_eq!(drawn(&["--seed", "7"]), [one.clone(), two]);
+    assert_ne!(drawn(&["--seed", "8"])[0], one);
+    assert_ne!(drawn(&[])[0], one);
+}
+
+#[test]
+fn strict_closes_and_quiet_keeps_quiet() {
+    let mut server = Server::talk("tests/interop/talks/counted.talk", &["--strict", "-q"]);
+    let mut client = join(&server.url());
+    client.say("what is this");
+    assert!(client.expect("closed ").starts_with("1008"));
+    server.process.expect("unmatched: ");
+    server.process.signal(wiretalk_interop::Signal::INT);
+    assert_eq!(server.process.exit_code(), 0);
+    let log = server.process.output(Stream::Out);
+    assert!(
+        !log.contains("connected") && !log.contains("left with"),
+        "{log}"
+    );
+}

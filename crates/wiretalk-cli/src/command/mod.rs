@@ -13,7 +13,7 @@ use wiretalk_net::DeflateConfig;
 
 use crate::exit::Exit;
 use crate::terminal;
-use variables::{Given, Outside, variable, variables};
+use variables::{Given, Outside};
 
 /// The workbench for WebSocket: one binary, and one plain-text file, the talk.
 #[derive(Debug, Parser)]

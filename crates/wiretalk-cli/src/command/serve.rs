@@ -13,8 +13,8 @@ use clap::{ArgGroup, Args};
 use wiretalk_engine::serve::{Echo, Options};
 use wiretalk_net::DeflateConfig;
 use wiretalk_net::server::TlsConfig;
-use wiretalk_talk::Value;
 
+use super::Given;
 use crate::exit::Exit;
 use crate::signals::stopped;
 use crate::{descriptors, terminal};
@@ -47,9 +47,11 @@ pub(crate) struct Serve {
     /// The test whose dialogue is served
     #[arg(long, value_name = "TITLE", conflicts_with = "echo")]
     test: Option<String>,
-    /// Set a variable; it wins over `set NAME = …` in the talk
-    #[arg(long, value_name = "NAME=VALUE", value_parser = super::variable)]
-    set: Vec<(String, Value)>,
+    #[command(flatten)]
+    given: Given,
+    /// Make the values that talks make up for themselves, such as UUIDs, the same as in another run with this seed
+    #[arg(long, value_name = "N", conflicts_with = "echo")]
+    seed: Option<u64>,
     /// Close a client that sends what no line of the talk takes, as `option strict` does
     #[arg(long, conflicts_with = "echo")]
     strict: bool,
@@ -140,7 +142,11 @@ impl Serve {
         if self.files.is_empty() {
             return self.serve_echo(tls, &options, stopped).await;
         }
-        self.serve_talks(tls, options, stopped).await
+        let outside = match self.given.read() {
+            Ok(outside) => outside,
+            Err(why) => return usage(&why),
+        };
+        self.serve_talks(&outside, tls, options, stopped).await
     }
 
     async fn serve_echo(

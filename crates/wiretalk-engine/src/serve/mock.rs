@@ -292,7 +292,6 @@ impl Mock {
             });
             self.note(&mut state, Some(client), || EntryKind::Received {
                 frame: Frame::received(&what),
-                line: None,
                 unmatched: None,
             });
         }

@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use wiretalk_engine::SystemWorld;
 use wiretalk_engine::load::load;
-use wiretalk_engine::redact::Redactor;
 use wiretalk_engine::serve::control::{Control, Controlled};
 use wiretalk_engine::serve::journal::Journal;
 use wiretalk_engine::serve::{
@@ -57,6 +56,7 @@ pub(crate) struct Served {
     pub(crate) lines: mpsc::UnboundedReceiver<String>,
     pub(crate) control: Orders,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) mocks: Vec<Arc<Mock>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -129,6 +129,7 @@ pub(crate) async fn serve(plan: &Arc<Plan>, options: Options) -> Served {
         lines,
         control: Orders::default(),
         journal: Journal::new(0),
+        mocks: Vec::new(),
         stop: Some(stop),
         task,
     }
@@ -145,7 +146,6 @@ pub(crate) async fn serve_controlled(talks: &[(&str, Arc<Plan>)]) -> Served {
     let mut controlled = Controlled {
         talks: Vec::new(),
         journal: Arc::clone(&journal),
-        redactor: Redactor::default(),
     };
     for (path, plan) in talks {
         let place = match *path {
@@ -156,7 +156,8 @@ pub(crate) async fn serve_controlled(talks: &[(&str, Arc<Plan>)]) -> Served {
         controlled.talks.push((format!("{url}{path}"), mock));
     }
     let mocks = controlled.talks.iter().map(|(_, mock)| Arc::clone(mock));
-    let site = Site::new(mocks.collect()).expect("a site");
+    let mocks: Vec<_> = mocks.collect();
+    let site = Site::new(mocks.clone()).expect("a site");
     let control = Control::bind("127.0.0.1:0", None).await.expect("a port");
     let orders = Orders {
         url: control.url(),
@@ -180,6 +181,7 @@ pub(crate) async fn serve_controlled(talks: &[(&str, Arc<Plan>)]) -> Served {
         lines,
         control: orders,
         journal,
+        mocks,
         stop: Some(stop),
         task,
     }

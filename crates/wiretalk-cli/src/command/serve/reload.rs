@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 use wiretalk_engine::serve::Mock;
 
+use super::super::Outside;
 use super::Serve;
 use super::log::Log;
 use super::talks::Ready;
@@ -113,7 +114,16 @@ impl Watched {
 }
 
 /// Plays talks anew whenever they are saved; never ends.
-pub(super) async fn watch(serve: &Serve, mut talks: Vec<Watched>, tls: bool, log: &Log) {
+///
+/// `on_read` is told of each version before it is played.
+pub(super) async fn watch(
+    serve: &Serve,
+    outside: &Outside,
+    mut talks: Vec<Watched>,
+    tls: bool,
+    log: &Log,
+    mut on_read: impl FnMut(&Ready),
+) {
     let mut looks = interval(LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -121,16 +131,18 @@ pub(super) async fn watch(serve: &Serve, mut talks: Vec<Watched>, tls: bool, log
         for talk in &mut talks {
             if talk.look() {
                 talk.settle();
-                reload(serve, talk, tls, log);
+                let ready = serve.prepare(outside, &talk.file, tls).ok();
+                ready.iter().for_each(&mut on_read);
+                reload(talk, ready, log);
             }
         }
     }
 }
 
-fn reload(serve: &Serve, talk: &mut Watched, tls: bool, log: &Log) {
+/// Plays a new version, or says why not; `None` is one with mistakes, which have been shown.
+fn reload(talk: &mut Watched, ready: Option<Ready>, log: &Log) {
     let name = talk.file.display().to_string();
-    let Ok(ready) = serve.prepare(&talk.file, tls) else {
-        // What is wrong has been shown.
+    let Some(ready) = ready else {
         log.timed(&format!(
             "{BAD}not reloaded{BAD:#} {name}: the version before is played on"
         ));

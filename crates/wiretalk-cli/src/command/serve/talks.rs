@@ -7,16 +7,17 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wiretalk_engine::SystemWorld;
+use wiretalk_engine::SeededWorld;
 use wiretalk_engine::load::{self, Loaded};
-use wiretalk_engine::redact::Redactor;
+use wiretalk_engine::redact::{self, Redactor};
 use wiretalk_engine::serve::control::{Control, Controlled};
 use wiretalk_engine::serve::journal::{self, Journal};
 use wiretalk_engine::serve::{Mock, Options, Performance, Place, Server, Shared, Site};
 use wiretalk_net::server::TlsConfig;
-use wiretalk_talk::Role;
 use wiretalk_talk::player::{Manner, Setup};
+use wiretalk_talk::{Role, World};
 
+use super::super::Outside;
 use super::address::{self, Scheme};
 use super::log::Log;
 use super::reload::{self, Watched};
@@ -48,9 +49,7 @@ impl Ready {
 
     /// The files that it is read from.
     pub(super) fn files(&self) -> Vec<PathBuf> {
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        let named = self.loaded.talk.file_names().into_iter();
-        let named = named.map(|name| folder.join(name));
+        let named = self.loaded.linked.iter().cloned();
         std::iter::once(self.file.clone()).chain(named).collect()
     }
 }
@@ -65,13 +64,14 @@ struct Filing {
 impl Serve {
     pub(super) async fn serve_talks(
         &self,
+        outside: &Outside,
         tls: Option<TlsConfig>,
         options: Options,
         stopped: impl Future<Output = ()>,
     ) -> Exit {
         let mut ready = Vec::new();
         for file in &self.files {
-            match self.prepare(file, tls.is_some()) {
+            match self.prepare(outside, file, tls.is_some()) {
                 Ok(talk) => ready.push(talk),
                 Err(exit) => return exit,
             }
@@ -83,6 +83,11 @@ impl Serve {
         let log = self.log();
         let mut shared = Shared::new(options, Arc::clone(&log) as _);
         let journal = Journal::new(journal::DEFAULT_BYTES);
+        let mut secrets = Secrets::of(outside);
+        for talk in &ready {
+            secrets.add(talk);
+        }
+        journal.hide(secrets.redactor());
         if self.journal.is_some() || control.is_some() {
             shared = shared.with_journal(Arc::clone(&journal));
         }
@@ -125,8 +130,7 @@ impl Serve {
         }
         let controlled = Controlled {
             talks: found,
-            journal,
-            redactor: Redactor::default(),
+            journal: Arc::clone(&journal),
         };
         if let Some(control) = &control {
             self.announce(control, &log);
@@ -137,7 +141,10 @@ impl Serve {
         } else {
             tokio::select! {
                 () = serving => {}
-                () = reload::watch(self, watched, tls_is_on, &log) => {}
+                () = reload::watch(self, outside, watched, tls_is_on, &log, |talk| {
+                    secrets.add(talk);
+                    journal.hide(secrets.redactor());
+                }) => {}
             }
         }
         match filing {
@@ -167,11 +174,11 @@ impl Serve {
     }
 
     /// Reads a talk, and looks it over.
-    pub(super) fn prepare(&self, file: &Path, tls: bool) -> Result<Ready, Exit> {
-        let loaded = self.load(file)?;
+    pub(super) fn prepare(&self, outside: &Outside, file: &Path, tls: bool) -> Result<Ready, Exit> {
+        let loaded = self.load(outside, file)?;
         let setup = Setup {
-            world: Arc::new(SystemWorld),
-            variables: super::super::variables(&self.set),
+            world: self.world(outside, file),
+            variables: outside.variables.clone(),
             manner: Manner {
                 strict: self.strict,
                 ..Manner::default()
@@ -201,10 +208,18 @@ impl Serve {
         })
     }
 
+    /// What the expressions of a talk see; without a seed, with one that nobody chose.
+    fn world(&self, outside: &Outside, file: &Path) -> Arc<dyn World> {
+        let environment = Arc::clone(&outside.environment);
+        let seed = self.seed.unwrap_or_else(wiretalk_engine::fresh_seed);
+        Arc::new(SeededWorld::new(seed, file, environment))
+    }
+
     /// Reads a talk, and shows what is wrong with it.
-    fn load(&self, file: &Path) -> Result<Loaded, Exit> {
-        let given: Vec<String> = super::super::variables(&self.set).into_keys().collect();
+    fn load(&self, outside: &Outside, file: &Path) -> Result<Loaded, Exit> {
+        let given = outside.names();
         let mut loaded = load::load(file).map_err(|error| usage(&error.to_string()))?;
+        outside.hide_secrets_of(loaded.source());
         if let Some(title) = &self.test {
             let part = loaded.plan().test_named(title);
             let found = wiretalk_talk::check_served(&loaded.talk, part, &given);
@@ -251,14 +266,45 @@ impl Serve {
             .append(true)
             .open(path)
             .map_err(cannot)?;
-        let writer = journal
-            .write_to(file, Redactor::default())
-            .map_err(cannot)?;
+        let writer = journal.write_to(file).map_err(cannot)?;
         Ok(Some(Filing {
             journal: Arc::clone(journal),
             file: path.clone(),
             writer,
         }))
+    }
+}
+
+/// The values that are shown nowhere: those from outside, and those that the talks give.
+struct Secrets<'a> {
+    names: &'a [String],
+    values: Vec<String>,
+}
+
+impl<'a> Secrets<'a> {
+    fn of(outside: &'a Outside) -> Self {
+        let values = outside.secrets.iter().flat_map(|name| {
+            let variable = outside.variables.get(name).map(ToString::to_string);
+            let of_file = outside.environment.get(name).cloned();
+            [variable, of_file, std::env::var(name).ok()]
+        });
+        Self {
+            names: &outside.secrets,
+            values: values.flatten().collect(),
+        }
+    }
+
+    fn add(&mut self, talk: &Ready) {
+        if !self.names.is_empty() {
+            let values = redact::set_in(talk.loaded.source(), self.names);
+            self.values.extend(values);
+            self.values.sort_unstable();
+            self.values.dedup();
+        }
+    }
+
+    fn redactor(&self) -> Redactor {
+        Redactor::new(&self.values)
     }
 }
 

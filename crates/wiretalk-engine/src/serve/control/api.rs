@@ -100,11 +100,12 @@ pub(super) async fn not_allowed() -> Error {
 
 /// `GET /talks`
 pub(super) async fn talks(State(controlled): State<Controlled>) -> Json<Value> {
+    let redactor = controlled.journal.redactor();
     let talks = controlled.talks.iter().map(|(url, mock)| {
         json!({
             "path": mock.path(),
             "url": url,
-            "file": controlled.redactor.text(&mock.name()),
+            "file": redactor.text(&mock.name()),
             "clients": mock.client_count(),
         })
     });
@@ -125,7 +126,8 @@ struct Client {
 
 /// `GET /clients`
 pub(super) async fn clients(State(controlled): State<Controlled>) -> Json<Value> {
-    let hidden = |text: &str| controlled.redactor.text(text).into_owned();
+    let redactor = controlled.journal.redactor();
+    let hidden = |text: &str| redactor.text(text).into_owned();
     let mut clients = Vec::new();
     for (_, mock) in &controlled.talks {
         clients.extend(mock.clients().into_iter().map(|client| Client {
@@ -228,10 +230,9 @@ fn send_to(
     to: Audience<'_>,
     frame: &Outgoing,
 ) -> Result<usize, Error> {
-    let mut mocks = controlled.talks.iter().map(|(_, mock)| mock).peekable();
     let mut receivers = 0;
     let mut found = false;
-    while let Some(mock) = mocks.next_if(|_| true) {
+    for (_, mock) in &controlled.talks {
         if talk.is_none_or(|talk| talk == mock.path()) {
             found = true;
             receivers += mock.send_from_outside(to, frame);
@@ -274,10 +275,11 @@ pub(super) async fn journal(
     };
     let limit = wanted.limit.unwrap_or(PAGE).min(MOST_ENTRIES);
     let page = controlled.journal.read(&filter, limit, PAGE_BYTES);
+    let redactor = controlled.journal.redactor();
     let entries: Vec<_> = page
         .entries
         .iter()
-        .map(|entry| entry.shown(&controlled.redactor))
+        .map(|entry| entry.shown(&redactor))
         .collect();
     let page = json!({"entries": entries, "next": page.next, "dropped": page.dropped});
     Ok(Json(page))

@@ -29,7 +29,6 @@ use uuid::Uuid;
 
 use super::Mock;
 use super::journal::Journal;
-use crate::redact::Redactor;
 use guard::Guard;
 
 /// The largest body of a request: 64 MiB.
@@ -50,10 +49,8 @@ pub struct Control {
 pub struct Controlled {
     /// The mocks, each with the URL at which it is found.
     pub talks: Vec<(String, Arc<Mock>)>,
-    /// What they see.
+    /// What they see. What it hides, nothing shows.
     pub journal: Arc<Journal>,
-    /// What is shown of no secret.
-    pub redactor: Redactor,
 }
 
 /// Why there is no control API.

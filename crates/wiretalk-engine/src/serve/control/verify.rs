@@ -116,11 +116,12 @@ pub(super) async fn verify(
         }
         let passed = range.holds(search.count);
         let nearest = search.nearest.filter(|_| search.count < range.least);
+        let redactor = controlled.journal.redactor();
         let nearest = nearest.map(|(entry, why)| {
             let why = describe_mismatch(&why);
             json!({
-                "entry": entry.shown(&controlled.redactor),
-                "why": controlled.redactor.text(&why),
+                "entry": entry.shown(&redactor),
+                "why": redactor.text(&why),
             })
         });
         return Ok(Json(json!({
@@ -247,6 +248,6 @@ fn distance(mismatch: &Mismatch) -> usize {
         Mismatch::Json(differences) => differences.len(),
         Mismatch::Text(_) => 100,
         Mismatch::NotJson(_) => 200,
-        _ => 300,
+        Mismatch::Kind { .. } => 300,
     }
 }

@@ -70,8 +70,6 @@ pub enum EntryKind {
     Received {
         /// What.
         frame: Frame,
-        /// The line of the talk that took it, as far as the talk tells.
-        line: Option<usize>,
         /// Set if no line of the talk took it.
         unmatched: Option<Nearest>,
     },
@@ -255,9 +253,9 @@ impl Entry {
                 EntryKind::Gone { why, .. } => why.len(),
                 EntryKind::Refused { target, why, .. } => target.len() + why.len(),
                 EntryKind::Unmatched(nearest) => nearest.why.len(),
-                EntryKind::Received {
-                    frame, unmatched, ..
-                } => frame.payload.len() + unmatched.as_ref().map_or(0, |near| near.why.len()),
+                EntryKind::Received { frame, unmatched } => {
+                    frame.payload.len() + unmatched.as_ref().map_or(0, |near| near.why.len())
+                }
                 EntryKind::Sent { frame, to } => {
                     frame.payload.len() + to.clients.len() * size_of::<ClientId>()
                 }
@@ -316,13 +314,8 @@ impl Entry {
                 shown.why = Some(redactor.text(why));
             }
             EntryKind::Unmatched(nearest) => shown.unmatched = Some(nearest.shown(redactor)),
-            EntryKind::Received {
-                frame,
-                line,
-                unmatched,
-            } => {
+            EntryKind::Received { frame, unmatched } => {
                 shown.direction = Some("received");
-                shown.line = *line;
                 shown.unmatched = unmatched.as_ref().map(|nearest| nearest.shown(redactor));
                 shown.frame(frame, redactor);
             }
@@ -379,8 +372,6 @@ pub(crate) struct Shown<'a> {
     cut: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unmatched: Option<ShownNearest<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

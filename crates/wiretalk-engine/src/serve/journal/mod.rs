@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ pub struct Journal {
     more: Condvar,
     /// The number of the newest entry, for whoever waits for one.
     newest: watch::Sender<u64>,
+    redactor: RwLock<Redactor>,
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +118,23 @@ impl Journal {
             state: Mutex::default(),
             more: Condvar::new(),
             newest: watch::Sender::new(0),
+            redactor: RwLock::default(),
         })
+    }
+
+    /// Shows no secret from now on, to whoever reads or in the file. The entries keep what they are.
+    pub fn hide(&self, secrets: Redactor) {
+        *self
+            .redactor
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+
+    /// What is shown of no secret.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        let redactor = self.redactor.read();
+        redactor.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The most bytes of a payload that is kept whole.
@@ -195,7 +212,6 @@ impl Journal {
     pub fn write_to(
         self: &Arc<Self>,
         mut file: impl Write + Send + 'static,
-        redactor: Redactor,
     ) -> io::Result<JoinHandle<io::Result<()>>> {
         let journal = Arc::clone(self);
         {
@@ -205,7 +221,7 @@ impl Journal {
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                let written = journal.write(&mut file, &redactor);
+                let written = journal.write(&mut file);
                 // Nobody waits for the file any more.
                 journal.lock().written = None;
                 written
@@ -218,7 +234,7 @@ impl Journal {
         self.more.notify_one();
     }
 
-    fn write(&self, file: &mut impl Write, redactor: &Redactor) -> io::Result<()> {
+    fn write(&self, file: &mut impl Write) -> io::Result<()> {
         let mut lines = Vec::new();
         loop {
             let (batch, missed) = {
@@ -238,8 +254,9 @@ impl Journal {
             if missed > 0 {
                 writeln!(lines, "{{\"kind\":\"dropped\",\"entries\":{missed}}}")?;
             }
+            let redactor = self.redactor();
             for entry in &batch {
-                serde_json::to_writer(&mut lines, &entry.shown(redactor))?;
+                serde_json::to_writer(&mut lines, &entry.shown(&redactor))?;
                 lines.push(b'\n');
             }
             file.write_all(&lines)?;

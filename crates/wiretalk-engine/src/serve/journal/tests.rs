@@ -17,7 +17,6 @@ fn talk() -> Arc<str> {
 fn received(client: u64, text: &str) -> Entry {
     let kind = EntryKind::Received {
         frame: Frame::received(&Incoming::Text(text.to_owned())),
-        line: None,
         unmatched: None,
     };
     Entry::new(&talk(), Some(ClientId(client)), kind)
@@ -170,7 +169,6 @@ fn an_entry_in_json_says_what_it_is() {
     };
     let unmatched = EntryKind::Received {
         frame: Frame::received(&Incoming::Text("the password is hunter2".to_owned())),
-        line: None,
         unmatched: Some(Nearest {
             line: Some(4),
             why: "it expects `a`, and `hunter2` came".to_owned(),
@@ -253,9 +251,7 @@ fn a_file_gets_each_entry_once_and_a_slow_one_is_told_what_it_missed() {
         writes,
         go_on: may_go_on,
     };
-    let writer = journal
-        .write_to(file, Redactor::default())
-        .expect("a thread");
+    let writer = journal.write_to(file).expect("a thread");
     journal.push([received(1, "first")]);
     wrote.recv().expect("it writes at once");
     // While it is held up, more comes than the journal keeps.
