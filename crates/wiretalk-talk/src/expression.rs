@@ -109,10 +109,10 @@ pub(crate) const TESTS: [&str; 33] = [
 
 /// What an expression asks for that there is not: a filter or a test, with the one that looks like it.
 fn unknown_word(source: &str) -> Option<String> {
-    let mut words = Words { source, at: 0 };
+    let words = Words { source, at: 0 };
     let mut before = "";
     let mut before_that = "";
-    while let Some(word) = words.next() {
+    for word in words {
         let filter = before == "|";
         let test = before == "is" || (before == "not" && before_that == "is");
         let named = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');

@@ -25,7 +25,9 @@ fn told(name: &str, text: &str) -> String {
     let read_well = !found.iter().any(Diagnostic::is_error);
     assert_eq!(format(name, text).is_ok(), read_well, "{name}");
     found.extend(talk.link(&mut |path| {
-        fs::read(folder().join("files").join(path)).map_err(|_| "there is no such file".to_owned())
+        fs::read_to_string(folder().join("files").join(path))
+            .map(String::into_bytes)
+            .map_err(|_| "there is no such file".to_owned())
     }));
     let role = match text.starts_with("# A mock.") {
         true => Role::Mock,

@@ -189,7 +189,7 @@ fn with_marks(pattern: &Pattern) -> String {
         Segment::Literal(text) => text.clone(),
         Segment::Hole(_) => HOLE.to_string(),
     };
-    let segments = pattern.sent.as_ref().unwrap_or(&pattern.segments);
+    let segments = pattern.sent.as_deref().unwrap_or(&pattern.segments);
     segments.iter().map(text).collect()
 }
 

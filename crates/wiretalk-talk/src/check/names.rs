@@ -174,7 +174,7 @@ impl Names {
                     each_statement(std::slice::from_ref(statement), &mut |line| {
                         let content = line.kind.content().into_iter();
                         content
-                            .flat_map(|content| content.groups())
+                            .flat_map(crate::syntax::Content::groups)
                             .for_each(|group| self.bind(group));
                     });
                 }

@@ -1,5 +1,6 @@
 //! What stands in a statement and in all that hangs under it.
 
+use crate::expression::Expression;
 use crate::pattern::{HoleKind, Pattern};
 use crate::query::Check;
 use crate::syntax::{Statement, StatementKind, Trigger, Who};
@@ -114,7 +115,7 @@ pub(super) fn each_name<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'a s
         }
     });
     each_check(statement, &mut |check| {
-        let names = check.expressions().flat_map(|own| own.names());
+        let names = check.expressions().flat_map(Expression::names);
         names.for_each(|name| each(name));
     });
     declared.sort_unstable();
@@ -135,7 +136,7 @@ pub(super) fn each_field<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'a 
         }
     });
     each_check(statement, &mut |check| {
-        let fields = check.expressions().flat_map(|own| own.fields());
+        let fields = check.expressions().flat_map(Expression::fields);
         fields.for_each(|field| each(field));
     });
 }

@@ -26,7 +26,7 @@ impl Pattern {
             others: &other.holes,
             bound,
         };
-        match (&self.json, &other.json) {
+        match (self.json(), other.json()) {
             (Some((prefix, own)), Some((other_prefix, other))) => {
                 prefix == other_prefix && cover.json(own, other)
             }

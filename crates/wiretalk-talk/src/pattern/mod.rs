@@ -61,11 +61,11 @@ pub(crate) struct Pattern {
     /// Literal text and holes in turn.
     pub(crate) segments: Vec<Segment>,
     /// What is sent, if that is something else: without the `...` of JSON.
-    pub(crate) sent: Option<Vec<Segment>>,
+    pub(crate) sent: Option<Box<[Segment]>>,
     /// The holes, in order.
     pub(crate) holes: Vec<Hole>,
-    /// What stands before the JSON, and the JSON, if the payload is one.
-    pub(crate) json: Option<(String, JsonPattern)>,
+    /// What it is as JSON, if it is.
+    json: Option<Box<json::Lazy>>,
     /// Whether the payload is taken to the letter.
     pub(crate) literal: bool,
 }
@@ -198,6 +198,12 @@ const MOST_FAULTS: usize = 100;
 const MOST_HOLES: usize = 256;
 
 impl Pattern {
+    /// What stands before the JSON, and the JSON, if the payload is one.
+    pub(crate) fn json(&self) -> Option<(&str, &JsonPattern)> {
+        let json = self.json.as_ref()?;
+        Some((json.prefix(), json.root(&self.segments)))
+    }
+
     /// Compares a text that came with the pattern.
     ///
     /// # Errors
@@ -227,7 +233,7 @@ impl Pattern {
 
     /// What a JSON text captures that differs from the pattern: by those parts that do not differ.
     pub(crate) fn captures_despite(&self, came: Document<'_>, context: &Context<'_>) -> Captures {
-        let Some((prefix, pattern)) = &self.json else {
+        let Some((prefix, pattern)) = self.json() else {
             return Captures::new();
         };
         let Some(Ok(json)) = came.json_behind(prefix) else {
@@ -245,7 +251,7 @@ impl Pattern {
         context: &Context<'_>,
         manner: Manner,
     ) -> Result<Captures, Option<Mismatch>> {
-        if let Some((prefix, pattern)) = &self.json {
+        if let Some((prefix, pattern)) = self.json() {
             let Some(json) = came.json_behind(prefix) else {
                 return Err(None);
             };
@@ -292,10 +298,10 @@ impl Pattern {
 
     /// Whether a pattern without holes takes its own text: JSON in which two members have one name does not.
     pub(crate) fn takes_itself(&self) -> bool {
-        match &self.json {
+        match self.json() {
             None => true,
             Some((prefix, pattern)) => {
-                let own = self.raw.strip_prefix(prefix.as_str()).unwrap_or(&self.raw);
+                let own = self.raw.strip_prefix(prefix).unwrap_or(&self.raw);
                 serde_json::from_str(own).is_ok_and(|json| pattern.is(&json))
             }
         }

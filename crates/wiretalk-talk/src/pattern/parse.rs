@@ -96,8 +96,8 @@ impl Pattern {
                 for (hole, place) in pattern.holes.iter_mut().zip(document.places) {
                     hole.place = place;
                 }
-                pattern.sent = document.sent;
-                pattern.json = Some((document.prefix, document.root));
+                pattern.sent = document.sent.map(Vec::into_boxed_slice);
+                pattern.json = Some(Box::new(document.json));
             }
         }
         pattern.refuse_neighbours(errors);

@@ -20,7 +20,7 @@ impl Pattern {
     pub(crate) fn render(&self, context: &Context<'_>) -> Result<Rendered, String> {
         let mut text = String::with_capacity(self.raw.len());
         let mut bound: Vec<(String, Value)> = Vec::new();
-        for segment in self.sent.as_ref().unwrap_or(&self.segments) {
+        for segment in self.sent.as_deref().unwrap_or(&self.segments) {
             match segment {
                 Segment::Literal(literal) => text.push_str(literal),
                 Segment::Hole(index) => {

@@ -322,7 +322,7 @@ impl Player {
     /// The `HTTP` line that belongs to a `connect`.
     fn http_of(&self, connect: usize) -> Option<Http> {
         match &self.steps().get(connect + 1)?.kind {
-            StatementKind::Http(http) => Some(http.clone()),
+            StatementKind::Http(http) => Some((**http).clone()),
             _ => None,
         }
     }

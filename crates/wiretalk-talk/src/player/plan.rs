@@ -220,7 +220,7 @@ impl Plan {
                     steps.push(statement.clone());
                 }
                 StatementKind::Listen(url) => {
-                    self.listen.get_or_insert_with(|| url.clone());
+                    self.listen.get_or_insert_with(|| (**url).clone());
                 }
                 StatementKind::Test(_) => {}
                 StatementKind::Tag(words) => {

@@ -105,17 +105,19 @@ impl Parser {
             return None;
         }
         match word {
-            "connect" => self.connect(line, &rest).map(StatementKind::Connect),
+            "connect" => self
+                .connect(line, &rest)
+                .map(|connect| StatementKind::Connect(Box::new(connect))),
             "HTTP" => {
                 self.needed(line, &rest, "a status: `HTTP 101`")?;
                 self.http(line, rest.text, rest.start)
-                    .map(StatementKind::Http)
+                    .map(|http| StatementKind::Http(Box::new(http)))
             }
             "listen" => {
                 self.no_children(line, "`listen`");
                 self.needed(line, &rest, "an address: `listen ws://127.0.0.1:4000/path`")?;
                 let pattern = Pattern::parse(&rest.payload(), &mut self.diagnostics);
-                Some(StatementKind::Listen(pattern))
+                Some(StatementKind::Listen(Box::new(pattern)))
             }
             "test" => {
                 self.no_children(line, "`test`: what follows it is the test, not indented");
@@ -126,7 +128,9 @@ impl Parser {
                 self.nothing_behind(&rest, word);
                 Some(StatementKind::Finally(self.body(line, "`finally`")))
             }
-            "set" => self.set(line, &rest).map(StatementKind::Set),
+            "set" => self
+                .set(line, &rest)
+                .map(|set| StatementKind::Set(Box::new(set))),
             "option" => self.option(line, &rest).map(StatementKind::Option),
             "wait" => {
                 self.no_children(line, "`wait`");

@@ -74,7 +74,7 @@ impl Parser {
             );
             return None;
         }
-        Some(StatementKind::Repeat(Repeat { times, body }))
+        Some(StatementKind::Repeat(Box::new(Repeat { times, body })))
     }
 
     /// `each FILE`

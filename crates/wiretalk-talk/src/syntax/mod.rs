@@ -158,12 +158,12 @@ pub(crate) struct Statement {
 #[derive(Clone, Debug)]
 pub(crate) enum StatementKind {
     Frame(Box<Frame>),
-    Connect(Connect),
-    Http(Http),
-    Listen(Pattern),
+    Connect(Box<Connect>),
+    Http(Box<Http>),
+    Listen(Box<Pattern>),
     Test(String),
     Finally(Vec<Statement>),
-    Set(Set),
+    Set(Box<Set>),
     Option(TalkOption),
     Wait(Duration),
     Silence {
@@ -178,7 +178,7 @@ pub(crate) enum StatementKind {
     Unordered(Vec<Statement>),
     /// `ignore < PATTERN`
     Ignore(Box<Frame>),
-    Repeat(Repeat),
+    Repeat(Box<Repeat>),
     /// `each FILE`: where the rows are.
     Each(FileName),
     Join(Rooms),
@@ -186,12 +186,12 @@ pub(crate) enum StatementKind {
     /// `identify NAME`
     Identify {
         who: Option<Who>,
-        user: Pattern,
+        user: Box<Pattern>,
     },
     /// `keep ROOM VALUE`
     Keep {
-        room: Pattern,
-        value: Pattern,
+        room: Box<Pattern>,
+        value: Box<Pattern>,
     },
     /// `retry 3 every 1s`
     Retry(Retry),

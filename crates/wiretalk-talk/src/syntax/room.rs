@@ -59,7 +59,7 @@ impl Parser {
         self.no_children(line, "`identify`");
         let mend = "the user's name: `identify {{client.query.user}}`";
         self.needed_behind(line, "identify", rest, mend)?;
-        let user = self.one_word(rest.text, rest.start, "a user")?;
+        let user = Box::new(self.one_word(rest.text, rest.start, "a user")?);
         Some(StatementKind::Identify { who, user })
     }
 
@@ -78,8 +78,8 @@ impl Parser {
             );
             return None;
         }
-        let room = self.one_word(&rest.text[..length], rest.start, "a room")?;
-        let value = Pattern::parse(&value.payload(), &mut self.diagnostics);
+        let room = Box::new(self.one_word(&rest.text[..length], rest.start, "a room")?);
+        let value = Box::new(Pattern::parse(&value.payload(), &mut self.diagnostics));
         Some(StatementKind::Keep { room, value })
     }
 

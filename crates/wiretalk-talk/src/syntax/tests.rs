@@ -620,3 +620,59 @@ fn every_directive_is_read() {
         assert!(found[0].contains(expected), "{talk}: {found:?}");
     }
 }
+
+/// A million lines are a million times this: what is rare stands in a box.
+#[test]
+fn the_tree_takes_little_room() {
+    assert!(size_of::<Statement>() <= 96, "{}", size_of::<Statement>());
+    assert!(size_of::<Frame>() <= 352, "{}", size_of::<Frame>());
+    assert!(size_of::<Pattern>() <= 136, "{}", size_of::<Pattern>());
+}
+
+/// What is kept of a talk that is wrong everywhere does not grow with it.
+#[test]
+fn what_is_found_is_bounded_however_long_the_talk() {
+    let deep = |size: usize| {
+        let lines = (0..).map(|depth| format!("{}on > x\n", "  ".repeat(depth)));
+        let mut talk = String::new();
+        for line in lines.take_while(|line| line.len() * line.len() / 4 < size) {
+            talk.push_str(&line);
+        }
+        talk
+    };
+    type Talk = fn(&str, usize) -> String;
+    let hostile: [(&str, Talk); 6] = [
+        ("wrong\n", |unit, size| unit.repeat(size / unit.len())),
+        ("> {{x\n", |unit, size| unit.repeat(size / unit.len())),
+        ("{{x:no}} ", |unit, size| {
+            format!("> {}", unit.repeat(size / unit.len()))
+        }),
+        ("(", |unit, size| unit.repeat(size)),
+        ("no,", |unit, size| {
+            format!(">({}) a", unit.repeat(size / unit.len()))
+        }),
+        ("a b,", |unit, size| {
+            format!("join {}", unit.repeat(size / unit.len()))
+        }),
+    ];
+    let told = |talk: &str| {
+        let found = parse("t", talk).diagnostics;
+        let letters: usize = found
+            .iter()
+            .map(|one| one.what.len() + one.mend.len())
+            .sum();
+        assert!(
+            !found.is_empty() && found.len() <= MOST_FINDINGS + 1,
+            "{}",
+            found.len()
+        );
+        (found.len(), letters)
+    };
+    for (unit, talk) in hostile {
+        let (small, large) = (told(&talk(unit, 64 * 1024)), told(&talk(unit, 1024 * 1024)));
+        assert!(large.0 <= small.0 + 1, "{unit:?}: {small:?} {large:?}");
+        // The numbers in the sentences have more digits, and a long word is quoted up to a bound.
+        assert!(large.1 <= small.1 + 4096, "{unit:?}: {small:?} {large:?}");
+    }
+    told(&deep(1024 * 1024));
+}

@@ -10,12 +10,12 @@ use crate::value::{Json, json_equal};
 /// The payload that expects what came, and the holes that it has no place for; none if one of both is no JSON, or has
 /// something else before it.
 pub(super) fn kept(pattern: &Pattern, came: &str) -> Option<(String, Vec<String>)> {
-    let (prefix, _) = pattern.json.as_ref()?;
-    let json: Json = serde_json::from_str(came.strip_prefix(prefix.as_str())?).ok()?;
+    let (prefix, _) = pattern.json()?;
+    let json: Json = serde_json::from_str(came.strip_prefix(prefix)?).ok()?;
     let raw = pattern.raw.as_str();
     let mut reader = Reader {
         raw,
-        at: raw.strip_prefix(prefix.as_str()).map(|_| prefix.len())?,
+        at: raw.strip_prefix(prefix).map(|_| prefix.len())?,
         holes: 0,
     };
     let start = reader.at;

@@ -48,10 +48,6 @@ impl Value {
         }
     }
 
-    pub(crate) fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
-    }
-
     /// Whether it equals a JSON value, numbers compared exactly.
     pub(crate) fn equals_json(&self, json: &Json) -> bool {
         match (self, json) {

@@ -2,6 +2,8 @@
 
 mod compare;
 
+use std::sync::OnceLock;
+
 use super::{Place, Segment};
 use crate::value::{Json, number};
 
@@ -67,11 +69,35 @@ pub(super) enum JsonParse {
     Json(Box<Document>),
 }
 
+/// A payload that is JSON, as a pattern: made when it is first compared with something, for it takes many times the room
+/// of the text.
+#[derive(Clone, Debug)]
+pub(crate) struct Lazy {
+    /// The literal text before it.
+    prefix: Box<str>,
+    /// Where it begins in the first segment.
+    start: usize,
+    root: OnceLock<JsonPattern>,
+}
+
+impl Lazy {
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The JSON in `segments`, those that it was found in.
+    pub(super) fn root(&self, segments: &[Segment]) -> &JsonPattern {
+        self.root.get_or_init(|| {
+            let mut parser = Parser::new(segments, self.start, true);
+            // It was read to its end before.
+            parser.document().unwrap_or(JsonPattern::Scalar(Json::Null))
+        })
+    }
+}
+
 /// A payload that is JSON.
 pub(super) struct Document {
-    /// The literal text before it.
-    pub(super) prefix: String,
-    pub(super) root: JsonPattern,
+    pub(super) json: Lazy,
     /// The place of each hole.
     pub(super) places: Vec<Place>,
     /// The segments as they are sent, if there is a `...` to leave out.
@@ -108,21 +134,19 @@ pub(super) fn parse(segments: &[Segment]) -> JsonParse {
     // A bracket may belong to the prefix: `[log] {"a":1}`.
     let starts = first.match_indices(['{', '[']).map(|(at, _)| at);
     for start in starts.take(MOST_STARTS) {
-        let mut parser = Parser {
-            segments,
-            segment: 0,
-            at: start,
-            places: vec![Place::Text; segments.len()],
-            elisions: Vec::new(),
-        };
+        let mut parser = Parser::new(segments, start, false);
         match parser.document() {
-            Ok(root) => {
+            Ok(_) => {
+                let prefix = match first[..start].trim() {
+                    "" => "",
+                    _ => &first[..start],
+                };
                 return JsonParse::Json(Box::new(Document {
-                    prefix: match first[..start].trim() {
-                        "" => String::new(),
-                        _ => first[..start].to_owned(),
+                    json: Lazy {
+                        prefix: prefix.into(),
+                        start,
+                        root: OnceLock::new(),
                     },
-                    root,
                     sent: parser.sent(),
                     places: parser.places,
                 }));
@@ -141,9 +165,25 @@ struct Parser<'a> {
     places: Vec<Place>,
     /// Segment, and the range in it that stands for `...`.
     elisions: Vec<(usize, usize, usize)>,
+    /// Whether a pattern is made, or the text only looked over: then what comes out says nothing.
+    makes: bool,
 }
 
-impl Parser<'_> {
+/// What comes of a value that is only looked over.
+const LOOKED_OVER: JsonPattern = JsonPattern::Hole(0);
+
+impl<'a> Parser<'a> {
+    fn new(segments: &'a [Segment], start: usize, makes: bool) -> Self {
+        Self {
+            segments,
+            segment: 0,
+            at: start,
+            places: vec![Place::Text; segments.len()],
+            elisions: Vec::new(),
+            makes,
+        }
+    }
+
     fn document(&mut self) -> Result<JsonPattern, String> {
         let root = self.value(0)?;
         self.white();
@@ -170,7 +210,7 @@ impl Parser<'_> {
     }
 
     /// What is left of the literal at hand.
-    fn rest(&self) -> &str {
+    fn rest(&self) -> &'a str {
         match self.segments.get(self.segment) {
             Some(Segment::Literal(text)) => &text[self.at..],
             _ => "",
@@ -234,6 +274,12 @@ impl Parser<'_> {
             .find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
             .unwrap_or(rest.len());
         let word = &rest[..length];
+        // Most numbers are a few digits.
+        let few = (1..=18).contains(&length) && word.bytes().all(|byte| byte.is_ascii_digit());
+        if !self.makes && few && (length == 1 || !word.starts_with('0')) {
+            self.at += length;
+            return Ok(LOOKED_OVER);
+        }
         let value = match word {
             "null" => Json::Null,
             "true" => Json::Bool(true),
@@ -249,6 +295,17 @@ impl Parser<'_> {
 
     fn string(&mut self) -> Result<Vec<Segment>, String> {
         self.at += 1;
+        if !self.makes {
+            let rest = self.rest();
+            // Most strings have neither holes nor escapes.
+            if let Some(end) = rest.find(['"', '\\'])
+                && rest.as_bytes()[end] == b'"'
+                && rest.bytes().take(end).all(|byte| byte >= 0x20)
+            {
+                self.at += end + 1;
+                return Ok(Vec::new());
+            }
+        }
         let mut parts = Vec::new();
         // The string's raw text between holes, its escapes still in.
         let mut raw = String::new();
@@ -304,7 +361,10 @@ impl Parser<'_> {
                 self.expect(b']')?;
                 return Ok(JsonPattern::Array { items, open: true });
             }
-            items.push(self.value(depth + 1)?);
+            let item = self.value(depth + 1)?;
+            if self.makes {
+                items.push(item);
+            }
             self.white();
             if self.eat(b']') {
                 return Ok(JsonPattern::Array { items, open: false });
@@ -342,7 +402,9 @@ impl Parser<'_> {
             self.white();
             self.expect(b':')?;
             let value = self.value(depth + 1)?;
-            members.push((key, value));
+            if self.makes {
+                members.push((key, value));
+            }
             self.white();
             if self.eat(b'}') {
                 return Ok(JsonPattern::Object {
