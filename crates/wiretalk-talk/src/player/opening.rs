@@ -14,6 +14,12 @@ use crate::value::document::{Document, Parsed};
 /// How much of a body a failure shows.
 const MOST_BODY: usize = 2048;
 
+/// What a `connect` asks with.
+struct Asked {
+    url: String,
+    headers: Vec<(String, String)>,
+}
+
 impl Player {
     pub(super) fn play_connect(&mut self, id: RunId, span: Span, connect: &Connect) -> Played {
         let count = u64::try_from(connect.count.max(1)).unwrap_or(u64::MAX);
@@ -28,8 +34,8 @@ impl Player {
             let mut new = Connection::new(connection, connect.name.clone(), client);
             new.batch = (first, last);
             self.connections.insert(connection, new);
-            let (url, headers) = match self.request_of(id, connection, span, connect) {
-                Ok(request) => request,
+            let Asked { url, headers } = match self.request_of(id, connection, span, connect) {
+                Ok(asked) => asked,
                 Err((span, why)) => {
                     self.connections.remove(&connection);
                     return self.impossible(id, span, why);
@@ -66,7 +72,7 @@ impl Player {
         connection: ConnectionId,
         span: Span,
         connect: &Connect,
-    ) -> Result<(String, Vec<(String, String)>), (Span, String)> {
+    ) -> Result<Asked, (Span, String)> {
         let url = self.render(id, Some(connection), &connect.url);
         let url = url.map_err(|why| (span, why))?;
         let mut headers = Vec::with_capacity(connect.headers.len());
@@ -75,7 +81,7 @@ impl Player {
             let value = value.map_err(|why| (header.span, why))?;
             headers.push((header.name.clone(), value));
         }
-        Ok((url, headers))
+        Ok(Asked { url, headers })
     }
 
     /// The same name again is another connection: those that are gone and left nothing are forgotten.
