@@ -1,7 +1,8 @@
 """A corpus of conversations, and both sides of each on the wire: by bytes, with a WebSocket that is not ours.
 
     conversations.py list               prints the corpus: a line of JSON for each conversation
-    conversations.py client URL NAME    plays the client's side against a server: sends, and holds what comes to the byte
+    conversations.py client ORIGIN      plays the client's side of each against a server that has them at `/NAME`: sends,
+                                        and holds what comes to the byte; prints `NAME ok` or `NAME: why not`
     conversations.py server             listens, prints `listening on PORT`, and plays the server's side of the
                                         conversation that the path of each client names; prints `NAME ok` or `NAME: why not`
 
@@ -173,8 +174,8 @@ class Side:
             pass
 
 
-def play_client(url, name):
-    uri = parse_uri(url)
+def play_client(origin, name, frames):
+    uri = parse_uri(f"{origin}/{name}")
     stream = socket.create_connection((uri.host, uri.port), TIMEOUT)
     protocol = ClientProtocol(uri, max_size=LIMIT)
     protocol.send_request(protocol.connect())
@@ -186,7 +187,7 @@ def play_client(url, name):
     side.events.pop(0)
     if protocol.handshake_exc is not None:
         raise protocol.handshake_exc
-    side.play(conversations()[name])
+    side.play(frames)
 
 
 def play_server(stream, corpus):
@@ -220,7 +221,13 @@ def main():
                     shown.append({"arrow": arrow, "kind": kind, "payload": base64.b64encode(payload).decode()})
             print(json.dumps({"name": name, "frames": shown}))
     elif sys.argv[1] == "client":
-        play_client(sys.argv[2], sys.argv[3])
+        for name, frames in conversations().items():
+            try:
+                play_client(sys.argv[2], name, frames)
+            except Exception as error:
+                print(f"{name}: {error!r:.600}", flush=True)
+            else:
+                print(f"{name} ok", flush=True)
     else:
         corpus = conversations()
         listener = socket.create_server(("127.0.0.1", 0))
