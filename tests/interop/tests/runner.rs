@@ -334,3 +334,21 @@ fn lines_are_plain_off_a_terminal() {
     assert!(!finished.out().contains('\u{1b}'));
     assert!(finished.out().ends_with('\n'));
 }
+
+#[test]
+fn an_interrupted_run_tells_what_it_knows() {
+    let talk =
+        "test quick\nconnect {{url}}\n> a\n< a\ntest endless\nconnect {{url}}\nwait 1h\n> a\n< a\n";
+    let folder = folder(&[("mock.talk", ECHO), ("a.talk", talk)]);
+    let arguments = ["a.talk", "--serve", "mock.talk", "--tap", "out.tap"];
+    let mut running = program(&folder, &arguments).start();
+    running.expect("PASS quick");
+    running.signal(Signal::INT);
+    running.expect("1 passed, 0 failed");
+    assert_eq!(running.exit_code(), 130);
+    let report = read(&folder, "out.tap");
+    assert!(
+        report.contains("quick") && !report.contains("endless"),
+        "{report}"
+    );
+}

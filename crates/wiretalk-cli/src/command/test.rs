@@ -8,17 +8,18 @@ mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use wiretalk_engine::load::{self, Loaded};
 use wiretalk_engine::report;
-use wiretalk_engine::runner::{self, Options, Selection};
+use wiretalk_engine::runner::{self, Options, Selection, Summary};
 use wiretalk_talk::player::{Manner, Plan};
 use wiretalk_talk::{Role, Value};
 
 use super::{Given, Outside};
 use crate::exit::Exit;
+use crate::signals::Interrupts;
 use crate::{diagnostics, terminal};
 use mock::Mock;
 use reports::Reports;
@@ -129,20 +130,25 @@ impl Test {
         if self.watch {
             return watch::run(self).await;
         }
+        let mut interrupts = Interrupts::listen();
         let mut files = Vec::new();
-        tokio::select! {
-            exit = self.once(&mut files) => exit,
-            _ = tokio::signal::ctrl_c() => {
+        let prepared = tokio::select! {
+            prepared = self.prepare(&mut files) => prepared,
+            () = interrupts.next() => {
                 terminal::error("interrupted");
-                Exit::INTERRUPTED
+                return Exit::INTERRUPTED;
             }
+        };
+        match prepared {
+            Ok(prepared) => self.perform(prepared, interrupts.next()).await,
+            Err(exit) => exit,
         }
     }
 
-    /// One run. The files that it depends on are added to `depends`, also those that cannot be read.
+    /// One run of many. The files that it depends on are added to `depends`, also those that cannot be read.
     async fn once(&self, depends: &mut Vec<PathBuf>) -> Exit {
         match self.prepare(depends).await {
-            Ok(prepared) => self.perform(prepared).await,
+            Ok(prepared) => self.perform(prepared, std::future::pending()).await,
             Err(exit) => exit,
         }
     }
@@ -246,7 +252,8 @@ impl Test {
         if usable { Ok(talks) } else { Err(Exit::USAGE) }
     }
 
-    async fn perform(&self, prepared: Prepared) -> Exit {
+    /// Runs the tests, until they are through or `stop` is done: then it tells what came of those that are.
+    async fn perform(&self, prepared: Prepared, stop: impl Future<Output = ()>) -> Exit {
         let Prepared {
             talks,
             options,
@@ -280,27 +287,37 @@ impl Test {
             to_stderr: self.reports.take_stdout(),
         });
         let mut changed = update::Changed::default();
+        let began = Instant::now();
+        let mut so_far = Summary::default();
         let run = {
             let mut observer = view.observer(|result| {
                 writing.test(result);
                 changed.add(result);
+                so_far.count(result);
             });
             let run = runner::run_observed(&plans, &options, &mut observer);
-            view.while_it_runs(run).await
+            tokio::select! {
+                run = view.while_it_runs(run) => Some(run),
+                () = stop => None,
+            }
         };
         if let Some(mock) = mock {
             mock.stop().await;
         }
-        let summary = match run {
-            Ok(summary) => summary,
-            Err(error) => return usage(error.to_string()),
+        let (summary, mut exit) = match run {
+            Some(Ok(summary)) if summary.failed == 0 => (summary, Exit::SUCCESS),
+            Some(Ok(summary)) => (summary, Exit::FAILED),
+            Some(Err(error)) => return usage(error.to_string()),
+            None => {
+                terminal::error("interrupted");
+                so_far.duration = began.elapsed();
+                (so_far, Exit::INTERRUPTED)
+            }
         };
-        let mut exit = if summary.failed == 0 {
-            Exit::SUCCESS
-        } else {
-            Exit::FAILED
-        };
-        if self.update && !changed.write(&talks, &outside.redactor(), |line| view.say(line)) {
+        if self.update
+            && exit != Exit::INTERRUPTED
+            && !changed.write(&talks, &outside.redactor(), |line| view.say(line))
+        {
             exit = Exit::FAILED;
         }
         view.say(&report::summary(&summary));
