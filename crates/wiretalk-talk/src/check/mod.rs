@@ -72,6 +72,7 @@ fn check_parts(
             .map(str::to_owned)
             .collect(),
         diagnostics: Vec::new(),
+        comparisons: 0,
         more: 0,
     };
     checker.talk(talk, plan, parts);
@@ -108,6 +109,8 @@ struct Checker {
     /// The words of lines that were not understood: they may connect, expect, and bind names.
     broken: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
+    /// How often a rule was compared with another one.
+    comparisons: usize,
     /// Findings beyond those that are kept.
     more: usize,
 }

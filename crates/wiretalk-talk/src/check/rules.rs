@@ -7,6 +7,8 @@ use crate::syntax::{Content, Data, Header, On, Statement, StatementKind, Trigger
 
 /// Rules that one is compared with: with more of them before it, only those are looked at.
 const MOST_COMPARED: usize = 500;
+/// Comparisons of rules in one talk: beyond them nobody asks any more which are never reached.
+const MOST_COMPARISONS: usize = 2_000_000;
 
 /// What rules above leave nothing of to those below.
 #[derive(Clone, Default)]
@@ -109,6 +111,9 @@ impl Checker {
                 let names = &self.names;
                 let bound = |name: &str| names.is_bound(name);
                 let before = taken.messages.iter();
+                self.comparisons += before.len();
+                let ask = self.comparisons <= MOST_COMPARISONS;
+                let before = before.filter(|_| ask);
                 let first = before.copied().find(|own| covers(own, content, &bound));
                 if bare && first.is_none() && taken.messages.len() < MOST_COMPARED {
                     taken.messages.push(content);

@@ -1,5 +1,7 @@
 //! Kinds that are no plain message: a regular expression, a file, and what breaks the rules or tells that they were broken.
 
+use std::sync::Arc;
+
 use regex::{Regex, RegexBuilder};
 
 use super::options::Options;
@@ -61,7 +63,7 @@ impl Parser {
     pub(super) fn regex(&mut self, payload: &Payload) -> Option<Content> {
         let source = payload.text.as_str();
         let known = self.regexes.get(source).cloned();
-        let regex = match known.map_or_else(|| whole_regex(source), Ok) {
+        let regex = match known.map_or_else(|| whole_regex(source).map(Arc::new), Ok) {
             Ok(regex) => regex,
             Err((from, to, why)) => {
                 self.error(
@@ -79,7 +81,7 @@ impl Parser {
             }
         }
         if self.regexes.len() < MOST_REGEXES {
-            self.regexes.insert(source.to_owned(), regex.clone());
+            self.regexes.insert(source.to_owned(), Arc::clone(&regex));
         }
         Some(Content::Re(regex))
     }

@@ -330,7 +330,7 @@ pub(crate) enum Content {
     },
     Any,
     /// Expected only: a regular expression over the whole text; its named groups are captured.
-    Re(Regex),
+    Re(Arc<Regex>),
     /// A binary message from a file.
     File(FilePart),
     /// Expected only: how the connection failed.
@@ -545,7 +545,7 @@ struct Parser {
     /// What was found before.
     findings: Findings,
     /// The regular expressions that were compiled, by their source: those that are the same share what they take.
-    regexes: BTreeMap<String, Regex>,
+    regexes: BTreeMap<String, Arc<Regex>>,
 }
 
 impl Parser {
