@@ -133,14 +133,15 @@ impl Found {
             return;
         }
         let line_of = |offset: usize| starts.partition_point(|start| *start <= offset) - 1;
-        for line in line_of(range.start)..=line_of(range.end - 1) {
+        let (from, to) = (line_of(range.start), line_of(range.end - 1));
+        for (line, start) in starts.iter().enumerate().take(to + 1).skip(from) {
             let Some(index) = line.checked_sub(self.first) else {
                 continue;
             };
             if self.lines.len() <= index {
                 self.lines.resize(index + 1, None);
             }
-            self.lines[index].get_or_insert(starts[line].max(range.start));
+            self.lines[index].get_or_insert((*start).max(range.start));
         }
     }
 }
