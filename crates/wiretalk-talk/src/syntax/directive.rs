@@ -6,11 +6,10 @@ use super::lines::Line;
 use super::who::behind_who;
 use super::words::{DURATION_MEND, duration, first_word, header_name, yes_no};
 use super::{
-    Arrow, Connect, Header, Parser, Place, RefuseBy, Set, SetScope, StatementKind, TalkOption, Who,
-    payload,
+    Arrow, Header, Parser, Place, RefuseBy, Set, SetScope, StatementKind, TalkOption, Who, payload,
 };
 use crate::diagnostic::closest;
-use crate::pattern::{Pattern, Payload, Segment, bind_name, is_name};
+use crate::pattern::{Pattern, Payload, bind_name, is_name};
 use crate::source::Span;
 
 /// Every first word that has a meaning of its own: no client can be called so.
@@ -42,9 +41,6 @@ pub(crate) const KEYWORDS: [&str; 26] = [
     "user",
     "load",
 ];
-
-/// The most connections that one line opens.
-const MOST_CONNECTIONS: usize = 1_000_000;
 
 /// Names under `client.` that are there by themselves.
 const RESERVED: [&str; 5] = ["id", "ip", "path", "query", "header"];
@@ -321,102 +317,8 @@ impl Parser {
         Some(StatementKind::Silence { who, duration })
     }
 
-    fn connect(&mut self, line: &Line<'_>, rest: &Rest<'_>) -> Option<Connect> {
-        self.needed(line, rest, "an address: `connect ws://127.0.0.1:4000/path`")?;
-        let headers = self.headers(&line.children);
-        let (first, behind) = first_word(rest.text);
-        let mut name = None;
-        let mut url = Rest {
-            text: rest.text,
-            start: rest.start,
-        };
-        if is_name(first) && !behind.is_empty() && count_of(first).is_none() {
-            self.client_name(Span::new(rest.start, rest.start + first.len()), first)?;
-            name = Some(first.to_owned());
-            url = rest.behind(first.len());
-        }
-        let (word, more) = first_word(url.text);
-        let mut count = 1;
-        if let Some(times) = count_of(word)
-            && !more.is_empty()
-        {
-            if !(1..=MOST_CONNECTIONS).contains(&times) {
-                self.error(
-                    Span::new(url.start, url.start + word.len()),
-                    format!("`{word}` is no number of connections"),
-                    format!(
-                        "write a number from 1 to {MOST_CONNECTIONS}: `connect bots x1000 ws://…`"
-                    ),
-                );
-                return None;
-            }
-            count = times;
-            let behind = url.behind(word.len());
-            url = Rest {
-                text: &url.text[url.text.len() - behind.text.len()..],
-                start: behind.start,
-            };
-        }
-        let span = url.span();
-        let url = Pattern::parse(&url.payload(), &mut self.diagnostics);
-        self.address(&url, span)?;
-        Some(Connect {
-            name,
-            count,
-            url,
-            headers,
-        })
-    }
-
-    /// Refuses what can be no address, as far as it stands there to the letter.
-    fn address(&mut self, url: &Pattern, span: Span) -> Option<()> {
-        let literals = url.segments.iter().filter_map(|segment| match segment {
-            Segment::Literal(literal) => Some(literal.as_str()),
-            Segment::Hole(_) => None,
-        });
-        let blank = literals.clone().any(|text| text.contains([' ', '\t']));
-        let scheme = match url.segments.first() {
-            Some(Segment::Literal(first)) => first.split_once("://").map(|(scheme, _)| scheme),
-            _ => None,
-        };
-        let known = ["ws", "wss", "http", "https"];
-        let strange = scheme.filter(|scheme| !known.contains(&scheme.to_lowercase().as_str()));
-        let wrong_host = match &url.segments[..] {
-            [Segment::Literal(all)] => host_fault(all),
-            _ => None,
-        };
-        let mend = if blank {
-            "an address has no blanks: `connect [NAME] ws://host:port/path`".to_owned()
-        } else if strange.is_some() {
-            "it begins with `ws://` or `wss://`".to_owned()
-        } else if let Some(mend) = wrong_host {
-            mend.to_owned()
-        } else if url.holes.is_empty() && is_name(&url.raw) && url.raw != "localhost" {
-            let name = &url.raw;
-            format!(
-                "if it is a client's name, the address stands behind it: `connect {name} ws://host:port/path`; for a host of that name write `ws://{name}`"
-            )
-        } else {
-            return Some(());
-        };
-        self.error(span, format!("`{}` is not an address", url.raw), mend);
-        None
-    }
-
-    fn client_name(&mut self, span: Span, name: &str) -> Option<()> {
-        if KEYWORDS.contains(&name) {
-            self.error(
-                span,
-                format!("a client cannot be called `{name}`: the word has a meaning of its own"),
-                "choose another name",
-            );
-            return None;
-        }
-        Some(())
-    }
-
     /// Header lines; anything else among them is refused.
-    fn headers(&mut self, lines: &[Line<'_>]) -> Vec<Header> {
+    pub(super) fn headers(&mut self, lines: &[Line<'_>]) -> Vec<Header> {
         lines
             .iter()
             .filter_map(|line| {
@@ -600,47 +502,11 @@ impl Parser {
     }
 }
 
-/// What is wrong with the host, port or fragment of an address without holes.
-fn host_fault(url: &str) -> Option<&'static str> {
-    let (_, rest) = url.split_once("://")?;
-    if rest.contains('#') {
-        return Some(
-            "a WebSocket address has no fragment (RFC 6455 section 3): leave out `#` and what follows",
-        );
-    }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host_port = authority.rsplit('@').next().unwrap_or_default();
-    let (host, port) = match host_port.strip_prefix('[') {
-        Some(inner) => {
-            let Some((host, behind)) = inner.split_once(']') else {
-                return Some("an IPv6 address stands in brackets: `ws://[::1]:4000/path`");
-            };
-            (host, behind.strip_prefix(':'))
-        }
-        None => match host_port.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (host_port, None),
-        },
-    };
-    if host.is_empty() {
-        return Some("the host is missing: `ws://127.0.0.1:4000/path`");
-    }
-    let number = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    (!number).then_some("a port is a number up to 65535: `ws://127.0.0.1:4000/path`")
-}
-
 /// Where a directive begins that stands behind a who, and its word: `alice silence 1s`.
 pub(crate) fn somebodys_directive(text: &str) -> Option<(usize, &str)> {
     let at = behind_who(text)?;
     let (word, _) = first_word(text[at..].trim_end());
     matches!(word, "silence" | "join" | "leave" | "identify").then_some((at, word))
-}
-
-/// The number in `x1000`.
-fn count_of(word: &str) -> Option<usize> {
-    let digits = word.strip_prefix('x')?;
-    let number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    number.then(|| digits.parse().unwrap_or(usize::MAX))
 }
 
 impl Arrow {

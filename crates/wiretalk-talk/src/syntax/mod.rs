@@ -1,6 +1,8 @@
 //! The language: lines, frames, directives, and the tree they make.
 
 mod check;
+mod connect;
+mod decode;
 pub(crate) mod directive;
 mod flow;
 pub(crate) mod frame;
@@ -25,6 +27,7 @@ use crate::pattern::{Pattern, Payload};
 use crate::query::Check;
 use crate::source::{Source, Span};
 
+pub use decode::{NotUtf8, decode};
 pub(crate) use directive::somebodys_directive;
 pub(crate) use kinds::MOST_REGEX;
 pub(crate) use who::word_length;
@@ -101,52 +104,6 @@ pub fn parse(name: &str, text: &str) -> Parsed {
 pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
-
-/// The text of a talk's bytes: UTF-8, with or without a byte order mark.
-///
-/// # Errors
-/// Where the first byte is that is not UTF-8, and a hint how to mend it.
-pub fn decode(bytes: &[u8]) -> Result<&str, NotUtf8> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
-        let valid = &bytes[..error.valid_up_to()];
-        let line_start = valid
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
-        NotUtf8 {
-            line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
-            column: String::from_utf8_lossy(&valid[line_start..])
-                .chars()
-                .count()
-                + 1,
-            byte: bytes.get(error.valid_up_to()).copied().unwrap_or_default(),
-        }
-    })
-}
-
-/// A talk must be UTF-8, and this one is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotUtf8 {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    /// The byte found there.
-    pub byte: u8,
-}
-
-impl std::fmt::Display for NotUtf8 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "line {}, column {}: the byte 0x{:02x} is not UTF-8; save the talk as UTF-8 (from Latin-1: `iconv -f LATIN1 -t UTF-8`)",
-            self.line, self.column, self.byte
-        )
-    }
-}
-
-impl std::error::Error for NotUtf8 {}
 
 /// A statement and where it stands.
 #[derive(Clone, Debug)]
