@@ -75,15 +75,15 @@ impl Outlet {
     }
 }
 
-/// Dials, with what the run offers of compression or with nothing, and reads until the connection is gone.
+/// Dials, and reads until the connection is gone. `compression` is what the talk says of it.
 pub(super) async fn link(
     run: Arc<Run>,
     request: Request,
-    offers: bool,
+    compression: Option<bool>,
     connection: ConnectionId,
     outlet: Outlet,
 ) {
-    match run.dialer.dial(request, offers).await {
+    match run.dialer.dial(request, compression).await {
         Ok((socket, response)) => {
             let (sender, receiver) = socket.split();
             let response = HandshakeResponse {

@@ -198,12 +198,17 @@ impl Dialer {
         })
     }
 
-    /// Asks for a connection, and offers what the run offers of compression, or nothing.
-    async fn dial(&self, request: Request, offers: bool) -> Result<(WebSocket, Response), Error> {
-        let deflate = if offers {
-            self.deflate.clone()
-        } else {
-            Vec::new()
+    /// Asks for a connection, and offers what the run offers of compression, unless the talk says what.
+    async fn dial(
+        &self,
+        request: Request,
+        compression: Option<bool>,
+    ) -> Result<(WebSocket, Response), Error> {
+        let deflate = match compression {
+            Some(false) => Vec::new(),
+            // What browsers offer.
+            Some(true) if self.deflate.is_empty() => vec![DeflateConfig::with_context_takeover()],
+            _ => self.deflate.clone(),
         };
         self.connector
             .connect(&Request { deflate, ..request })

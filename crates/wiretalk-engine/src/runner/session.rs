@@ -176,11 +176,10 @@ impl Session {
                     subprotocols,
                     ..Request::default()
                 };
-                let offers = compression.unwrap_or(true);
                 let run = Arc::clone(&self.run);
                 let outlet = self.outlet.clone();
                 self.tasks
-                    .spawn(link(run, request, offers, connection, outlet));
+                    .spawn(link(run, request, compression, connection, outlet));
             }
             Action::Send {
                 to: Target::One(connection),

@@ -17,6 +17,15 @@ const REFUSED: u16 = 4000;
 /// Bytes of a close reason, RFC 6455 section 5.5.
 const MOST_REASON: usize = 123;
 
+/// Headers of a 101 that come from the handshake itself (RFC 6455 section 4.2.2).
+const OF_HANDSHAKE: [&str; 5] = [
+    "upgrade",
+    "connection",
+    "sec-websocket-accept",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+];
+
 const NO_SUCH_PATH: &str = "nothing is served at this path\n";
 
 impl Player {
@@ -27,7 +36,7 @@ impl Player {
         let mut client = request.client.clone();
         client.id = id.0;
         let offered = &request.subprotocols;
-        let chosen = self
+        let mut chosen = self
             .subprotocols()
             .into_iter()
             .find(|name| offered.contains(name));
@@ -81,6 +90,14 @@ impl Player {
                 }
             }
         }
+        // A header that the handshake makes up by itself reads the same from both sides; only one of them is a choice.
+        headers.retain(|(name, value)| {
+            let name = name.to_ascii_lowercase();
+            if name == "sec-websocket-protocol" && offered.contains(value) {
+                chosen = Some(value.clone());
+            }
+            !OF_HANDSHAKE.contains(&name.as_str())
+        });
         self.last_connection = id.0;
         let mut connection = Connection::new(id, None, client);
         for (name, value) in &bindings {
@@ -268,7 +285,8 @@ impl Player {
     /// The lines of the dialogue that a mock plays.
     pub(super) fn steps(&self) -> Arc<[Statement]> {
         let part = self.part.and_then(|part| self.plan.parts.get(part));
-        part.map(|part| Arc::clone(&part.steps)).unwrap_or_default()
+        part.map(|part| Arc::clone(&part.served))
+            .unwrap_or_default()
     }
 
     /// The `connect`s of the dialogue that a client matches.

@@ -56,6 +56,8 @@ pub(crate) struct Part {
     pub(crate) title: String,
     pub(crate) span: Span,
     pub(crate) steps: Arc<[Statement]>,
+    /// The lines that a mock plays: a test's `finally` follows its dialogue.
+    pub(crate) served: Arc<[Statement]>,
     pub(crate) common: Common,
     /// Whether it has a `test` line of its own.
     pub(crate) named: bool,
@@ -151,6 +153,7 @@ impl Plan {
                 title: file_title(talk.source.name()),
                 span: Span::default(),
                 steps: prelude_steps.into(),
+                served: Arc::default(),
                 common: Common::default(),
                 named: false,
                 tags: marks.tags,
@@ -178,6 +181,7 @@ impl Plan {
                     title,
                     span: first.span,
                     steps: steps.into(),
+                    served: Arc::default(),
                     common,
                     named: true,
                     tags: marks.tags,
@@ -185,6 +189,10 @@ impl Plan {
                     rows: marks.each,
                 });
             }
+        }
+        for part in &mut plan.parts {
+            let last = part.common.finally.iter().chain(shared.finally.iter());
+            part.served = part.steps.iter().chain(last).cloned().collect();
         }
         plan.shared = shared;
         plan
