@@ -25,6 +25,12 @@ TIMEOUT = 20
 LIMIT = 64 * 1024 * 1024
 
 
+def say(line):
+    """One write, as several threads say something."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def text(arrow, payload):
     return (arrow, "text", payload.encode())
 
@@ -202,9 +208,9 @@ def play_server(stream, corpus):
     try:
         side.play(corpus[name])
     except Exception as error:
-        print(f"{name}: {error!r:.600}", flush=True)
+        say(f"{name}: {error!r:.600}")
     else:
-        print(f"{name} ok", flush=True)
+        say(f"{name} ok")
     finally:
         stream.close()
 
@@ -225,9 +231,9 @@ def main():
             try:
                 play_client(sys.argv[2], name, frames)
             except Exception as error:
-                print(f"{name}: {error!r:.600}", flush=True)
+                say(f"{name}: {error!r:.600}")
             else:
-                print(f"{name} ok", flush=True)
+                say(f"{name} ok")
     else:
         corpus = conversations()
         listener = socket.create_server(("127.0.0.1", 0))
