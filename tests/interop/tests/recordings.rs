@@ -20,7 +20,11 @@ struct Conversation {
 }
 
 fn corpus() -> Vec<Conversation> {
-    let printed = Program::peer("conversations.py").arg("list").finish("").with_code(0).out();
+    let printed = Program::peer("conversations.py")
+        .arg("list")
+        .finish("")
+        .with_code(0)
+        .out();
     printed.lines().map(conversation).collect()
 }
 
@@ -97,7 +101,10 @@ fn at_least_thirty_conversations_are_recorded_and_played_in_both_roles_as_they_a
         let laid_out = wiretalk_talk::format(name, &conversation.talk);
         let laid_out = laid_out.unwrap_or_else(|wrong| panic!("{name}: {wrong:?}"));
         let again = wiretalk_talk::format(name, &laid_out).expect("it is a talk still");
-        assert!(again == laid_out, "{name} is laid out otherwise the second time");
+        assert!(
+            again == laid_out,
+            "{name} is laid out otherwise the second time"
+        );
         let path = folder.path().join(format!("{name}.talk"));
         fs::write(path, laid_out).expect("it is written");
     }
@@ -112,20 +119,42 @@ fn plays(folder: &Path, count: usize) {
         .collect();
     talks.sort();
 
-    let mocks = Program::wiretalk().arg("serve").args(&talks).args(["--listen", "127.0.0.1:0"]);
+    let mocks = Program::wiretalk()
+        .arg("serve")
+        .args(&talks)
+        .args(["--listen", "127.0.0.1:0"]);
     let mocks = Server::start(mocks);
-    let played = Program::peer("conversations.py").args(["client", &mocks.origin]).finish("");
-    all_well(&played.out(), count, "a client that is not ours, against the mock");
+    let played = Program::peer("conversations.py")
+        .args(["client", &mocks.origin])
+        .finish("");
+    all_well(
+        &played.out(),
+        count,
+        "a client that is not ours, against the mock",
+    );
 
-    passes(folder, &mocks.origin, count, "the talk as a test of its own mock");
+    passes(
+        folder,
+        &mocks.origin,
+        count,
+        "the talk as a test of its own mock",
+    );
 
     let server = Server::peer("conversations.py", &["server"]);
-    passes(folder, &server.origin, count, "the talk as a test of a server that is not ours");
+    passes(
+        folder,
+        &server.origin,
+        count,
+        "the talk as a test of a server that is not ours",
+    );
     server.process.expect_count(" ok", count);
 }
 
 fn all_well(printed: &str, count: usize, what: &str) {
-    let wrong: Vec<&str> = printed.lines().filter(|line| !line.ends_with(" ok")).collect();
+    let wrong: Vec<&str> = printed
+        .lines()
+        .filter(|line| !line.ends_with(" ok"))
+        .collect();
     assert!(wrong.is_empty(), "{what}: {}", wrong.join("\n"));
     assert_eq!(printed.lines().count(), count, "{what}");
 }
@@ -139,14 +168,22 @@ fn passes(folder: &Path, origin: &str, count: usize, what: &str) {
         let talk = fs::read_to_string(&path).expect("a talk");
         // The first line is the address; the payloads are nobody's to change.
         let talk = talk.replacen(ADDRESS, place, 1);
-        fs::write(tests.path().join(path.file_name().expect("a name")), talk).expect("it is written");
+        fs::write(tests.path().join(path.file_name().expect("a name")), talk)
+            .expect("it is written");
     }
-    let tested = Program::wiretalk().args(["test", "--strict"]).arg(tests.path()).finish("");
+    let tested = Program::wiretalk()
+        .args(["test", "--strict"])
+        .arg(tests.path())
+        .finish("");
     let said = tested.out();
     assert!(
         tested.code == Some(0) && said.contains(&format!("{count} passed, 0 failed")),
         "{what}:\n{}{}",
-        said.lines().filter(|line| !line.starts_with("PASS")).take(60).collect::<Vec<_>>().join("\n"),
+        said.lines()
+            .filter(|line| !line.starts_with("PASS"))
+            .take(60)
+            .collect::<Vec<_>>()
+            .join("\n"),
         tested.err().lines().take(40).collect::<Vec<_>>().join("\n")
     );
 }

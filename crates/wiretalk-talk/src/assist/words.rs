@@ -1,3 +1,4 @@
+// Over 600 lines: a table, a row for each word of the language.
 //! The words of the language with what an editor says about them: one row each.
 
 /// What a word is.
