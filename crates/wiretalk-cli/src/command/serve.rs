@@ -163,9 +163,11 @@ impl Serve {
             Err(exit) => return exit,
         };
         scheme.announce(&log, &scheme.url(&server, ""), "echo");
-        Echo::new(options, log, self.verbose)
+        Echo::new(options, Arc::clone(&log) as _, self.verbose)
             .serve(server, stopped)
             .await;
+        // Tasks that are about to end may hold it still.
+        log.finish();
         Exit::SUCCESS
     }
 

@@ -1,8 +1,9 @@
 //! What is found at one address: a talk, or several, each at a path of its own.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
-use tokio::task::JoinSet;
 use wiretalk_net::server::{Reply, Request, Upgrade};
 use wiretalk_talk::player::HandshakeAnswer;
 
@@ -129,10 +130,16 @@ impl Host for Site {
     }
 
     async fn background(self: Arc<Self>) {
-        let mut clocks = JoinSet::new();
-        for mock in &self.mocks {
-            clocks.spawn(Arc::clone(mock).clock());
-        }
-        while clocks.join_next().await.is_some() {}
+        // Not as tasks: those end some time after whoever waits for this has gone on.
+        let clocks = self.mocks.iter().map(|mock| Arc::clone(mock).clock());
+        let mut clocks: Vec<_> = clocks.map(Box::pin).collect();
+        poll_fn(|cx| {
+            for clock in &mut clocks {
+                // None of them ends.
+                let _ = clock.as_mut().poll(cx);
+            }
+            Poll::<()>::Pending
+        })
+        .await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anstyle::Style;
@@ -25,7 +25,8 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Log {
     verbose: bool,
     quiet: bool,
-    lines: Option<SyncSender<String>>,
+    /// `None` once nothing more is written.
+    lines: RwLock<Option<SyncSender<String>>>,
     left_out: Arc<AtomicUsize>,
     /// Ends when the writer does.
     done: Mutex<Receiver<()>>,
@@ -45,7 +46,7 @@ impl Log {
         Arc::new(Self {
             verbose,
             quiet,
-            lines: Some(lines),
+            lines: RwLock::new(Some(lines)),
             left_out,
             done: Mutex::new(done),
         })
@@ -53,11 +54,21 @@ impl Log {
 
     /// Writes a line as it is.
     pub(super) fn line(&self, text: &str) {
-        if let Some(lines) = &self.lines
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lines) = &*lines
             && lines.try_send(text.to_owned()).is_err()
         {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Nothing more is written. What waits is, before the program ends; but not if nobody reads it, for that would never
+    /// end.
+    pub(super) fn finish(&self) {
+        let lines = self.lines.write();
+        *lines.unwrap_or_else(PoisonError::into_inner) = None;
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = done.recv_timeout(WRITTEN_WITHIN);
     }
 
     /// Writes a line with the time.
@@ -67,11 +78,8 @@ impl Log {
 }
 
 impl Drop for Log {
-    /// What waits is written before the program ends; but not if nobody reads it, for that would never end.
     fn drop(&mut self) {
-        self.lines = None;
-        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = done.recv_timeout(WRITTEN_WITHIN);
+        self.finish();
     }
 }
 

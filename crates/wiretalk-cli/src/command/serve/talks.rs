@@ -147,6 +147,8 @@ impl Serve {
                 }) => {}
             }
         }
+        // Tasks that are about to end may hold it still.
+        log.finish();
         match filing {
             Some(filing) => filing.end(),
             None => Exit::SUCCESS,

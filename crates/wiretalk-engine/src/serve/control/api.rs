@@ -17,7 +17,7 @@ use wiretalk_talk::player::Outgoing;
 
 use super::Controlled;
 use crate::record::without_query_values;
-use crate::serve::journal::{Direction, Filter, Since};
+use crate::serve::journal::{Direction, Filter, Shown, Since};
 use crate::serve::{Audience, ClientId};
 
 /// Entries on a page of the journal, if nothing else is said.
@@ -261,11 +261,19 @@ pub(super) struct Wanted {
     limit: Option<usize>,
 }
 
+/// A page of the journal.
+#[derive(Serialize)]
+struct Told<'a> {
+    entries: Vec<Shown<'a>>,
+    next: Option<u64>,
+    dropped: u64,
+}
+
 /// `GET /journal`
 pub(super) async fn journal(
     State(controlled): State<Controlled>,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let filter = Filter {
         client: wanted.client.map(ClientId),
         talk: wanted.talk,
@@ -281,8 +289,12 @@ pub(super) async fn journal(
         .iter()
         .map(|entry| entry.shown(&redactor))
         .collect();
-    let page = json!({"entries": entries, "next": page.next, "dropped": page.dropped});
-    Ok(Json(page))
+    let told = Told {
+        entries,
+        next: page.next,
+        dropped: page.dropped,
+    };
+    Ok(Json(told).into_response())
 }
 
 fn direction(text: &str) -> Result<Direction, Error> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 use wiretalk_talk::player::{
     Action, Fault, HandshakeResponse, Incoming, Manner, Outcome, Plan, Player, Setup, Time,
@@ -20,7 +20,7 @@ use super::api::{Body, Error};
 use crate::SystemWorld;
 use crate::report::describe_mismatch;
 use crate::serve::ClientId;
-use crate::serve::journal::{Direction, Entry, EntryKind, Filter, Since};
+use crate::serve::journal::{Direction, Entry, EntryKind, Filter, Shown, Since};
 
 /// The longest that a request may wait.
 const MOST_WAITING: Duration = Duration::from_secs(600);
@@ -75,11 +75,28 @@ impl Range {
     }
 }
 
+/// What was found.
+#[derive(Serialize)]
+struct Verified<'a> {
+    passed: bool,
+    count: u64,
+    at_least: u64,
+    at_most: Option<u64>,
+    nearest: Option<Nearest<'a>>,
+    dropped: u64,
+}
+
+#[derive(Serialize)]
+struct Nearest<'a> {
+    entry: Shown<'a>,
+    why: String,
+}
+
 /// `POST /verify`
 pub(super) async fn verify(
     State(controlled): State<Controlled>,
     Body(verify): Body<Verify>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let range = Range::of(&verify)?;
     let plan = plan(&verify.pattern)?;
     let filter = Filter {
@@ -117,21 +134,19 @@ pub(super) async fn verify(
         let passed = range.holds(search.count);
         let nearest = search.nearest.filter(|_| search.count < range.least);
         let redactor = controlled.journal.redactor();
-        let nearest = nearest.map(|(entry, why)| {
-            let why = describe_mismatch(&why);
-            json!({
-                "entry": entry.shown(&redactor),
-                "why": redactor.text(&why),
-            })
+        let nearest = nearest.as_ref().map(|(entry, why)| Nearest {
+            entry: entry.shown(&redactor),
+            why: redactor.text(&describe_mismatch(why)).into_owned(),
         });
-        return Ok(Json(json!({
-            "passed": passed,
-            "count": search.count,
-            "at_least": range.least,
-            "at_most": range.most,
-            "nearest": nearest,
-            "dropped": dropped,
-        })));
+        let verified = Verified {
+            passed,
+            count: search.count,
+            at_least: range.least,
+            at_most: range.most,
+            nearest,
+            dropped,
+        };
+        return Ok(Json(verified).into_response());
     }
 }
 

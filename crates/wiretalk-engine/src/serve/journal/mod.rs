@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::ClientId;
 use crate::redact::Redactor;
 
+pub(crate) use entry::Shown;
 pub use entry::{Direction, Entry, EntryKind, Frame, Nearest, To};
 
 /// The bytes that a journal keeps if nothing else is said: 64 MiB.
