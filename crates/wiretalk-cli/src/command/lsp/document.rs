@@ -37,9 +37,9 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(uri: &Uri, text: String, encoding: Encoding) -> Self {
+    pub(super) fn new(uri: &Uri, text: &str, encoding: Encoding) -> Self {
         Self {
-            source: Source::new(&path_of(uri), &text),
+            source: Source::new(&path_of(uri), text),
             uri: uri.clone(),
             encoding,
         }

@@ -161,7 +161,7 @@ impl Server {
             DidOpenTextDocument::METHOD => {
                 let params: DidOpenTextDocumentParams = serde_json::from_value(params).ok()?;
                 let item = params.text_document;
-                let document = Document::new(&item.uri, item.text, self.encoding);
+                let document = Document::new(&item.uri, &item.text, self.encoding);
                 let found = document.findings();
                 self.documents.insert(item.uri.clone(), document);
                 Some(publish(item.uri, Some(item.version), found))

@@ -2,7 +2,7 @@ use super::*;
 
 fn document(text: &str, encoding: Encoding) -> Document {
     let uri = "file:///a/b.talk".parse().expect("an address");
-    Document::new(&uri, text.to_owned(), encoding)
+    Document::new(&uri, text, encoding)
 }
 
 #[test]
