@@ -23,7 +23,7 @@ listen ws://127.0.0.1:0
 on > {"op":"subscribe","topic":"{{topic:word}}","id":{{id:int}}}
   < {"op":"subscribed","topic":"{{topic}}","id":{{id}},"token":"{{_:uuid}}"}
   < {"op":"price","topic":"{{topic}}","price":{{_:number(1..100)}}}
-on > hello {{name}}
+on > hello {{name:any}}
   < hello, {{name}}
 """
 
