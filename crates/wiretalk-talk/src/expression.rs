@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use minijinja::value::Object;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Dynamic};
@@ -210,11 +210,15 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-/// A compiled expression.
+type Compiled = minijinja::Expression<'static, 'static>;
+
+/// An expression that is known to compile.
 #[derive(Clone)]
 pub(crate) struct Expression {
     source: Arc<str>,
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
+    /// Made anew when it is first evaluated: of a text of a few letters MiniJinja makes kilobytes, and a talk that is
+    /// only looked through needs none of them.
+    compiled: Arc<OnceLock<Compiled>>,
     /// The names it takes from outside.
     names: Arc<[String]>,
     /// The fields that it takes of them: `client.id`.
@@ -230,7 +234,7 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles an expression.
+    /// Reads an expression.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -240,9 +244,7 @@ impl Expression {
                 "it is longer than {MOST_CODE} characters, texts in quotes aside"
             ));
         }
-        let compiled = ENVIRONMENT
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| sentence(&error))?;
+        let compiled = compiled(source)?;
         if let Some(what) = unknown_word(source) {
             return Err(what);
         }
@@ -258,7 +260,7 @@ impl Expression {
             fields.iter().any(|name| name.starts_with("message.")) || source.contains("message[");
         Ok(Self {
             source: source.into(),
-            compiled: Arc::new(compiled),
+            compiled: Arc::default(),
             names: names.into(),
             fields: fields.into(),
             message_fields,
@@ -340,7 +342,14 @@ impl Expression {
                 unbound = unbound.or(Some(name));
             }
         }
-        self.compiled
+        let compiled = match self.compiled.get() {
+            Some(compiled) => compiled,
+            None => {
+                let compiled = compiled(&self.source)?;
+                self.compiled.get_or_init(|| compiled)
+            }
+        };
+        compiled
             .eval(Dynamic::from_pairs(names))
             .map(|value| (!value.is_undefined()).then(|| Value::from_expression(&value)))
             .map_err(|error| match unbound {
@@ -348,6 +357,12 @@ impl Expression {
                 None => format!("`{}`: {}", self.source, sentence(&error)),
             })
     }
+}
+
+fn compiled(source: &str) -> Result<Compiled, String> {
+    ENVIRONMENT
+        .compile_expression_owned(source.to_owned())
+        .map_err(|error| sentence(&error))
 }
 
 /// `env`: a name is looked up when it is asked for.
@@ -475,5 +490,17 @@ mod tests {
                 Expression::compile(source)
             );
         }
+    }
+    #[test]
+    fn an_expression_takes_no_room_before_it_is_evaluated() {
+        let expression = Expression::compile("1 + 1").expect("an expression");
+        assert!(expression.compiled.get().is_none());
+        let twin = expression.clone();
+        let world = crate::testing::Scene::with("");
+        for _ in 0..2 {
+            let two = expression.evaluate(&world.context(), &[]);
+            assert_eq!(two.map(|two| two.to_string()), Ok("2".to_owned()));
+        }
+        assert!(twin.compiled.get().is_some(), "clones share it");
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::syntax::lines::{Physical, physical, takes_bars};
-use crate::syntax::{self, Parsed, frame, parse, without_mark};
+use crate::syntax::{self, frame, without_mark};
 
 /// The talk laid out anew: two spaces for each level, one blank line between blocks, LF at each line's end.
 ///
+/// The first argument is what the talk is called, as in [`parse`](crate::parse).
 /// Formatting twice gives the same as once, and the talk means what it meant.
 ///
 /// # Errors
 /// Everything that is wrong with the talk: what cannot be read is not laid out.
-pub fn format(name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let Parsed { diagnostics, .. } = parse(name, text);
+pub fn format(_name: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+    let diagnostics = syntax::look_through(text);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
     }

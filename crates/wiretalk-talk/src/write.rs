@@ -271,7 +271,8 @@ fn binary_kind(bytes: &[u8]) -> (&'static str, bool, Body) {
     ("base64", false, Body::Bars(folded))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as pairs of digits with blanks between.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut written = String::with_capacity(bytes.len() * 3);
     for byte in bytes {
         let blank = if written.is_empty() { "" } else { " " };

@@ -30,18 +30,7 @@ pub fn complete(source: &Source, offset: usize) -> (Span, Vec<Completion>) {
     let (line_start, line) = line_at(source, offset);
     let (place, from, _) = place::at(line, offset - line_start);
     let span = Span::new(line_start + from, offset);
-    let roles: &[Role] = match place {
-        Place::Start => &[Role::Directive, Role::Who],
-        Place::Kind => &[Role::Kind],
-        Place::Options => &[Role::FrameOption],
-        Place::Hole => &[Role::Name],
-        Place::Type => &[Role::Type],
-        Place::Query => &[Role::Query],
-        Place::Predicate => &[Role::Predicate],
-        Place::Behind("option") => &[Role::TalkOption],
-        Place::Behind("on") => &[Role::Trigger],
-        Place::Behind(_) | Place::Filter | Place::Elsewhere => &[],
-    };
+    let roles = roles_at(place);
     let mut found: Vec<Completion> = roles
         .iter()
         .flat_map(|role| words::of(*role))
@@ -90,20 +79,7 @@ pub fn hover(source: &Source, offset: usize) -> Option<(Span, &'static Word)> {
     let (line_start, line) = line_at(source, offset);
     let (place, from, to) = place::at(line, offset - line_start);
     let text = &line[from..to];
-    let roles: &[Role] = match place {
-        Place::Start => &[Role::Directive, Role::Who],
-        Place::Kind => &[Role::Kind],
-        Place::Options => &[Role::FrameOption],
-        Place::Hole => &[Role::Name],
-        Place::Type => &[Role::Type],
-        Place::Query => &[Role::Query],
-        Place::Predicate => &[Role::Predicate],
-        Place::Behind("option") => &[Role::TalkOption],
-        Place::Behind("on") => &[Role::Trigger],
-        // `alice silence 5s`, `alice join lobby`
-        Place::Behind(_) => &[Role::Directive],
-        Place::Filter | Place::Elsewhere => &[],
-    };
+    let roles = roles_at(place);
     let counted = text
         .strip_prefix('x')
         .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
@@ -153,6 +129,24 @@ pub fn outline(source: &Source) -> Vec<Symbol> {
     symbols
         .filter(|symbol| symbol.kind != SymbolKind::Variable)
         .collect()
+}
+
+/// What words of the language may be at a place.
+fn roles_at(place: Place<'_>) -> &'static [Role] {
+    match place {
+        Place::Start => &[Role::Directive, Role::Who],
+        Place::Kind => &[Role::Kind],
+        Place::Options => &[Role::FrameOption],
+        Place::Hole => &[Role::Name],
+        Place::Type => &[Role::Type],
+        Place::Query => &[Role::Query],
+        Place::Predicate => &[Role::Predicate],
+        Place::Behind("option") => &[Role::TalkOption],
+        Place::Behind("on") => &[Role::Trigger],
+        // `alice silence 5s`, `alice join lobby`
+        Place::Behind(name) if words::find(Role::Directive, name).is_none() => &[Role::Directive],
+        Place::Behind(_) | Place::Filter | Place::Elsewhere => &[],
+    }
 }
 
 /// The line around an offset, and where it begins.

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use regex::Regex;
 
 use super::*;
+use crate::syntax::parse;
 use crate::testing::talks;
 
 /// What a talk means, without where it stands.
@@ -92,6 +93,8 @@ proptest! {
             prop_assert_eq!(format("chat.talk", &once), Ok(once.clone()));
             prop_assert!(!once.contains('\r') && !once.contains("\n\n\n"));
         }
+        // What keeps no tree finds the same mistakes.
+        prop_assert_eq!(syntax::look_through(&talk), parse("chat.talk", &talk).diagnostics);
     }
 
 }

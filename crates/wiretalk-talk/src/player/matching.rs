@@ -9,6 +9,7 @@ use crate::query::{self, Check, Subject};
 use crate::scope::Context;
 use crate::syntax::{Content, Data, FilePart, Frame, Who};
 use crate::value::Value;
+use crate::write::hex;
 
 impl Player {
     /// What a line expects, with the values that are known here.
@@ -56,12 +57,6 @@ fn describe_data(data: Option<&Data>, context: &Context<'_>) -> String {
         Some(Data::Text(pattern)) => format!(" {}", pattern.filled(context)),
         Some(Data::Bytes(bytes)) => format!("(hex) {}", hex(bytes)),
     }
-}
-
-/// Bytes as pairs of digits with blanks between.
-fn hex(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.join(" ")
 }
 
 /// The payload as text, if it is UTF-8.
@@ -310,15 +305,39 @@ fn expression(
     Ok(captures)
 }
 
+/// Bytes on each side that a difference shows, and how many of them stand before the first that differs.
+const MOST_BYTES: usize = 1024;
+const BYTES_BEFORE: usize = 16;
+
 fn same_bytes(expected: &[u8], came: &[u8]) -> Result<Captures, Mismatch> {
     if expected == came {
         return Ok(Captures::new());
     }
+    let same = expected.iter().zip(came).take_while(|(a, b)| a == b);
+    // Both begin at the same byte, and what differs first is in sight.
+    let from = match expected.len().max(came.len()) {
+        0..=MOST_BYTES => 0,
+        _ => same.count().saturating_sub(BYTES_BEFORE),
+    };
     Err(Mismatch::Text(Difference {
         path: String::new(),
-        expected: hex(expected),
-        came: hex(came),
+        expected: hex_from(expected, from),
+        came: hex_from(came, from),
     }))
+}
+
+/// Bytes from one on, as many as are shown, with what is left out said in place of it.
+fn hex_from(bytes: &[u8], from: usize) -> String {
+    let end = bytes.len().min(from.saturating_add(MOST_BYTES));
+    let shown = hex(bytes.get(from..end).unwrap_or_default());
+    let before = match from {
+        0 => String::new(),
+        _ => format!("({from} bytes) "),
+    };
+    match bytes.len() - end {
+        0 => before + &shown,
+        more => format!("{before}{shown} ({more} more bytes)"),
+    }
 }
 
 fn control(data: Option<&Data>, came: &[u8], context: &Context<'_>) -> Result<Captures, Mismatch> {
@@ -353,3 +372,6 @@ fn close(
         None => Ok(Captures::new()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,24 +65,7 @@ pub struct Parsed {
 #[must_use]
 pub fn parse(name: &str, text: &str) -> Parsed {
     let text = without_mark(text);
-    let mut findings = Findings::default();
-    let lines = lines::tree(text, &mut findings);
-    let mut parser = Parser {
-        diagnostics: Vec::new(),
-        findings,
-        regexes: BTreeMap::new(),
-    };
-    let statements = parser.block(&lines, Place::Top);
-    drop(lines);
-    let mut findings = parser.findings;
-    let more = findings.more();
-    let diagnostics = &mut findings.list;
-    for diagnostic in &mut *diagnostics {
-        // Whoever found it may have pointed at the next byte, of whatever character that is, or at the end of the text.
-        diagnostic.span = diagnostic.span.fitted(text);
-    }
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
-    diagnostics.extend(Diagnostic::and_more(more, text.len()));
+    let (statements, diagnostics) = read(text, true);
     let source = Source::new(name, text);
     let wrong = diagnostics.iter().filter(|finding| finding.is_error());
     let mut broken: Vec<usize> = wrong
@@ -96,8 +79,38 @@ pub fn parse(name: &str, text: &str) -> Parsed {
             files: Arc::default(),
             broken,
         },
-        diagnostics: findings.list,
+        diagnostics,
     }
+}
+
+/// What is wrong with a talk: as [`parse`], but the tree, which takes many times the room of the text, is not kept.
+pub(crate) fn look_through(text: &str) -> Vec<Diagnostic> {
+    let (_, diagnostics) = read(without_mark(text), false);
+    diagnostics
+}
+
+/// Reads a text without a byte order mark: the tree, if it is to be kept, and all that is wrong.
+fn read(text: &str, keeps: bool) -> (Vec<Statement>, Vec<Diagnostic>) {
+    let mut findings = Findings::default();
+    let lines = lines::tree(text, &mut findings);
+    let mut parser = Parser {
+        diagnostics: Vec::new(),
+        findings,
+        regexes: BTreeMap::new(),
+        keeps,
+    };
+    let statements = parser.block(&lines, Place::Top);
+    drop(lines);
+    let mut findings = parser.findings;
+    let more = findings.more();
+    let diagnostics = &mut findings.list;
+    for diagnostic in &mut *diagnostics {
+        // Whoever found it may have pointed at the next byte, of whatever character that is, or at the end of the text.
+        diagnostic.span = diagnostic.span.fitted(text);
+    }
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    diagnostics.extend(Diagnostic::and_more(more, text.len()));
+    (statements, findings.list)
 }
 
 /// The text without a byte order mark.
@@ -503,6 +516,8 @@ struct Parser {
     findings: Findings,
     /// The regular expressions that were compiled, by their source: those that are the same share what they take.
     regexes: BTreeMap<String, Arc<Regex>>,
+    /// Whether the tree is wanted, or only what is wrong.
+    keeps: bool,
 }
 
 impl Parser {
@@ -515,6 +530,8 @@ impl Parser {
     }
 
     fn block(&mut self, lines: &[lines::Line<'_>], place: Place) -> Vec<Statement> {
+        // `unordered` is judged by what stands under it.
+        let keeps = self.keeps || place == Place::Unordered;
         lines
             .iter()
             .filter_map(|line| {
@@ -533,7 +550,7 @@ impl Parser {
                 };
                 self.findings.list.append(&mut self.diagnostics);
                 self.findings.hold();
-                kind.map(|kind| Statement {
+                kind.filter(|_| keeps).map(|kind| Statement {
                     span: line.span(),
                     kind,
                 })

@@ -1,13 +1,13 @@
 use super::*;
-use crate::parse;
+use crate::{Diagnostic, parse};
 
 /// The statement on the last line that begins with an arrow `<`.
 fn last_frame(talk: &Talk) -> Span {
-    let spans = talk.statements.iter().filter_map(|statement| {
+    let mut spans = talk.statements.iter().filter_map(|statement| {
         let frame = matches!(statement.kind, StatementKind::Frame(_));
         frame.then_some(statement.span)
     });
-    spans.last().expect("a frame")
+    spans.next_back().expect("a frame")
 }
 
 /// The lines `expected`, rewritten for what came, and the notes.
@@ -15,7 +15,7 @@ fn rewritten(expected: &str, came: Incoming) -> (String, Vec<String>) {
     let text = format!("connect ws://a\n{expected}\n");
     let parsed = parse("a.talk", &text);
     assert!(
-        !parsed.diagnostics.iter().any(|found| found.is_error()),
+        !parsed.diagnostics.iter().any(Diagnostic::is_error),
         "{expected}: {:?}",
         parsed.diagnostics
     );
@@ -29,7 +29,7 @@ fn rewritten(expected: &str, came: Incoming) -> (String, Vec<String>) {
     let after = lines.join("\n") + "\n";
     let again = parse("a.talk", &after);
     assert!(
-        !again.diagnostics.iter().any(|found| found.is_error()),
+        !again.diagnostics.iter().any(Diagnostic::is_error),
         "{after}: {:?}",
         again.diagnostics
     );
