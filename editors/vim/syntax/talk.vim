@@ -55,7 +55,7 @@ syntax match talkCheck /^\s\+?.*$/ contains=talkCheckSign,talkJsonPath,talkQuery
 syntax match talkCheckSign /^\s\+?/ contained
 syntax match talkJsonPath /\$\([.[]\S*\)\?/ contained
 syntax match talkQuery /\<\(text\|size\|latency\|header\|schema\|client\.\w\+\)\>/ contained
-syntax match talkPredicate /\<\(not\|startsWith\|endsWith\|contains\|matches\|exists\|isEmpty\|isString\|isNumber\|isInteger\|isBoolean\|isUuid\|count\)\>/ contained
+syntax match talkPredicate /\<\(not\|startsWith\|endsWith\|contains\|matches\|exists\|isEmpty\|isString\|isNumber\|isInteger\|isBoolean\|isUuid\|count\|isFloat\|isObject\|isList\|isIsoDate\|first\|last\|nth\|split\|replace\|replaceRegex\|regex\|jsonpath\|toInt\|toFloat\|toString\)\>/ contained
 syntax match talkPredicate /\s\zs\(==\|!=\|<=\|>=\|<\|>\)\ze\(\s\|$\)/ contained
 
 syntax match talkComment /^\s*#.*$/ contains=@Spell

@@ -148,6 +148,10 @@ fn every_word_of_the_language_is_explained() {
     for ty in crate::types::NAMES {
         assert!(words::find(Role::Type, ty).is_some(), "{ty}");
     }
+    let filters = crate::query::filter::NAMES;
+    for name in crate::query::predicate::names().chain(filters) {
+        assert!(words::find(Role::Predicate, name).is_some(), "{name}");
+    }
     for word in WORDS {
         assert!(
             !word.form.is_empty() && word.meaning.ends_with('.'),

@@ -1,7 +1,7 @@
 //! Checks and captures under a message: `? QUERY [FILTER…] PREDICATE` and `NAME = QUERY [FILTER…]`.
 
-mod filter;
-mod predicate;
+pub(crate) mod filter;
+pub(crate) mod predicate;
 mod schema;
 
 use std::borrow::Cow;
