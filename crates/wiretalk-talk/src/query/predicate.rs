@@ -83,12 +83,6 @@ const ALONE: [(&str, Test); 11] = [
 pub(crate) const WITH_VALUE: [&str; 5] =
     ["startsWith", "endsWith", "contains", "matches", "schema"];
 
-/// The words of all predicates that are words.
-#[cfg(test)]
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    ALONE.iter().map(|(name, _)| *name).chain(WITH_VALUE)
-}
-
 /// The words of all predicates that are no signs.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     let alone = ALONE.iter().map(|(name, _)| *name);
