@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use percent_encoding::percent_decode_str;
+
 use super::connection::Connection;
 use super::plan::HandshakeRule;
 use super::run::Run;
@@ -193,7 +195,10 @@ impl Player {
         };
         let rest = url.split_once("://").map_or(&*url, |(_, r)| r);
         match rest.find('/') {
-            Some(at) => rest[at..].split(['?', '#']).next() == Some(path),
+            Some(at) => {
+                let own = rest[at..].split(['?', '#']).next();
+                own.is_some_and(|own| is_same_path(own, path))
+            }
             None => true,
         }
     }
@@ -475,12 +480,17 @@ fn path_matches(url: &Pattern, client: &Client, context: &crate::scope::Context<
     let target = rest.find(['/', '?']).map_or("/", |at| &rest[at..]);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let path = if path.is_empty() { "/" } else { path };
-    let asked: Vec<&str> = query.split('&').filter(|part| !part.is_empty()).collect();
-    path == client.path
-        && asked.iter().all(|part| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            client.query.iter().any(|(k, v)| k == name && v == value)
+    let mut asked = form_urlencoded::parse(query.as_bytes());
+    is_same_path(path, &client.path)
+        && asked.all(|(name, value)| {
+            let mut own = client.query.iter();
+            own.any(|(k, v)| *k == name && *v == value)
         })
+}
+
+/// Whether two paths are the same once `%20` and the like are decoded: a client encodes what the talk may spell out.
+fn is_same_path(path: &str, other: &str) -> bool {
+    path == other || percent_decode_str(path).eq(percent_decode_str(other))
 }
 
 fn plain(status: u16, body: &str) -> HttpAnswer {

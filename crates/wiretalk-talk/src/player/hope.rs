@@ -209,8 +209,8 @@ impl Player {
         // The line was written by who sends it: its `message` is what we sent. The checks under it are ours.
         let on = Some(id).filter(|_| run.connection.is_none() || self.side == Side::Client);
         let on = on.or(run.connection);
-        let theirs = self.context_of(&run.locals, on, run.sent_text());
-        let mut ours = self.context_of(&run.locals, on, text_of(&item.what));
+        let theirs = self.context_for(run, on, run.sent_text());
+        let mut ours = self.context_for(run, on, text_of(&item.what));
         ours.parsed = Some(&item.parsed);
         let line = Line {
             content: &frame.content,

@@ -147,8 +147,8 @@ pub struct Player {
     played: BTreeMap<usize, usize>,
     /// How many clients have taken each `connect` of a mock's dialogue, gone ones too; `None`: there is none.
     taken: BTreeMap<Option<usize>, usize>,
-    /// Clients that play a mock's dialogue together, each under the place of its `connect`.
-    groups: BTreeMap<u64, BTreeMap<usize, turn::Member>>,
+    /// Clients that play a mock's dialogue together.
+    groups: BTreeMap<u64, turn::Group>,
     last_group: u64,
     /// The `connect`s that a client has taken in this round, by their place.
     had_turn: BTreeSet<usize>,

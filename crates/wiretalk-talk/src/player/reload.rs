@@ -53,7 +53,8 @@ impl Player {
         self.change_clocks();
         let steps = self.steps();
         for group in self.groups.values_mut() {
-            group.retain(|connect, _| steps.get(*connect).and_then(connect_name).is_some());
+            let members = &mut group.members;
+            members.retain(|connect, _| steps.get(*connect).and_then(connect_name).is_some());
         }
         let clients: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in clients {

