@@ -11,6 +11,7 @@ use crate::player::{Change, Incoming};
 use crate::source::Span;
 use crate::syntax::frame::{Head, arrow_offset, head};
 use crate::syntax::{Content, Data, Frame, Statement, StatementKind, Talk};
+use crate::write::hex;
 
 /// Lines of a talk written anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,10 +252,7 @@ fn binary(kind: &str, bytes: &[u8]) -> String {
     match kind {
         "base64" => base64::engine::general_purpose::STANDARD.encode(bytes),
         "bin" => escaped(bytes),
-        _ => {
-            let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            pairs.join(" ")
-        }
+        _ => hex(bytes),
     }
 }
 

@@ -80,13 +80,14 @@ impl Player {
         }))
     }
 
-    /// Messages that lie in the inboxes.
+    /// Messages that lie in the inboxes. Those that are ignored lie there too, behind one that no line has taken.
     fn unconsumed(&self) -> Vec<(Option<String>, Incoming)> {
-        let each = self.connections.values().flat_map(|connection| {
+        let each = self.connections.iter().flat_map(|(id, connection)| {
             connection
                 .inbox
                 .iter()
                 .filter(|item| matches!(item.what, Incoming::Text(_) | Incoming::Binary(_)))
+                .filter(|item| !self.is_ignored(*id, item))
                 .map(|item: &Arc<Item>| (connection.name.clone(), item.what.clone()))
         });
         each.collect()

@@ -192,7 +192,11 @@ impl Plan {
         }
         for part in &mut plan.parts {
             let last = part.common.finally.iter().chain(shared.finally.iter());
-            part.served = part.steps.iter().chain(last).cloned().collect();
+            let mut last = last.peekable();
+            part.served = match last.peek() {
+                Some(_) => part.steps.iter().chain(last).cloned().collect(),
+                None => Arc::clone(&part.steps),
+            };
         }
         plan.shared = shared;
         plan

@@ -663,6 +663,24 @@ fn what_is_ignored_is_as_if_it_had_not_come() {
         passed
         "#,
     );
+    // What lies behind a message that no line has taken is ignored too.
+    test(
+        "
+        connect ws://h/
+        ignore < tick
+        < a
+        wait 1s
+        ",
+        "
+        connect #1 ws://h/
+        * 1 opened
+        * 1 text a
+        * 1 text other
+        * 1 text tick
+        * at 1s
+        passed, unconsumed: text other
+        ",
+    );
     // Before the first test: before every one.
     Stage::test(
         "
