@@ -20,6 +20,10 @@ use crate::query;
 use crate::source::Span;
 use crate::syntax::{Content, Data, Frame};
 
+/// Bytes that are compared, the message with each rule, to tell which rule came nearest: of a large message it is one
+/// of the first.
+const MOST_EXPLAINED: usize = 64 * 1024 * 1024;
+
 impl Player {
     /// Offers what lies in a connection's inbox to the lines that could take it.
     pub(super) fn offer(&mut self, id: ConnectionId) {
@@ -314,7 +318,9 @@ impl Player {
             }
         }
         // Why the others did not match is only found out for a message that none of them takes.
-        for rule in self.rules().filter(|_| taken.is_none()) {
+        let most = MOST_EXPLAINED / item.what.bytes().len().max(1);
+        let others = self.rules().take(most.max(1));
+        for rule in others.filter(|_| taken.is_none()) {
             let line = rule.line(files);
             if let Err(mismatch) = line.matches(&subject, &item.what, &context, &context) {
                 let off = how_far(&mismatch);

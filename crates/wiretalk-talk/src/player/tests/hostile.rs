@@ -274,3 +274,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_large_message_is_not_compared_with_every_rule_to_say_which_came_nearest() {
+    let mut talk: String = (0..100).map(|n| format!("on > {n}\n")).collect();
+    talk += "on > near\n";
+    for (size, nearest) in [(8, "line 101: "), (1 << 20, "line 1: ")] {
+        let mut stage = Stage::mock(&talk, None);
+        let mut played = Vec::new();
+        stage.happens("connects /", &mut played);
+        stage.happens(&format!("1 text near{}", "x".repeat(size)), &mut played);
+        stage.actions(&mut played);
+        let last = played.last().expect("an action");
+        let told = format!("#1 unmatched, nearest is {nearest}");
+        assert!(last.starts_with(&told), "{:.80}", last);
+    }
+}
