@@ -287,6 +287,6 @@ fn a_large_message_is_not_compared_with_every_rule_to_say_which_came_nearest() {
         stage.actions(&mut played);
         let last = played.last().expect("an action");
         let told = format!("#1 unmatched, nearest is {nearest}");
-        assert!(last.starts_with(&told), "{:.80}", last);
+        assert!(last.starts_with(&told), "{last:.80}");
     }
 }
