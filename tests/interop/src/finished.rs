@@ -37,7 +37,6 @@ impl Finished {
     }
 
     /// Fails the test unless it ended with this code, and without a panic. Gives it back.
-    #[must_use]
     pub fn with_code(self, code: i32) -> Self {
         assert!(
             self.code == Some(code),
@@ -53,7 +52,6 @@ impl Finished {
     }
 
     /// Fails the test unless each of these stands on standard error. Gives it back.
-    #[must_use]
     pub fn saying(self, parts: &[&str]) -> Self {
         let text = self.err();
         for part in parts {

@@ -47,6 +47,9 @@ fn files_that_are_missing_or_no_files() {
     for command in ["check", "test", "serve", "fmt"] {
         let missing = wiretalk([command, "no-such.talk"]).with_code(2);
         let _ = missing.saying(&["cannot read `no-such.talk`", "there is no such file"]);
+    }
+    // `check` and `test` take what is in a folder.
+    for command in ["serve", "fmt"] {
         let folder = wiretalk([command, "examples"]).with_code(2);
         let _ = folder.saying(&["`examples`"]);
     }

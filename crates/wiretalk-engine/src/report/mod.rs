@@ -1,7 +1,7 @@
 //! Results in words and in files. A report format is one file here and one line in [`FORMATS`].
 //!
 //! Every format is a [`Report`]: it takes the results as they come, and keeps no more of each than it will write.
-//! [`human`] is no such format: it is the sentences that a terminal shows, and that all the others repeat.
+//! `human` is no such format: it is the sentences that a terminal shows, and that all the others repeat.
 
 mod explain;
 pub mod github;

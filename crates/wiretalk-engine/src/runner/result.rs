@@ -47,7 +47,7 @@ pub struct TestResult {
     /// The run's seed, if the test made random values from it.
     pub seed: Option<u64>,
     /// What came where a line expects something else, and was taken all the same: see
-    /// [`Options::update`](super::Options::update).
+    /// `Manner::update`.
     pub changes: Vec<Change>,
 }
 

@@ -57,6 +57,10 @@ fn check_parts(
 ) -> Vec<Diagnostic> {
     let mut checker = Checker {
         role,
+        newline: match talk.source.text().find('\n') {
+            Some(at) if talk.source.text()[..at].ends_with('\r') => 2,
+            _ => 1,
+        },
         names: Names::new(given),
         around: Around::Dialogue,
         repeats: 0,
@@ -92,6 +96,8 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 
 struct Checker {
     role: Role,
+    /// Bytes of a line's end.
+    newline: usize,
     names: Names,
     /// What surrounds the line at hand.
     around: Around,

@@ -19,15 +19,34 @@ struct Taken<'a> {
 }
 
 impl Checker {
+    /// A rule without a body, and right below it an answer at the margin, which is then a line of the dialogue.
+    fn forgotten(&mut self, span: Span, on: &On, below: Option<&Statement>) {
+        let (Trigger::Message { arrow, .. }, Some(below)) = (&on.trigger, below) else {
+            return;
+        };
+        let StatementKind::Frame(frame) = &below.kind else {
+            return;
+        };
+        let adjoins = below.span.start.saturating_sub(span.end) <= self.newline;
+        if adjoins && on.body.is_empty() && on.checks.is_empty() && frame.arrow != *arrow {
+            self.warning(
+                below.span,
+                "this line is not of the rule above it, but of the dialogue",
+                "indent it by two spaces if the rule is to send it; else put a blank line between",
+            );
+        }
+    }
+
     /// The blocks beside the dialogue.
     pub(super) fn rules(&mut self, statements: &[Statement]) {
         let mut taken = Taken::default();
         // What holds for every test holds before the rules of each.
         let mut shared = None;
-        for statement in statements {
+        for (index, statement) in statements.iter().enumerate() {
             let entered = self.names.enter();
             match &statement.kind {
                 StatementKind::On(on) => {
+                    self.forgotten(statement.span, on, statements.get(index + 1));
                     self.shadowed(statement.span, on, &mut taken);
                     self.rule(statement.span, on);
                 }

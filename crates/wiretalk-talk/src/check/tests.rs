@@ -361,3 +361,17 @@ fn the_part_that_is_served_is_looked_over() {
     assert!(places(plan.test_named("one")).is_empty());
     assert!(places(None).is_empty());
 }
+
+#[test]
+fn an_answer_that_was_not_indented_is_found() {
+    let found = "3:1 warning: this line is not of the rule above it, but of the dialogue / indent it by two spaces if the rule is to send it; else put a blank line between";
+    let listen = "listen ws://127.0.0.1:1\n";
+    finds(Role::Mock, &format!("{listen}on > hello\n< hi\n"), &[found]);
+    for fine in [
+        "on > hello\n  < hi\n",
+        "on > hello\n\n< hi\n",
+        "on > ignored\non > hello\n  < hi\n",
+    ] {
+        finds(Role::Mock, &format!("{listen}{fine}"), &[]);
+    }
+}

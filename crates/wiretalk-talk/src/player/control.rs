@@ -26,7 +26,8 @@ impl Player {
         let finally = self.commons().map(|common| &common.finally);
         let rules = || self.commons().flat_map(|common| &common.rules);
         let bodies = self.commons().flat_map(|common| {
-            let opens = common.opens.iter().chain(&common.closes);
+            let visits = common.opens.iter().chain(&common.closes);
+            let opens = visits.map(|visit| &visit.body);
             opens.chain(common.clocks.iter().map(|clock| &clock.body))
         });
         let bodies = bodies.chain(rules().map(|rule| &rule.body));

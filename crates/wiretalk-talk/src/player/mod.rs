@@ -36,12 +36,15 @@ pub use plan::{Plan, PlannedTest};
 
 pub(crate) use rooms::Rooms;
 
+use crate::pattern::Captures;
+use crate::query::{self, Subject};
 use crate::scope::Bindings;
 use crate::source::Span;
 use crate::world::World;
 use clock::RunningClock;
 use connection::{Connection, Item, State};
 use ignore::Ignored;
+use plan::{Common, Visit};
 use run::{Owner, Run, RunId};
 
 /// Payload bytes that may wait on one connection for the dialogue to come to them.
@@ -381,18 +384,7 @@ impl Player {
         match self.side {
             Side::Client => self.handshake_result(id, response),
             Side::Server => {
-                let bodies = self
-                    .commons()
-                    .flat_map(|common| common.opens.iter().cloned());
-                for body in bodies.collect::<Vec<_>>() {
-                    self.start(Run::body(
-                        body,
-                        Some(id),
-                        Bindings::new(),
-                        None,
-                        Owner::Rule,
-                    ));
-                }
+                self.start_visit(id, |common| &common.opens, Owner::Rule);
                 self.begin_dialogue(id);
             }
         }
@@ -504,20 +496,34 @@ impl Player {
             self.leave_group(group, id, place);
         }
         if was_open {
-            let bodies = self
-                .commons()
-                .flat_map(|common| common.closes.iter().cloned());
-            for body in bodies.collect::<Vec<_>>() {
-                self.start(Run::body(
-                    body,
-                    Some(id),
-                    Bindings::new(),
-                    None,
-                    Owner::Close,
-                ));
-            }
+            self.start_visit(id, |common| &common.closes, Owner::Close);
         }
         self.forget_if_done(id);
+    }
+
+    /// Starts the bodies of `on open` or `on close` whose guards hold for a client.
+    fn start_visit(&mut self, id: ConnectionId, which: fn(&Common) -> &Vec<Visit>, owner: Owner) {
+        let none = Bindings::new();
+        let mut bodies = Vec::new();
+        for visit in self.commons().flat_map(which) {
+            let client = self
+                .connections
+                .get(&id)
+                .map(|connection| &connection.client);
+            let subject = Subject {
+                headers: client.map_or(&[], |client| &client.headers[..]),
+                ..Subject::default()
+            };
+            let context = self.context_of(&none, Some(id), None);
+            let mut captures = Captures::new();
+            if query::hold(&visit.checks, &subject, &context, &mut captures) {
+                bodies.push((Arc::clone(&visit.body), captures));
+            }
+        }
+        for (body, captures) in bodies {
+            let locals = captures.into_iter().collect();
+            self.start(Run::body(body, Some(id), locals, None, owner));
+        }
     }
 
     /// Once no `on close` runs for a client that is gone, it is forgotten.

@@ -10,7 +10,7 @@ use crate::query::Check;
 use crate::scope::Bindings;
 use crate::source::{Source, Span};
 use crate::syntax::{
-    Arrow, Content, Frame, Header, RefuseBy, Retry, Statement, StatementKind, Talk, TalkOption,
+    Arrow, Content, Frame, Header, On, RefuseBy, Retry, Statement, StatementKind, Talk, TalkOption,
     Trigger,
 };
 
@@ -79,8 +79,8 @@ pub(crate) struct Common {
     pub(crate) compression: Option<bool>,
     pub(crate) refuse: Option<RefuseBy>,
     /// `on open` and `on close`.
-    pub(crate) opens: Vec<Arc<[Statement]>>,
-    pub(crate) closes: Vec<Arc<[Statement]>>,
+    pub(crate) opens: Vec<Visit>,
+    pub(crate) closes: Vec<Visit>,
     /// `ignore` lines before the dialogue begins: in a mock they hold from the start.
     pub(crate) ignored: Vec<Frame>,
 }
@@ -109,6 +109,22 @@ pub(crate) struct Clock {
     pub(crate) body: Arc<[Statement]>,
     /// The lines as they stand in the talk, to know them again.
     pub(crate) text: Arc<str>,
+}
+
+/// `on open` or `on close`.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    pub(crate) checks: Vec<Check>,
+    pub(crate) body: Arc<[Statement]>,
+}
+
+impl Visit {
+    fn new(on: &On) -> Self {
+        Self {
+            checks: on.checks.clone(),
+            body: on.body.clone().into(),
+        }
+    }
 }
 
 /// `on connect` or `on GET`.
@@ -270,8 +286,8 @@ impl Plan {
                         body: on.body.clone().into(),
                     };
                     match &on.trigger {
-                        Trigger::Open => common.opens.push(on.body.clone().into()),
-                        Trigger::Close => common.closes.push(on.body.clone().into()),
+                        Trigger::Open => common.opens.push(Visit::new(on)),
+                        Trigger::Close => common.closes.push(Visit::new(on)),
                         Trigger::Message { arrow, content } => common.rules.push(Rule {
                             span: statement.span,
                             arrow: *arrow,
@@ -398,6 +414,16 @@ impl Part {
         let Some(rows) = &self.rows else {
             return self.title.clone();
         };
+        // A title that names columns says itself which row it is.
+        let mut title = self.title.clone();
+        for (name, value) in rows.get(row).into_iter().flatten() {
+            for hole in [format!("{{{{{name}}}}}"), format!("{{{{ {name} }}}}")] {
+                title = title.replace(&hole, value.to_string().lines().next().unwrap_or_default());
+            }
+        }
+        if title != self.title {
+            return format!("{title} [row {}]", row + 1);
+        }
         let first = rows.get(row).and_then(|row| row.iter().next());
         let Some((name, value)) = first else {
             return format!("{} [row {}]", self.title, row + 1);

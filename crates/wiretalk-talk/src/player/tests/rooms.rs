@@ -314,3 +314,37 @@ fn load_is_one_and_zero_unless_it_is_told() {
     };
     Stage::test_in(talk, manner).plays("connect #1 ws://h/\n* 1 opened\n#1 > 7 2\npassed");
 }
+
+#[test]
+fn a_guard_says_for_whom_on_open_and_on_close_are() {
+    mock(
+        r#"
+        on open
+          ? client.query.user == "ada"
+          < hello ada
+        on open
+          ? header x-team exists
+          < hello team
+        on open
+          < hello
+        on close
+          ? client.query.user == "ada"
+          others < ada left
+        "#,
+        r#"
+        * connects /?user=ada
+        accepted #1
+        #1 < hello ada
+        #1 < hello
+        * connects /?user=bob
+        accepted #2
+        #2 < hello
+        * 2 gone
+        * connects /?user=bob
+        accepted #3
+        #3 < hello
+        * 1 gone
+        all but #1 < ada left
+        "#,
+    );
+}
