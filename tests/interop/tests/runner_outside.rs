@@ -173,3 +173,62 @@ fn a_diagnostic_shows_no_secret() {
     let said = finished.err();
     assert!(said.contains("***") && !said.contains("hunter2"), "{said}");
 }
+
+/// A name that is mistyped would hide nothing, and a value is not told again.
+#[test]
+fn a_secret_that_nothing_names_is_refused() {
+    let talk = "set token = hunter2\nconnect {{url}}\n> {{token}}\n< {{token}} {{nobody}}\n";
+    let folder = folder(&[
+        ("mock.talk", ECHO),
+        ("a.talk", talk),
+        ("of.env", "IN_FILE=x\n"),
+        ("users.csv", "password\nhunter2\n"),
+        (
+            "each.talk",
+            "each users.csv\nconnect {{url}}\n> {{password}}\n< {{password}}\n",
+        ),
+    ]);
+    let refused: [(&[&str], &str); 5] = [
+        (&["--secret", "tokne"], "did you mean `token`?"),
+        (
+            &["--set", "api_key=hunter2", "--secret", "apikey"],
+            "did you mean `api_key`?",
+        ),
+        (
+            &["--secret", "nothing_like_it"],
+            "`--secret nothing_like_it` would hide nothing",
+        ),
+        (
+            &["--secret", "token=hunter2"],
+            "takes a name, not a value: write `--secret token`",
+        ),
+        (&["--secret", "hunter2!"], "takes a name, not a value"),
+    ];
+    for command in ["test", "serve"] {
+        for (arguments, said) in refused {
+            let finished = Program::wiretalk()
+                .args([command, "a.talk"])
+                .args(arguments)
+                .in_folder(folder.path())
+                .finish("")
+                .with_code(2)
+                .saying(&[said]);
+            let all = finished.out() + &finished.err();
+            assert!(!all.contains("hunter2"), "{all}");
+        }
+    }
+    let known: [&[&str]; 3] = [
+        &["--set", "x=1", "--secret", "x"],
+        &["--env-file", "of.env", "--secret", "IN_FILE"],
+        &["--secret", "password"],
+    ];
+    for arguments in known {
+        passes(
+            Program::wiretalk()
+                .args(["test", "each.talk", "--serve", "mock.talk"])
+                .args(arguments)
+                .in_folder(folder.path())
+                .finish(""),
+        );
+    }
+}

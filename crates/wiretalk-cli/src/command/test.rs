@@ -160,21 +160,30 @@ impl Test {
         depends.extend(self.given.env_file().map(PathBuf::from));
         depends.extend(self.ca.iter().cloned());
         let mut outside = self.given.read().map_err(usage)?;
-        let mock = match &self.serve {
-            Some(_) if outside.variables.contains_key("url") => {
-                return Err(usage(
-                    "`--serve` sets `url`, which is given by `--set` or the environment already: leave one of them out",
-                ));
-            }
-            Some(file) => {
-                let mock = Mock::start(file, &outside, self.seed, depends).await?;
+        if self.serve.is_some() && outside.variables.contains_key("url") {
+            return Err(usage(
+                "`--serve` sets `url`, which is given by `--set` or the environment already: leave one of them out",
+            ));
+        }
+        let served = self.serve.as_deref().map(load::load).transpose();
+        let served = served.map_err(|error| usage(error.to_string()))?;
+        let found = self.find()?;
+        let all: Vec<_> = served.iter().chain(found.iter().flatten()).collect();
+        for loaded in &all {
+            depends.extend(loaded.linked.iter().cloned());
+            outside.hide_secrets_of(loaded.source());
+        }
+        outside.know_secrets(&all).map_err(usage)?;
+        let mock = match served {
+            Some(served) => {
+                let mock = Mock::start(served, &outside, self.seed).await?;
                 let url = Value::Text(mock.url.clone());
                 outside.variables.insert("url".into(), url);
                 Some(mock)
             }
             None => None,
         };
-        let talks = self.load(&outside, depends)?;
+        let talks = check(found, &outside)?;
         let root_certificates = self
             .ca
             .as_ref()
@@ -213,43 +222,19 @@ impl Test {
         })
     }
 
-    /// The talks with tests that are to be run, each with its plan.
-    fn load(
-        &self,
-        outside: &Outside,
-        depends: &mut Vec<PathBuf>,
-    ) -> Result<Vec<(Loaded, Arc<Plan>)>, Exit> {
-        let given = outside.names();
+    /// The talks of the files; `None` stands for a file that cannot be read, which is told.
+    fn find(&self) -> Result<Vec<Option<Loaded>>, Exit> {
         let mut talks = Vec::new();
-        let mut usable = true;
-        let files = load::files(&self.files).map_err(|error| usage(error.to_string()))?;
-        for file in files {
-            let found = match load::load_all(&file) {
-                Ok(found) => found,
+        for file in load::files(&self.files).map_err(|error| usage(error.to_string()))? {
+            match load::load_all(&file) {
+                Ok(found) => talks.extend(found.into_iter().map(Some)),
                 Err(error) => {
                     terminal::error(&error.to_string());
-                    usable = false;
-                    continue;
-                }
-            };
-            for loaded in found {
-                depends.extend(loaded.linked.iter().cloned());
-                outside.hide_secrets_of(loaded.source());
-                let plan = loaded.plan();
-                let runs = loaded.runs(&plan);
-                let loaded = if runs {
-                    loaded.check(Role::Test, &given)
-                } else {
-                    loaded.check_all(&given)
-                };
-                diagnostics::show(&loaded);
-                usable &= !loaded.has_errors();
-                if runs {
-                    talks.push((loaded, plan));
+                    talks.push(None);
                 }
             }
         }
-        if usable { Ok(talks) } else { Err(Exit::USAGE) }
+        Ok(talks)
     }
 
     /// Runs the tests, until they are through or `stop` is done: then it tells what came of those that are.
@@ -341,6 +326,32 @@ struct Prepared {
     options: Options,
     outside: Outside,
     mock: Option<Mock>,
+}
+
+/// The talks with tests that are to be run, each with its plan. What is wrong with any of them is shown.
+fn check(found: Vec<Option<Loaded>>, outside: &Outside) -> Result<Vec<(Loaded, Arc<Plan>)>, Exit> {
+    let given = outside.names();
+    let mut talks = Vec::new();
+    let mut usable = true;
+    for loaded in found {
+        let Some(loaded) = loaded else {
+            usable = false;
+            continue;
+        };
+        let plan = loaded.plan();
+        let runs = loaded.runs(&plan);
+        let loaded = if runs {
+            loaded.check(Role::Test, &given)
+        } else {
+            loaded.check_all(&given)
+        };
+        diagnostics::show(&loaded);
+        usable &= !loaded.has_errors();
+        if runs {
+            talks.push((loaded, plan));
+        }
+    }
+    if usable { Ok(talks) } else { Err(Exit::USAGE) }
 }
 
 /// The tests that are asked for, as lines.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use wiretalk_engine::Environment;
+use wiretalk_engine::load::Loaded;
 use wiretalk_engine::record::show;
 use wiretalk_engine::redact::Redactor;
 use wiretalk_talk::{Bindings, Source, Value};
@@ -45,8 +46,9 @@ impl Given {
     /// Reads it all, and keeps the values of secrets out of everything that is written from now on.
     ///
     /// # Errors
-    /// A sentence: what is wrong with `--env-file`.
+    /// A sentence: what is wrong with `--env-file`, or with the form of `--secret`.
     pub(crate) fn read(&self) -> Result<Outside, String> {
+        self.secret.iter().try_for_each(|name| secret(name))?;
         let environment = match &self.env_file {
             Some(file) => env_file(file)?,
             None => BTreeMap::new(),
@@ -87,6 +89,33 @@ impl Outside {
         }
     }
 
+    /// Looks for secrets that are neither given nor named in any of these talks, nor in a file that one of them names:
+    /// a name that is mistyped would hide nothing. To be called before anything is said about the talks.
+    ///
+    /// # Errors
+    /// A sentence: which name nothing has.
+    pub(crate) fn know_secrets(&self, talks: &[&Loaded]) -> Result<(), String> {
+        let unknown = |name: &&String| {
+            let given = self.variables.contains_key(*name)
+                || self.environment.contains_key(*name)
+                || std::env::var_os(name).is_some();
+            !given && !talks.iter().any(|talk| names(talk, name))
+        };
+        let Some(name) = self.secrets.iter().find(unknown) else {
+            return Ok(());
+        };
+        let given = self.variables.keys().chain(self.environment.keys());
+        let said = talks.iter().flat_map(|talk| words(talk.source().text()));
+        let known = given.map(String::as_str).chain(said);
+        let near = match closest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write it as the talk does".to_owned(),
+        };
+        Err(format!(
+            "`--secret {name}` would hide nothing: no variable of this name is given, and no talk names one; {near}"
+        ))
+    }
+
     /// A redactor of what is known of the secrets before any talk.
     pub(crate) fn redactor(&self) -> Redactor {
         Redactor::new(self.secret_values())
@@ -101,6 +130,56 @@ impl Outside {
         });
         values.flatten().collect()
     }
+}
+
+/// Whether a talk has this word, or a file that it names.
+fn names(talk: &Loaded, name: &str) -> bool {
+    let has = |text: &str| words(text).any(|word| word == name);
+    let in_file = |file: &PathBuf| {
+        // One that cannot be read is told of where the talk is looked over.
+        std::fs::read(file).is_ok_and(|bytes| has(&String::from_utf8_lossy(&bytes)))
+    };
+    has(talk.source().text()) || talk.linked.iter().any(in_file)
+}
+
+/// The words of a text, as names have them.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split(|c: char| c != '_' && !c.is_alphanumeric());
+    parts.filter(|word| !word.is_empty())
+}
+
+/// The word that one was most likely meant to be: a third of its characters may differ.
+fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    let most = (length / 3).max(1);
+    let near = known.filter_map(|word| {
+        // Words of another length cannot be near, and a long one is not worth a comparison.
+        if word.len().abs_diff(name.len()) > 4 * most {
+            return None;
+        }
+        let distance = strsim::osa_distance(name, word);
+        (distance <= most && distance < length).then_some((distance, word))
+    });
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// Looks at the form of a `--secret`. What is no name may be the secret itself, so it is not shown.
+fn secret(name: &str) -> Result<(), String> {
+    let is_name = |name: &str| {
+        let begins = |c: char| c == '_' || c.is_alphabetic();
+        name.starts_with(begins) && words(name).next() == Some(name)
+    };
+    if is_name(name) {
+        return Ok(());
+    }
+    let why = "`--secret` takes a name, not a value";
+    Err(match name.split_once('=') {
+        Some((name, _)) if is_name(name) => format!(
+            "{why}: write `--secret {name}`, and give the value by `WIRETALK_SET_{name}` or `--set`"
+        ),
+        _ => format!("{why}: write the name of the variable, as in `--secret token`"),
+    })
 }
 
 /// `NAME=VALUE` of `--set`.

@@ -69,13 +69,10 @@ impl Serve {
         options: Options,
         stopped: impl Future<Output = ()>,
     ) -> Exit {
-        let mut ready = Vec::new();
-        for file in &self.files {
-            match self.prepare(outside, file, tls.is_some()) {
-                Ok(talk) => ready.push(talk),
-                Err(exit) => return exit,
-            }
-        }
+        let ready = match self.prepare_all(outside, tls.is_some()) {
+            Ok(ready) => ready,
+            Err(exit) => return exit,
+        };
         let control = match self.open_control().await {
             Ok(control) => control,
             Err(why) => return usage(&why),
@@ -175,9 +172,31 @@ impl Serve {
         }
     }
 
+    /// Reads the talks, and looks them over.
+    fn prepare_all(&self, outside: &Outside, tls: bool) -> Result<Vec<Ready>, Exit> {
+        let read = self.files.iter().map(|file| read(outside, file));
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        let all: Vec<_> = read.iter().collect();
+        outside.know_secrets(&all).map_err(|why| usage(&why))?;
+        let talks = self.files.iter().zip(read);
+        talks
+            .map(|(file, loaded)| self.ready(outside, file, loaded, tls))
+            .collect()
+    }
+
     /// Reads a talk, and looks it over.
     pub(super) fn prepare(&self, outside: &Outside, file: &Path, tls: bool) -> Result<Ready, Exit> {
-        let loaded = self.load(outside, file)?;
+        self.ready(outside, file, read(outside, file)?, tls)
+    }
+
+    fn ready(
+        &self,
+        outside: &Outside,
+        file: &Path,
+        loaded: Loaded,
+        tls: bool,
+    ) -> Result<Ready, Exit> {
+        let loaded = self.look_over(outside, loaded)?;
         let setup = Setup {
             world: self.world(outside, file),
             variables: outside.variables.clone(),
@@ -217,11 +236,9 @@ impl Serve {
         Arc::new(SeededWorld::new(seed, file, environment))
     }
 
-    /// Reads a talk, and shows what is wrong with it.
-    fn load(&self, outside: &Outside, file: &Path) -> Result<Loaded, Exit> {
+    /// Shows what is wrong with a talk.
+    fn look_over(&self, outside: &Outside, mut loaded: Loaded) -> Result<Loaded, Exit> {
         let given = outside.names();
-        let mut loaded = load::load(file).map_err(|error| usage(&error.to_string()))?;
-        outside.hide_secrets_of(loaded.source());
         if let Some(title) = &self.test {
             let part = loaded.plan().test_named(title);
             let found = wiretalk_talk::check_served(&loaded.talk, part, &given);
@@ -275,6 +292,13 @@ impl Serve {
             writer,
         }))
     }
+}
+
+/// Reads a talk, about which nothing has been said yet.
+fn read(outside: &Outside, file: &Path) -> Result<Loaded, Exit> {
+    let loaded = load::load(file).map_err(|error| usage(&error.to_string()))?;
+    outside.hide_secrets_of(loaded.source());
+    Ok(loaded)
 }
 
 /// The values that are shown nowhere: those from outside, and those that the talks give.

@@ -1,11 +1,10 @@
 //! `--serve`: a mock that runs for as long as the tests.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wiretalk_engine::load;
+use wiretalk_engine::load::Loaded;
 use wiretalk_engine::serve::{
     Event, Mock as Served, Observer, Options, Performance, Place, Server, Shared,
 };
@@ -40,14 +39,10 @@ impl Observer for Problems {
 impl Mock {
     /// Serves a talk on a free loopback port.
     pub(super) async fn start(
-        file: &Path,
+        loaded: Loaded,
         outside: &Outside,
         seed: Option<u64>,
-        depends: &mut Vec<PathBuf>,
     ) -> Result<Self, Exit> {
-        let loaded = load::load(file).map_err(|error| usage(error.to_string()))?;
-        depends.extend(loaded.linked.iter().cloned());
-        outside.hide_secrets_of(loaded.source());
         let loaded = loaded.check(Role::Mock, &outside.names());
         diagnostics::show(&loaded);
         if loaded.has_errors() {
