@@ -218,7 +218,7 @@ fn a_secret_that_nothing_names_is_refused() {
         }
     }
     let known: [&[&str]; 3] = [
-        &["--set", "x=1", "--secret", "x"],
+        &["--set", "x=unseen", "--secret", "x"],
         &["--env-file", "of.env", "--secret", "IN_FILE"],
         &["--secret", "password"],
     ];
