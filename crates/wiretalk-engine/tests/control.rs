@@ -405,7 +405,6 @@ async fn messages_are_verified() {
         (json!({"pattern":"> goodbye"}), false, 0),
         (json!({"pattern":"> goodbye","times":0}), true, 0),
         (json!({"pattern":"> {\"topic\":\"btc\", ...}"}), true, 1),
-        (json!({"pattern":"> {\"topic\":\"{{t}}\", ...}"}), false, 0),
         (
             json!({"pattern":"> {\"topic\":\"{{t:word}}\", ...}\n  ? $.op == \"subscribe\""}),
             true,
@@ -440,8 +439,21 @@ async fn messages_are_verified() {
             .contains("eth")
     );
 
+    for (pattern, why) in [
+        ("> {\"topic\":\"{{t}}\", ...}", "`t` is not bound here"),
+        ("> {{nam}}", "`nam` is not bound here"),
+        ("> hello\n  ? $.a == {{gone}}", "`gone` is not bound here"),
+        (
+            "< hello",
+            "only what clients sent can be verified: begin with `>`",
+        ),
+    ] {
+        let body = json!({"pattern":pattern,"times":0});
+        let (status, answer) = api(&server, "POST /verify", &body).await;
+        let said = answer["error"].as_str().expect("a sentence");
+        assert!(status == 400 && said.contains(why), "{body}: {answer}");
+    }
     for body in [
-        json!({"pattern":"< hello"}),
         json!({"pattern":""}),
         json!({"pattern":"> hello\nset a = 1"}),
         json!({"pattern":"> {{a"}),

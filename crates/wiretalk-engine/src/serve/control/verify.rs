@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use wiretalk_talk::player::{
     Action, Fault, HandshakeResponse, Incoming, Manner, Outcome, Plan, Player, Setup, Time,
 };
-use wiretalk_talk::{Bindings, Diagnostic, Mismatch, parse};
+use wiretalk_talk::{Bindings, Diagnostic, Mismatch, Role, check, parse};
 
 use super::Controlled;
 use super::api::{Body, Error};
@@ -154,6 +154,11 @@ pub(super) async fn verify(
 fn plan(pattern: &str) -> Result<Arc<Plan>, Error> {
     let mut lines = pattern.lines();
     let first = lines.next().unwrap_or_default();
+    if first.starts_with('<') {
+        return Err(Error::bad(
+            "only what clients sent can be verified: begin with `>`",
+        ));
+    }
     // A line at the margin would be another statement.
     let goes_on = |line: &str| line.is_empty() || line.starts_with(['|', ' ', '\t']);
     if !first.starts_with('>') || !lines.all(goes_on) {
@@ -165,7 +170,9 @@ fn plan(pattern: &str) -> Result<Arc<Plan>, Error> {
     let text = format!("connect ws://127.0.0.1\n<{}\n", &pattern[1..]);
     let parsed = parse("pattern", &text);
     let wrong = |found: &&Diagnostic| found.is_error();
-    if let Some(found) = parsed.diagnostics.iter().find(wrong) {
+    // A name that nothing binds would take no message, so that `times: 0` always held.
+    let checked = check(&parsed.talk, Role::Test, &[]);
+    if let Some(found) = parsed.diagnostics.iter().chain(&checked).find(wrong) {
         let (line, column) = parsed.talk.source().position(found.span.start);
         return Err(Error::bad(format!(
             "the pattern, line {}, column {column}: {}: {}",
