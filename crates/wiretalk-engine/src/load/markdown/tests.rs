@@ -1,7 +1,9 @@
 use super::*;
 
-/// Title, whether it runs, and the lines with their numbers.
-fn found(document: &str) -> Vec<(String, bool, Vec<(usize, String)>)> {
+/// Title, whether it runs, and its lines with their numbers.
+type Found = (String, bool, Vec<(usize, String)>);
+
+fn found(document: &str) -> Vec<Found> {
     blocks(document)
         .into_iter()
         .map(|block| {
