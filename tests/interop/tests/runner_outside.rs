@@ -232,3 +232,18 @@ fn a_secret_that_nothing_names_is_refused() {
         );
     }
 }
+
+/// What a test sends and its mock does not know stands beside the failure, with the line that came nearest; of many
+/// such messages not each.
+#[test]
+fn a_message_that_the_mock_does_not_know_is_told() {
+    let mock = "on > {\"op\":\"ping\"}\n  < pong\non > go\n  < gone\n";
+    let talk = "connect {{url}}\nrepeat 25\n  > {\"op\":\"pnig\"}\n> go\n< gone\n";
+    let folder = folder(&[("mock.talk", mock), ("a.talk", talk)]);
+    let finished = program(&folder, &[]).finish("").with_code(0);
+    let said = finished.err();
+    let of_rule = "unmatched: no line of the talk takes this message; nearest is mock.talk:1 ";
+    assert_eq!(said.matches(of_rule).count(), 20, "{said}");
+    assert!(said.contains("pnig"), "{said}");
+    assert!(said.contains("mock: 5 lines more of this kind"), "{said}");
+}

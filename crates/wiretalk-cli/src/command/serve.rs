@@ -1,7 +1,7 @@
 //! `wiretalk serve`
 
 mod address;
-mod log;
+pub(super) mod log;
 mod reload;
 mod talks;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use anstyle::Style;
 use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_engine::report::describe_mismatch;
-use wiretalk_engine::serve::{Event, Observer, Recipient};
+use wiretalk_engine::serve::{ClientId, Event, Observer, Recipient};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
-use wiretalk_talk::{Source, Span};
+use wiretalk_talk::{Mismatch, Source, Span};
 
 use crate::terminal::{self, BAD, GOOD, QUIET, RECEIVED, SENT, WARNING};
 
@@ -235,37 +235,14 @@ impl Observer for Log {
                 source,
                 nearest,
             } => {
-                let nearest = match nearest {
-                    Some((span, why)) => {
-                        format!(
-                            "; nearest is {}: {}",
-                            place(source, *span),
-                            shown(&describe_mismatch(why))
-                        )
-                    }
-                    None => String::new(),
-                };
-                self.timed(&format!(
-                    "{client} {}: no line of the talk takes this message{nearest}",
-                    styled(WARNING, "unmatched")
-                ));
+                self.timed(&unmatched(*client, source, *nearest));
             }
             Event::Problem {
                 source,
                 span,
                 client,
                 what,
-            } => {
-                let client = client
-                    .map(|client| format!("{client} "))
-                    .unwrap_or_default();
-                self.timed(&format!(
-                    "{client}{}: {}: {}",
-                    styled(BAD, "problem"),
-                    place(source, *span),
-                    shown(what)
-                ));
-            }
+            } => self.timed(&problem(*client, source, *span, what)),
             Event::TooSlow { client } => self.timed(&format!(
                 "{client} {}: what waits for it is over the limit",
                 styled(WARNING, "reads too slowly")
@@ -282,6 +259,44 @@ impl Observer for Log {
             }
         }
     }
+}
+
+/// A message that no line of a talk takes.
+pub(in crate::command) fn unmatched(
+    client: ClientId,
+    source: &Source,
+    nearest: Option<(Span, &Mismatch)>,
+) -> String {
+    let nearest = match nearest {
+        Some((span, why)) => format!(
+            "; nearest is {}: {}",
+            place(source, span),
+            shown(&describe_mismatch(why))
+        ),
+        None => String::new(),
+    };
+    format!(
+        "{client} {}: no line of the talk takes this message{nearest}",
+        styled(WARNING, "unmatched")
+    )
+}
+
+/// A line of a talk that could not be played.
+pub(in crate::command) fn problem(
+    client: Option<ClientId>,
+    source: &Source,
+    span: Span,
+    what: &str,
+) -> String {
+    let client = client
+        .map(|client| format!("{client} "))
+        .unwrap_or_default();
+    format!(
+        "{client}{}: {}: {}",
+        styled(BAD, "problem"),
+        place(source, span),
+        shown(what)
+    )
 }
 
 /// What is special about the way in which something is sent.

@@ -1,6 +1,7 @@
 //! `--serve`: a mock that runs for as long as the tests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use wiretalk_talk::Role;
 use wiretalk_talk::player::{Manner, Setup};
 
 use super::super::Outside;
+use super::super::serve::log;
 use super::usage;
 use crate::exit::Exit;
 use crate::terminal::{self, WARNING};
@@ -21,18 +23,51 @@ use crate::{diagnostics, terminal::error};
 pub(super) struct Mock {
     /// Where clients connect.
     pub(super) url: String,
+    problems: Arc<Problems>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
+/// Lines of the mock that are shown: beyond them, they are counted.
+const MOST_LINES: usize = 20;
+
 /// Tells of nothing but what goes wrong.
-struct Problems;
+#[derive(Default)]
+struct Problems(AtomicUsize);
+
+impl Problems {
+    /// Tells how many lines were not shown.
+    fn finish(&self) {
+        let more = self.0.load(Ordering::Relaxed).saturating_sub(MOST_LINES);
+        if more > 0 {
+            let more = terminal::count(more, "line more", "lines more");
+            terminal::err(&format!("{WARNING}mock{WARNING:#}: {more} of this kind"));
+        }
+    }
+}
 
 impl Observer for Problems {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Problem { what, .. } = event {
-            terminal::err(&format!("{WARNING}mock{WARNING:#}: {what}"));
+        if !matches!(event, Event::Unmatched { .. } | Event::Problem { .. })
+            || self.0.fetch_add(1, Ordering::Relaxed) >= MOST_LINES
+        {
+            return;
         }
+        let line = match event {
+            Event::Unmatched {
+                client,
+                source,
+                nearest,
+            } => log::unmatched(*client, source, *nearest),
+            Event::Problem {
+                source,
+                span,
+                client,
+                what,
+            } => log::problem(*client, source, *span, what),
+            _ => return,
+        };
+        terminal::err(&format!("{WARNING}mock{WARNING:#}: {line}"));
     }
 }
 
@@ -59,7 +94,8 @@ impl Mock {
         // Of where it listens by itself only the path counts here.
         let address = plan.address(setup.clone()).map_err(usage)?;
         let path = address.as_deref().map_or("", path_of);
-        let shared = Shared::new(Options::default(), Arc::new(Problems));
+        let problems = Arc::new(Problems::default());
+        let shared = Shared::new(Options::default(), Arc::clone(&problems) as _);
         let performance = Performance {
             plan,
             test: None,
@@ -87,6 +123,7 @@ impl Mock {
         }));
         Ok(Self {
             url: format!("ws://{at}{path}"),
+            problems,
             stop,
             task,
         })
@@ -97,6 +134,7 @@ impl Mock {
         drop(self.stop);
         // What became of it is nothing that the tests are about.
         let _ = self.task.await;
+        self.problems.finish();
     }
 }
 
