@@ -170,12 +170,9 @@ fn write_attempts(
     Ok(())
 }
 
-/// The title, and which of its runs this is.
+/// The title, which names its row of `each` already, and which of its runs this is.
 fn name(result: &TestResult) -> String {
     let mut name = in_one_line(&result.title).into_owned();
-    if let Some(row) = result.row {
-        name.push_str(&format!(" [row {}]", row + 1));
-    }
     if result.repetition > 1 {
         name.push_str(&format!(" [run {}]", result.repetition));
     }

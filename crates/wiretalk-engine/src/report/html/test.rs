@@ -76,9 +76,6 @@ impl Kept {
             }
         };
         let mut title = cut(&result.title, MOST_TITLE).0.to_owned();
-        if let Some(row) = result.row {
-            title.push_str(&format!(" [row {}]", row + 1));
-        }
         if result.repetition > 1 {
             title.push_str(&format!(" [run {}]", result.repetition));
         }

@@ -165,7 +165,7 @@ pub(in super::super) fn one_of_each() -> Vec<TestResult> {
         came: "hullo".to_owned(),
     };
     let mut text = failed(
-        "a text that parts",
+        "a text that parts [row 3: name=alice]",
         4,
         "alice < hello",
         mismatch(
