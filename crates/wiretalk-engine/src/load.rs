@@ -150,6 +150,14 @@ pub enum LoadError {
         /// The path, as it was given.
         path: String,
     },
+    /// It is a Markdown document, where one talk is asked for.
+    #[error(
+        "`{path}` is a Markdown document: `wiretalk test` and `wiretalk check` take the talks in it; for anything else put the talk into a file of its own that ends in `.talk`"
+    )]
+    Document {
+        /// The path, as it was given.
+        path: String,
+    },
     /// It is not UTF-8.
     #[error("`{path}` is not UTF-8: {place}")]
     NotUtf8 {
@@ -213,8 +221,9 @@ fn reason(error: &std::io::Error) -> String {
 /// Reads a talk from a file. Mistakes in it are in the result, not an error.
 ///
 /// # Errors
-/// See [`LoadError`].
+/// See [`LoadError`]. A Markdown document is an error too: it has any number of talks.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    no_document(path)?;
     Ok(parsed(path, &read(path)?, None))
 }
 
@@ -295,6 +304,19 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), LoadError> 
         } else if path.extension().is_some_and(|ending| ending == "talk") {
             files.push(path);
         }
+    }
+    Ok(())
+}
+
+/// Refuses a file that is a Markdown document, by its name.
+///
+/// # Errors
+/// [`LoadError::Document`]
+pub fn no_document(path: &Path) -> Result<(), LoadError> {
+    if is_document(path) {
+        return Err(LoadError::Document {
+            path: path.display().to_string(),
+        });
     }
     Ok(())
 }

@@ -247,3 +247,18 @@ fn a_message_that_the_mock_does_not_know_is_told() {
     assert!(said.contains("pnig"), "{said}");
     assert!(said.contains("mock: 5 lines more of this kind"), "{said}");
 }
+
+/// One sentence instead of a mistake for each line of prose.
+#[test]
+fn a_document_is_no_talk() {
+    let folder = folder(&[("README.md", "# Talks\n\n```talk\n> a\n```\n")]);
+    for command in ["serve", "fmt"] {
+        let finished = Program::wiretalk()
+            .args([command, "README.md"])
+            .in_folder(folder.path())
+            .finish("")
+            .with_code(2)
+            .saying(&["`README.md` is a Markdown document", "a file of its own"]);
+        assert_eq!(finished.err().matches("error").count(), 1);
+    }
+}

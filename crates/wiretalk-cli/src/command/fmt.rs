@@ -66,7 +66,7 @@ impl Fmt {
     }
 
     fn file(&self, file: &Path) -> Done {
-        let text = match load::read(file) {
+        let text = match load::no_document(file).and_then(|()| load::read(file)) {
             Ok(text) => text,
             Err(error) => return failed(&error.to_string()),
         };
