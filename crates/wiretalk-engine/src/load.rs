@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wiretalk_talk::player::Plan;
-use wiretalk_talk::{Diagnostic, NotUtf8, Parsed, Role, Source, Talk};
+use wiretalk_talk::{Diagnostic, NotUtf8, Parsed, Role, Source, Span, Talk};
 
 /// The largest talk that is read: 256 MiB, which is a long recording.
 pub const MOST_BYTES: u64 = 256 * 1024 * 1024;
@@ -257,7 +257,19 @@ pub fn parse_all(path: &Path, text: &str) -> Vec<Loaded> {
             first: found.first,
             margins: found.margins,
         };
-        parsed(path, &found.text, Some(block))
+        // The line of the fence is the one before the first.
+        let fence = block.first.saturating_sub(2);
+        let mut loaded = parsed(path, &found.text, Some(block));
+        if let Some(word) = found.mistaken {
+            let at = Span {
+                start: fence,
+                end: fence,
+            };
+            let what = format!("`{word}` behind a fence means nothing");
+            let mend = "write `no-run` for a talk that is looked over and not run, or `ignore`";
+            loaded.diagnostics.push(Diagnostic::error(at, what, mend));
+        }
+        loaded
     });
     talks.collect()
 }

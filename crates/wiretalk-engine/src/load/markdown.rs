@@ -21,6 +21,8 @@ pub(super) struct Block {
     pub(super) first: usize,
     /// Whether its tests are run.
     pub(super) runs: bool,
+    /// A word behind the fence that was most likely meant to be `no-run` or `ignore`.
+    pub(super) mistaken: Option<String>,
 }
 
 /// The first word behind a fence that makes its block a talk.
@@ -29,6 +31,10 @@ const TALK: &str = "talk";
 const NO_RUN: &str = "no-run";
 /// The word behind it for a block that is not even looked over.
 const IGNORE: &str = "ignore";
+/// What others write for one of both, in lower case and without signs.
+const MISTAKEN: [&str; 9] = [
+    "norun", "notrun", "dontrun", "noexec", "notest", "skip", "skipped", "ignored", "disabled",
+];
 
 /// The talks of a document.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
@@ -61,6 +67,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
                     first: line_of(range.start) + 1,
                     lines: Vec::new(),
                     runs,
+                    mistaken: mistaken(&info),
                 });
             }
             Event::Text(_) => {
@@ -103,6 +110,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
                 margins,
                 first: block.first + 1,
                 runs: block.runs,
+                mistaken: block.mistaken.clone(),
             }
         })
         .collect()
@@ -124,6 +132,7 @@ struct Found {
     /// Where each line's own text begins in the document; none for one that has nothing.
     lines: Vec<Option<usize>>,
     runs: bool,
+    mistaken: Option<String>,
 }
 
 impl Found {
@@ -148,12 +157,28 @@ impl Found {
 
 /// Whether a block with these words behind its fence is run; none if it is no talk.
 fn runs(info: &str) -> Option<bool> {
-    let mut words = info.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    let mut words = words(info);
     if words.next() != Some(TALK) {
         return None;
     }
     let words: Vec<&str> = words.collect();
     (!words.contains(&IGNORE)).then(|| !words.contains(&NO_RUN))
+}
+
+/// The word behind a fence that looks like `no-run` or `ignore`, and is neither.
+fn mistaken(info: &str) -> Option<String> {
+    let mut words = words(info).skip(1);
+    let found = words.find(|word| {
+        let letters = word.chars().filter(|c| c.is_alphanumeric());
+        let bare: String = letters.flat_map(char::to_lowercase).collect();
+        let known = [NO_RUN, IGNORE].contains(word);
+        !known && (bare == IGNORE || MISTAKEN.contains(&bare.as_str()))
+    });
+    found.map(str::to_owned)
+}
+
+fn words(info: &str) -> impl Iterator<Item = &str> {
+    info.split([' ', '\t', ',']).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

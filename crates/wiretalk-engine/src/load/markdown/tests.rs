@@ -156,3 +156,25 @@ fn each_line_stands_where_it_stood() {
         }
     }
 }
+
+#[test]
+fn a_word_that_looks_like_no_run_is_a_mistake_in_its_line() {
+    let path = std::path::Path::new("a.md");
+    for (word, wrong) in [
+        ("norun", true),
+        ("no_run", true),
+        ("Ignore", true),
+        ("skip", true),
+        ("no-run", false),
+        ("title=x", false),
+    ] {
+        let document = format!("# T\n\n```talk {word}\nconnect ws://a\n> a\n< a\n```\n");
+        let talks = crate::load::parse_all(path, &document);
+        assert_eq!(talks[0].has_errors(), wrong, "{word}");
+        if wrong {
+            let found = &talks[0].diagnostics[0];
+            assert!(found.what.contains(word), "{}", found.what);
+            assert_eq!(talks[0].source().position(found.span.start).0, 3);
+        }
+    }
+}
