@@ -127,8 +127,8 @@ impl Names {
                 self.set.entry(name).or_insert((statement.span, false));
             }
         });
-        // What the lines of a dialogue have captured: the same capture again compares, which is a use.
-        let mut before = BTreeSet::new();
+        // What the lines of a dialogue have captured, or is given: the same capture again compares, which is a use.
+        let mut before = self.given.clone();
         let mut shared = None;
         for statement in statements {
             if let StatementKind::Test(_) = statement.kind {

@@ -375,3 +375,15 @@ fn an_answer_that_was_not_indented_is_found() {
         finds(Role::Mock, &format!("{listen}{fine}"), &[]);
     }
 }
+
+#[test]
+fn a_column_that_a_hole_declares_again_is_used() {
+    let mut talk = crate::parse(
+        "chat.talk",
+        "each o.csv\nconnect ws://a\n> {{amount:int}}\n< ok\n",
+    )
+    .talk;
+    let linked = talk.link(&mut |_| Ok(b"item,amount\ntea,2\n".to_vec()));
+    assert_eq!(linked, []);
+    assert_eq!(check(&talk, Role::Test, &[]), []);
+}
