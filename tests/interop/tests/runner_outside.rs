@@ -262,3 +262,19 @@ fn a_document_is_no_talk() {
         assert_eq!(finished.err().matches("error").count(), 1);
     }
 }
+
+#[test]
+fn a_block_of_a_document_is_told_by_its_line() {
+    let document = "# Talks\n\n```talk\nconnect {{url}}\n> a\n< a\n```\n";
+    let folder = folder(&[("mock.talk", ECHO), ("README.md", document)]);
+    for arguments in [&["--list"][..], &[]] {
+        let finished = Program::wiretalk()
+            .args(["test", "README.md", "--serve", "mock.talk"])
+            .args(arguments)
+            .in_folder(folder.path())
+            .finish("")
+            .with_code(0);
+        let out = finished.out();
+        assert!(out.contains("Talks (README.md:4)"), "{out}");
+    }
+}

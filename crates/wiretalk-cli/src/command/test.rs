@@ -366,7 +366,7 @@ fn selected(plans: &[Arc<Plan>], selection: &Selection) -> Vec<String> {
                 [] => String::new(),
                 tags => format!(" [{}]", tags.join(" ")),
             };
-            let (file, line) = (plan.source().name(), test.line);
+            let (file, line) = (plan.source().name(), runner::first_line(plan, test.line));
             lines.push(format!("{} ({file}:{line}){tags}", test.title));
         }
     }

@@ -42,7 +42,7 @@ impl Job {
             plan: Arc::clone(plan),
             index: test.index,
             title: test.title,
-            line: test.line,
+            line: super::first_line(plan, test.line),
             tags: test.tags,
             retry: test.retry,
             row: test.row,

@@ -235,3 +235,13 @@ fn connector(options: &Options) -> Result<Connector, Error> {
         None => Ok(connector),
     }
 }
+
+/// Where a test begins that begins at this line of a plan's text, counted from 1: empty lines are no part of it. The
+/// text of a block of a Markdown document has as many before it as the document has lines there.
+#[must_use]
+pub fn first_line(plan: &Plan, line: usize) -> usize {
+    let source = plan.source();
+    let last = source.position(source.text().len()).0;
+    let first = (line..=last).find(|line| !source.line(*line).trim().is_empty());
+    first.unwrap_or(line)
+}
