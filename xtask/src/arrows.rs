@@ -57,6 +57,16 @@ const ARROWS: &[Arrows] = &[
         never: &[],
     },
     Arrows {
+        package: "wiretalk",
+        to: &[
+            "wiretalk-engine",
+            "wiretalk-hub",
+            "wiretalk-net",
+            "wiretalk-talk",
+        ],
+        never: &[TERMINAL],
+    },
+    Arrows {
         package: "wiretalk-interop",
         to: &[],
         never: &[],

@@ -33,7 +33,7 @@ pub use wiretalk_proto::{
 
 pub use crate::{
     config::Config,
-    dial::{Connector, Request, connect},
+    dial::{Connector, Handshake, Request, Timings, connect},
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
     websocket::{Exchange, MessageRef, Receiver, Replies, Sender, WebSocket},

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -17,21 +18,33 @@ use tokio_rustls::TlsStream;
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    /// TLS over any of the others: a proxy's tunnel may be TLS itself.
+    Tls(Box<TlsStream<Transport>>),
 }
 
 impl Transport {
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    /// The TCP stream at the bottom, if there is one.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Tcp(tcp) => Some(tcp),
+            Self::Tls(tls) => tls.get_ref().0.tcp(),
         }
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.tcp()?.peer_addr().ok()
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.tcp()?.local_addr().ok()
     }
 
     /// Ends the stream with a TCP reset, so that the peer sees a broken connection and the kernel keeps nothing of it.
     pub(crate) fn reset(self) {
-        // Should the option be refused, the drop that follows still ends the stream, only less rudely.
-        let _ = self.tcp().set_zero_linger();
+        if let Some(tcp) = self.tcp() {
+            // Should the option be refused, the drop that follows still ends the stream, only less rudely.
+            let _ = tcp.set_zero_linger();
+        }
     }
 }
 

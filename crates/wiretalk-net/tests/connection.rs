@@ -132,9 +132,9 @@ async fn what_was_fed_leaves_when_the_connection_is_about_to_wait() {
         .feed_prepared(&Prepared::binary(b"four"))
         .await
         .unwrap();
-    assert_eq!(socket.queued(), 5 + 5 + 7 + 6);
+    assert_eq!(socket.buffered_amount(), 5 + 5 + 7 + 6);
     assert!(is_pending(socket.next_event()).await);
-    assert_eq!(socket.queued(), 0);
+    assert_eq!(socket.buffered_amount(), 0);
     for expected in [
         (TEXT, "one"),
         (TEXT, "two"),

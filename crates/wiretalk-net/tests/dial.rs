@@ -110,8 +110,8 @@ async fn what_is_asked_for_is_sent() {
     assert_eq!(header(&head, "Sec-WebSocket-Protocol"), Some("a, b"));
     assert_eq!(header(&head, "Origin"), Some("https://example.com"));
     assert_eq!(socket.subprotocol(), Some("b"));
-    assert_eq!(response.headers.get("x-mood"), Some(&b"good"[..]));
-    assert_eq!(socket.peer_addr(), address);
+    assert_eq!(response.response.headers.get("x-mood"), Some(&b"good"[..]));
+    assert_eq!(socket.peer_addr(), Some(address));
 }
 
 #[tokio::test]

@@ -106,13 +106,21 @@ async fn a_slow_reader_makes_senders_wait_in_bounded_memory() {
     let (sender, mut receiver, mut raw) = served(small_queue()).await;
     let receiving = tokio::spawn(async move { receiver.recv().await });
     let sent = fill(&sender);
-    assert!(sender.queued() <= QUEUE, "{} bytes wait", sender.queued());
+    assert!(
+        sender.buffered_amount() <= QUEUE,
+        "{} bytes wait",
+        sender.buffered_amount()
+    );
 
     let mut send = pin!(sender.send("waited"));
     assert!(is_pending(send.as_mut()).await);
     // A send that is given up before there was room leaves nothing behind.
     assert!(is_pending(sender.send("given up")).await);
-    assert!(sender.queued() <= QUEUE, "{} bytes wait", sender.queued());
+    assert!(
+        sender.buffered_amount() <= QUEUE,
+        "{} bytes wait",
+        sender.buffered_amount()
+    );
 
     let reading = tokio::spawn(async move {
         for _ in 0..sent {
@@ -350,12 +358,12 @@ async fn what_is_fed_waits_for_a_flush_and_never_beyond_the_bound() {
     let framed = Prepared::text("one");
     sender.try_feed_prepared(&framed).unwrap();
     sender.try_feed("two").unwrap();
-    assert_eq!(sender.queued(), 2 * framed.wire().len());
+    assert_eq!(sender.buffered_amount(), 2 * framed.wire().len());
     let refused = sender.try_feed("x".repeat(100)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::TooSlow);
 
     sender.try_flush().unwrap();
-    assert_eq!(sender.queued(), 0);
+    assert_eq!(sender.buffered_amount(), 0);
     for expected in ["one", "two"] {
         let came = soon(client.recv()).await.unwrap().unwrap();
         assert_eq!(came, Message::from(expected));
@@ -381,7 +389,7 @@ async fn a_batch_comes_in_order_behind_what_was_queued_and_is_not_lost_in_a_full
             .unwrap();
         sender.try_send_batch(&[]).unwrap();
     }
-    assert!(sender.queued() > 0, "the socket took it all");
+    assert!(sender.buffered_amount() > 0, "the socket took it all");
     let reading = async {
         for _ in 0..20 {
             for expected in [&long, &short, &long] {

@@ -109,7 +109,7 @@ impl Connect {
             connected = connector.connect(&request) => connected,
             () = interrupts.next() => return Exit::INTERRUPTED,
         };
-        let (socket, response) = match connected {
+        let (socket, handshake) = match connected {
             Ok(connected) => connected,
             Err(error) => return refused(&error),
         };
@@ -119,7 +119,7 @@ impl Connect {
             Input::given(self.execute.clone())
         };
         let output = Output::new(&input, self.quiet);
-        output.note(&self.connected(&response));
+        output.note(&self.connected(&handshake.response));
         let (sender, receiver) = socket.split();
         self.converse(sender, receiver, input, &output, &mut interrupts)
             .await

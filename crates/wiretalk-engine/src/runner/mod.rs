@@ -210,9 +210,9 @@ impl Dialer {
             Some(true) if self.deflate.is_empty() => vec![DeflateConfig::with_context_takeover()],
             _ => self.deflate.clone(),
         };
-        self.connector
-            .connect(&Request { deflate, ..request })
-            .await
+        let request = Request { deflate, ..request };
+        let (socket, handshake) = self.connector.connect(&request).await?;
+        Ok((socket, handshake.response))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A server that sends back what it receives.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -52,6 +53,7 @@ impl Echo {
     /// Serves a client.
     async fn client(
         self: Arc<Self>,
+        peer: SocketAddr,
         target: String,
         extensions: Option<String>,
         socket: impl Future<Output = Result<WebSocket, Error>>,
@@ -65,7 +67,7 @@ impl Echo {
             let client = ClientId(count.last);
             self.observer.event(&Event::Connected {
                 client,
-                peer: socket.peer_addr(),
+                peer,
                 target: &target,
                 subprotocol: None,
                 extensions: extensions.as_deref(),
@@ -182,7 +184,8 @@ impl Host for Echo {
         match accepted {
             Ok((reply, socket)) => {
                 let target = request.uri.to_string();
-                let life = Arc::clone(self).client(target, extensions(&reply), socket);
+                let life =
+                    Arc::clone(self).client(request.peer_addr, target, extensions(&reply), socket);
                 (reply, Ok(Box::pin(life)))
             }
             Err(error) => {

@@ -178,7 +178,7 @@ impl Incoming {
         let Some(TlsConfig(acceptor)) = self.tls else {
             return Ok(Some(Transport::Tcp(self.tcp)));
         };
-        match timeout(limit, acceptor.accept(self.tcp)).await {
+        match timeout(limit, acceptor.accept(Transport::Tcp(self.tcp))).await {
             Ok(Ok(stream)) => Ok(Some(Transport::Tls(Box::new(TlsStream::Server(stream))))),
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Ok(Err(error)) => {

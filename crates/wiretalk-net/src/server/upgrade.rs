@@ -129,8 +129,8 @@ impl Upgrade {
             add(reply.headers_mut(), name, value)?;
         }
         let info = Info {
-            peer_addr: self.peer_addr,
-            local_addr: self.local_addr,
+            peer_addr: Some(self.peer_addr),
+            local_addr: Some(self.local_addr),
             subprotocol: subprotocol.map(Into::into),
         };
         // Boxed, so that the task in which it is awaited does not hold its memory for as long as the connection lives.

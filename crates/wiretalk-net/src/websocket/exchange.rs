@@ -215,8 +215,8 @@ impl Replies<'_> {
     /// Bytes that wait to be sent. Once they are at [`Config::max_queued`](crate::Config::max_queued), no further message is
     /// taken from the peer.
     #[must_use]
-    pub fn queued(&self) -> usize {
-        self.0.queued()
+    pub fn buffered_amount(&self) -> usize {
+        self.0.buffered_amount()
     }
 }
 
@@ -238,7 +238,7 @@ impl fmt::Debug for MessageRef<'_> {
 impl fmt::Debug for Replies<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replies")
-            .field("queued", &self.queued())
+            .field("buffered_amount", &self.buffered_amount())
             .finish()
     }
 }

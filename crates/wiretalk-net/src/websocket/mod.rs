@@ -42,8 +42,8 @@ pub struct WebSocket {
 /// What is known of a connection from its handshake.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
-    pub(crate) peer_addr: SocketAddr,
-    pub(crate) local_addr: SocketAddr,
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) subprotocol: Option<Box<str>>,
 }
 
@@ -281,21 +281,22 @@ impl WebSocket {
         self.core.state()
     }
 
-    /// Bytes that wait to be sent.
+    /// Bytes that wait to be sent: what browsers call `bufferedAmount`.
     #[must_use]
-    pub fn queued(&self) -> usize {
-        self.core.queued()
+    pub fn buffered_amount(&self) -> usize {
+        self.core.buffered_amount()
     }
 
-    /// The other end's address.
+    /// The other end's address: the proxy's, if there is one between. `None` over a Unix socket, or if what accepted the
+    /// connection did not say.
     #[must_use]
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.core.info.peer_addr
     }
 
-    /// Our end's address.
+    /// Our end's address; `None` as for [`peer_addr`](Self::peer_addr).
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.core.info.local_addr
     }
 

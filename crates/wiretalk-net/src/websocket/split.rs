@@ -287,19 +287,19 @@ impl Sender {
 
     /// Bytes that wait to be sent.
     #[must_use]
-    pub fn queued(&self) -> usize {
-        self.shared.core().queued()
+    pub fn buffered_amount(&self) -> usize {
+        self.shared.core().buffered_amount()
     }
 
     /// The other end's address.
     #[must_use]
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.info.peer_addr
     }
 
     /// Our end's address.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.info.local_addr
     }
 
@@ -386,13 +386,13 @@ impl Receiver {
 
     /// The other end's address.
     #[must_use]
-    pub fn peer_addr(&self) -> SocketAddr {
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.info.peer_addr
     }
 
     /// Our end's address.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.info.local_addr
     }
 

@@ -142,7 +142,7 @@ impl Core {
     }
 
     /// Bytes that wait to be sent.
-    pub(super) fn queued(&self) -> usize {
+    pub(super) fn buffered_amount(&self) -> usize {
         self.output.waiting()
     }
 

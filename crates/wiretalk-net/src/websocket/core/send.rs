@@ -80,7 +80,7 @@ impl Answering<'_> {
         }
     }
 
-    pub(in crate::websocket) fn queued(&self) -> usize {
+    pub(in crate::websocket) fn buffered_amount(&self) -> usize {
         self.output.waiting()
     }
 

@@ -1,0 +1,105 @@
+//! The opening handshake over HTTP/1.1.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
+use wiretalk_proto::handshake::{
+    Progress,
+    client::{self, Response, ResponseErrorKind},
+};
+
+use super::{refusal, request::Request, url::Target};
+use crate::{
+    error::{Blame, Error, ErrorKind},
+    transport::Transport,
+};
+
+/// The handshake's request. The key is fresh (section 4.1, step 7).
+pub(super) fn opening(request: &Request, target: &Target) -> Result<client::Request, Error> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| {
+        Error::new(
+            ErrorKind::Io,
+            Blame::Us,
+            format!("the system gave no random bytes: {error}"),
+        )
+    })?;
+    let invalid = |error: client::RequestError| Error::invalid(error.to_string());
+    let mut opening =
+        client::Request::new(&target.authority, &target.resource, key).map_err(invalid)?;
+    for subprotocol in &request.subprotocols {
+        opening.subprotocol(subprotocol).map_err(invalid)?;
+    }
+    for deflate in &request.deflate {
+        opening.deflate(*deflate);
+    }
+    if let Some(origin) = &request.origin {
+        opening.header("Origin", origin).map_err(invalid)?;
+    }
+    for (name, value) in &request.headers {
+        opening.header(name, value).map_err(invalid)?;
+    }
+    Ok(opening)
+}
+
+/// Writes the request and reads the answer. Gives the bytes that came behind it, too.
+pub(super) async fn open(
+    stream: &mut Transport,
+    opening: &client::Request,
+    deadline: Instant,
+) -> Result<(Response, Vec<u8>), Error> {
+    let mut wire = Vec::with_capacity(512);
+    opening.encode(&mut wire);
+    let sending = |error| Error::io("the handshake could not be sent", error);
+    stream.write_all(&wire).await.map_err(sending)?;
+    stream.flush().await.map_err(sending)?;
+
+    let mut input = Vec::with_capacity(4096);
+    loop {
+        let read = stream
+            .read_buf(&mut input)
+            .await
+            .map_err(|error| ended(&input, error))?;
+        if read == 0 {
+            return Err(ended(&input, std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        match opening.parse_response(&input) {
+            Ok(Progress::Partial) => {}
+            Ok(Progress::Complete { consumed, head }) => {
+                return Ok((head, input.split_off(consumed)));
+            }
+            Err(error) => {
+                return Err(match (error.kind(), error.response()) {
+                    (ResponseErrorKind::Status(_), Some(response)) => {
+                        let begun = input.split_off(error.consumed());
+                        Error::refused_handshake(
+                            refusal::read(stream, response.clone(), begun, deadline).await,
+                        )
+                    }
+                    // An alert (RFC 8446 5.1): the server expected TLS.
+                    _ if input.starts_with(&[TLS_ALERT, 3]) => Error::handshake(
+                        "the server answered in TLS, not in HTTP: it may want `wss:` instead of `ws:`",
+                    ),
+                    _ => Error::bad_response(&error),
+                });
+            }
+        }
+    }
+}
+
+/// The content type of a TLS record that carries an alert.
+const TLS_ALERT: u8 = 21;
+
+/// The stream ended, or failed, before the whole answer came.
+fn ended(input: &[u8], error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        Error::handshake(if input.is_empty() {
+            "the server ended the stream without an answer to the handshake"
+        } else {
+            "the server ended the stream in the middle of its answer to the handshake"
+        })
+    } else {
+        Error::io("the handshake's answer could not be read", error)
+    }
+}

@@ -1,0 +1,1 @@
+//! Clients above a connection.

@@ -1,0 +1,1 @@
+//! A server of its own, with rooms.
