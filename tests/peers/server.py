@@ -1,6 +1,6 @@
 """A WebSocket server on Python's `websockets` that answers each message, one way per mode.
 
-It prints "listening on PORT" once it does, "connected SUBPROTOCOL", and "closed CODE REASON" as it saw it. It ends when
+It prints "listening on PORT" once it does, or with --unix "listening on ws+unix://PATH:/"; "connected SUBPROTOCOL", and "closed CODE REASON" as it saw it. It ends when
 its standard input does.
 """
 
@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import sys
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 
 MODES = {
@@ -37,6 +37,7 @@ async def main():
     parser.add_argument("mode", choices=MODES, help="; ".join(f"{mode}: {what}" for mode, what in MODES.items()))
     parser.add_argument("--delay", type=float, default=0.3, help="seconds, for the mode later")
     parser.add_argument("--subprotocol", action="append")
+    parser.add_argument("--unix", metavar="PATH", help="listen on a Unix socket")
     options = parser.parse_args()
 
     async def client(websocket):
@@ -49,8 +50,14 @@ async def main():
         code = 1006 if websocket.close_code is None else websocket.close_code
         print(f"closed {code} {websocket.close_reason or ''}".rstrip(), flush=True)
 
-    async with serve(client, "127.0.0.1", 0, subprotocols=options.subprotocol, max_size=None) as server:
-        print(f"listening on {server.sockets[0].getsockname()[1]}", flush=True)
+    settings = {"subprotocols": options.subprotocol, "max_size": None}
+    if options.unix:
+        listening = unix_serve(client, options.unix, **settings)
+    else:
+        listening = serve(client, "127.0.0.1", 0, **settings)
+    async with listening as server:
+        address = server.sockets[0].getsockname()
+        print(f"listening on {f'ws+unix://{address}:/' if options.unix else address[1]}", flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
 

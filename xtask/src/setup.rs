@@ -1,8 +1,11 @@
 //! Installs what is missing, without a question. What is there already is left alone.
+//!
+//! Some packages are servers that the system would start at once, on ports of its own. The tests start them themselves,
+//! so apt is told not to ([`NO_SERVICES`]); a machine's own `policy-rc.d` is respected besides.
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::report::Report;
@@ -10,6 +13,10 @@ use crate::workspace::{Workspace, command, output, run};
 
 /// Built from source, as there is no package of a current one. The dev profile is quick to build and quick enough.
 const CARGO_DENY: &str = "0.20.2";
+
+/// The environment in which a package's service is not started when it is installed: `deb-systemd-invoke` and `systemctl`
+/// start nothing offline, and `invoke-rc.d` nothing in runlevel 1.
+const NO_SERVICES: [&str; 2] = ["SYSTEMD_OFFLINE=1", "RUNLEVEL=1"];
 
 /// A program that is needed, and what gives it.
 struct Tool {
@@ -61,9 +68,42 @@ const OPENSSL: Tool = Tool {
     works: None,
     packages: &["openssl"],
 };
+const NGINX: Tool = Tool {
+    programs: &["nginx"],
+    works: None,
+    packages: &["nginx"],
+};
+const TINYPROXY: Tool = Tool {
+    programs: &["tinyproxy"],
+    works: None,
+    // The package `tinyproxy` is this one and a service.
+    packages: &["tinyproxy-bin"],
+};
+const MICROSOCKS: Tool = Tool {
+    programs: &["microsocks"],
+    works: None,
+    packages: &["microsocks"],
+};
+const HAPROXY: Tool = Tool {
+    programs: &["haproxy"],
+    works: None,
+    packages: &["haproxy"],
+};
 
 /// What the interop tests run.
-const PEERS: [&Tool; 7] = [&PYTHON, &NODE, &NPM, &CHROMIUM, &CURL, &VIM, &OPENSSL];
+const PEERS: [&Tool; 11] = [
+    &PYTHON,
+    &NODE,
+    &NPM,
+    &CHROMIUM,
+    &CURL,
+    &VIM,
+    &OPENSSL,
+    &NGINX,
+    &TINYPROXY,
+    &MICROSOCKS,
+    &HAPROXY,
+];
 
 /// Everything that any task needs. Gives whether it is there now.
 pub(crate) fn all(workspace: &Workspace, report: &mut Report) -> bool {
@@ -125,7 +165,9 @@ fn packages(tools: &[&Tool]) -> Result<(), String> {
     let apt_get = |arguments: &[&str]| {
         let words = [
             sudo,
-            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"],
+            &["env", "DEBIAN_FRONTEND=noninteractive"],
+            &NO_SERVICES,
+            &["apt-get", "-qq"],
             arguments,
         ]
         .concat();
@@ -250,7 +292,11 @@ impl Tool {
 
 fn in_path(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    // Where servers are, which not every user has in `PATH`.
+    let servers = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
+    env::split_paths(&path)
+        .chain(servers)
+        .any(|folder| folder.join(program).is_file())
 }
 
 fn succeeds(words: &[&str]) -> bool {

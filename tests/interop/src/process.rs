@@ -56,6 +56,12 @@ impl Process {
 
     /// [`expect`](Self::expect), on the stream that is named.
     pub fn expect_on(&mut self, stream: Stream, part: &str) -> String {
+        self.says_on(stream, part)
+            .unwrap_or_else(|| self.fail(&format!("ended its {stream:?} without saying {part:?}")))
+    }
+
+    /// [`expect_on`](Self::expect_on); `None` if that stream ends without such a line.
+    pub fn says_on(&mut self, stream: Stream, part: &str) -> Option<String> {
         let index = stream as usize;
         let found = self.transcript.wait(|state| {
             let found = state
@@ -75,13 +81,24 @@ impl Process {
         match found {
             Some(Some((at, rest))) => {
                 self.seen[index] = at + 1;
-                rest
+                Some(rest)
             }
-            Some(None) => self.fail(&format!("ended its {stream:?} without saying {part:?}")),
+            Some(None) => None,
             None => self.fail(&format!(
                 "did not say {part:?} on {stream:?} within {DEADLINE:?}"
             )),
         }
+    }
+
+    /// Whether it runs still.
+    pub fn is_running(&mut self) -> bool {
+        if self.exit.is_none() {
+            self.exit = self
+                .child
+                .try_wait()
+                .expect("our own child can be waited for");
+        }
+        self.exit.is_none()
     }
 
     /// Waits for `count` lines on standard output that contain `part`, counted from the start, whatever was expected
@@ -217,7 +234,7 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    fn fail(&self, what: &str) -> ! {
+    pub(crate) fn fail(&self, what: &str) -> ! {
         panic!(
             "{} {what}. All it said:\n{}",
             self.name,

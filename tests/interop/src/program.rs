@@ -38,10 +38,16 @@ impl Program {
         Self::new(script, interpreter).arg(repository().join("tests/peers").join(script))
     }
 
-    /// A program of the system, found in `PATH`.
+    /// A program of the system, found in `PATH`, or where servers are, which not every user has in `PATH`.
     #[must_use]
     pub fn system(name: &str) -> Self {
-        Self::new(name, name.into())
+        let path = env::var_os("PATH").unwrap_or_default();
+        let servers = ["/usr/local/sbin", "/usr/sbin"].map(PathBuf::from);
+        let found = env::split_paths(&path)
+            .chain(servers)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file());
+        Self::new(name, found.map_or_else(|| name.into(), OsString::from))
     }
 
     /// curl, in HTTP/1.1 and without a proxy. It says nothing of its progress, and ends after 30 s.
