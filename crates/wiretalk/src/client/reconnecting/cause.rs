@@ -1,0 +1,163 @@
+//! Why a connection ended or did not come about, and what follows from it.
+
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use crate::{CloseFrame, Error, ErrorKind};
+
+/// Why a connection ended, or did not come about.
+///
+/// Its `Display` is a sentence for a person.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Dialing failed.
+    Dial(Error),
+    /// The [hook](super::Builder::on_open) failed.
+    Hook(Arc<dyn StdError + Send + Sync>),
+    /// The connection was lost.
+    Lost(Error),
+    /// The connection ended with a close handshake. What the peer's close frame said; code 1005 if it carried none
+    /// (RFC 6455 7.1.5).
+    Closed(CloseFrame),
+}
+
+/// Whether to dial again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retry {
+    /// After the [`Backoff`](crate::client::Backoff)'s delay.
+    Yes,
+    /// After so much time and, so that not all clients come back in one moment, the `Backoff`'s delay on top.
+    After(Duration),
+    /// Not at all.
+    No,
+}
+
+impl Cause {
+    /// Whether it is worth dialing again, if no [policy](super::Builder::retry) says otherwise:
+    ///
+    /// - not if a URL, a header or another option is wrong (`InvalidInput`), or if TLS failed, which is nearly always a
+    ///   certificate that is not trusted: neither gets better by itself;
+    /// - not if the server answered the handshake, but with no 101, or no correct one. Except with a 408, 425, 429 or 5xx
+    ///   (501 and 505 excepted), which tell of a moment; its `Retry-After` (RFC 9110 10.2.3) is kept to;
+    /// - else yes: nobody listens, a name cannot be resolved, time ran out, the connection was lost, the hook failed, the
+    ///   peer closed, whatever the code.
+    ///
+    /// ```
+    /// use wiretalk::{CloseCode, CloseFrame, client::{Cause, Retry}};
+    ///
+    /// let frame = CloseFrame { code: CloseCode::GOING_AWAY, reason: String::new() };
+    /// assert_eq!(Cause::Closed(frame).retry(), Retry::Yes);
+    /// ```
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        let Self::Dial(error) = self else {
+            return Retry::Yes;
+        };
+        match error.kind() {
+            ErrorKind::InvalidInput | ErrorKind::Tls => Retry::No,
+            _ => error.response().map_or(Retry::Yes, |response| {
+                if !is_of_a_moment(response.status) {
+                    return Retry::No;
+                }
+                let after = response.headers.get("retry-after").and_then(retry_after);
+                after.map_or(Retry::Yes, Retry::After)
+            }),
+        }
+    }
+
+    /// The code and reason of the peer's close frame, if that is how it ended.
+    #[must_use]
+    pub fn close_frame(&self) -> Option<&CloseFrame> {
+        match self {
+            Self::Closed(frame) => Some(frame),
+            Self::Dial(_) | Self::Hook(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// The library's error, if that is how it ended.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Dial(error) | Self::Lost(error) => Some(error),
+            Self::Hook(_) | Self::Closed(_) => None,
+        }
+    }
+}
+
+/// Statuses with which another attempt, later, may well succeed (RFC 9110 15.5, 15.6; RFC 8470 5.2; RFC 6585 4).
+fn is_of_a_moment(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429)
+        || (500..600).contains(&status) && !matches!(status, 501 | 505)
+}
+
+/// RFC 9110 10.2.3: seconds, or a date.
+fn retry_after(value: &[u8]) -> Option<Duration> {
+    let value = std::str::from_utf8(value).ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    // A moment that is past already asks for no wait.
+    Some(
+        date.duration_since(std::time::SystemTime::now())
+            .unwrap_or_default(),
+    )
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial(error) | Self::Lost(error) => error.fmt(f),
+            Self::Hook(error) => write!(f, "what is done on open failed: {error}"),
+            Self::Closed(CloseFrame { code, reason }) => {
+                write!(f, "the server closed the connection with {code}")?;
+                if reason.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ": {reason}")
+                }
+            }
+        }
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Dial(error) | Self::Lost(error) => error.source(),
+            Self::Hook(error) => Some(&**error),
+            Self::Closed(_) => None,
+        }
+    }
+}
+
+/// The client dials no more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GaveUp {
+    /// How many attempts were made since the last success.
+    pub attempts: u32,
+    /// What the last of them, or the last connection, ended with.
+    pub cause: Cause,
+}
+
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attempts, cause } = self;
+        match attempts {
+            0 => write!(f, "gave up: {cause}"),
+            1 => write!(f, "gave up after 1 attempt: {cause}"),
+            _ => write!(f, "gave up after {attempts} attempts: {cause}"),
+        }
+    }
+}
+
+impl StdError for GaveUp {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests;
