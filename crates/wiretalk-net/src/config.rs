@@ -34,6 +34,10 @@ pub struct Config {
     /// How many bytes may wait to be sent before a sender has to wait. One message may exceed it, if it has the
     /// queue for itself. Default: 1 MiB.
     pub max_queued: usize,
+    /// How many bytes of messages that nobody has taken yet may be read ahead, by
+    /// [`WebSocket::queued`](crate::WebSocket::queued) or
+    /// [`round_trip`](crate::WebSocket::round_trip), before the rest is left with the peer. Default: 1 MiB.
+    pub max_received: usize,
     /// How long dialing or accepting may take: name resolution, TCP, TLS and the opening handshake together.
     /// Default: 10 s.
     pub handshake_timeout: Duration,
@@ -51,6 +55,7 @@ impl Default for Config {
             message_timeout: Some(Duration::from_secs(120)),
             close_timeout: Duration::from_secs(5),
             max_queued: 1 << 20,
+            max_received: 1 << 20,
             handshake_timeout: Duration::from_secs(10),
         }
     }

@@ -61,10 +61,12 @@ pub enum ErrorKind {
     /// The peer began a message and did not end it in
     /// [`Config::message_timeout`](crate::Config::message_timeout).
     MessageTimeout,
-    /// The peer reads too slowly: what waits to be sent to it is at its bound.
+    /// One side reads too slowly: what waits to be sent to the peer, or was sent by it and not taken by us, is at its bound.
     TooSlow,
     /// The connection is closed; nothing can be sent any more.
     Closed,
+    /// A message is not the JSON that was asked for, or a value cannot be written as JSON.
+    Json,
     /// The caller asked for what cannot be: a bad URL, header, certificate or close code.
     InvalidInput,
     /// The operating system reported something else.
@@ -164,6 +166,11 @@ impl Error {
 
     pub(crate) fn handshake(sentence: impl Into<String>) -> Self {
         Self::new(ErrorKind::Handshake, Blame::Peer, sentence)
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn json(blame: Blame, what: &str, error: serde_json::Error) -> Self {
+        Self::with_source(ErrorKind::Json, blame, format!("{what}: {error}"), error)
     }
 
     pub(crate) fn timeout(blame: Blame, what: impl fmt::Display, limit: Duration) -> Self {

@@ -27,7 +27,6 @@ mod websocket;
 
 pub use wiretalk_proto::{
     Agreed, CloseCode, Compression, DeflateConfig, Limits, MessageKind, Prepared, ProtocolError,
-    State,
     handshake::{Headers, client::Response},
 };
 
@@ -36,5 +35,5 @@ pub use crate::{
     dial::{Connector, Handshake, Request, Timings, connect},
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
-    websocket::{Exchange, MessageRef, Receiver, Replies, Sender, WebSocket},
+    websocket::{Exchange, MessageRef, Receiver, Replies, Sender, State, TryRecvError, WebSocket},
 };

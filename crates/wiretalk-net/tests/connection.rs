@@ -196,8 +196,9 @@ async fn the_peer_closes() {
     // The answer leaves even if nobody asks for more.
     let (first, payload) = soon(read_frame(&mut raw)).await;
     assert_eq!((first, code(&payload)), (CLOSE, 1001));
-    assert_eq!(socket.state(), State::Closed);
+    assert_eq!(socket.state(), State::Closing);
     assert_eq!(event(&mut socket).await, None);
+    assert_eq!(socket.state(), State::Closed);
     assert_eq!(event(&mut socket).await, None);
     assert_eq!(
         socket.send("late").await.unwrap_err().kind(),
@@ -340,7 +341,7 @@ async fn who_answers_the_close_itself_is_left_to_it() {
     .await;
     raw.write_all(&masked(CLOSE, b"\x03\xe8")).await.unwrap();
     assert_eq!(event(&mut socket).await, close(CloseCode::NORMAL, ""));
-    assert_eq!(socket.state(), State::PeerClosed);
+    assert_eq!(socket.state(), State::Closing);
     assert!(is_pending(socket.next_event()).await);
     socket.close(CloseCode::new(4000), "my own").await.unwrap();
     assert_eq!(

@@ -34,6 +34,8 @@ enum Lies<'a> {
     Binary(&'a [u8]),
     /// It was put together from several frames or reads, or decompressed.
     Apart(Borrowed),
+    /// It came before anybody asked for it.
+    Queued(Message),
 }
 
 /// A message in a buffer of the thread's, which goes back there.
@@ -92,6 +94,11 @@ impl<'a> Exchange<'a> {
                 let message = Borrowed(core.take_assembled());
                 (Lies::Apart(message), core.lend(0).1)
             }
+            Place::Queued => {
+                let message = core.take_queued_message();
+                let message = message.unwrap_or_else(|| Message::Binary(Bytes::new()));
+                (Lies::Queued(message), core.lend(0).1)
+            }
         };
         Self {
             message: MessageRef(lies),
@@ -108,6 +115,7 @@ impl MessageRef<'_> {
             Lies::Text(_) => MessageKind::Text,
             Lies::Binary(_) => MessageKind::Binary,
             Lies::Apart(message) => message.kind(),
+            Lies::Queued(message) => message.kind(),
         }
     }
 
@@ -117,6 +125,7 @@ impl MessageRef<'_> {
         match &self.0 {
             Lies::Text(payload) | Lies::Binary(payload) => payload,
             Lies::Apart(message) => message.as_bytes(),
+            Lies::Queued(message) => message.as_bytes(),
         }
     }
 
@@ -126,6 +135,7 @@ impl MessageRef<'_> {
         match &self.0 {
             Lies::Text(payload) => wiretalk_proto::utf8::decode_whole(payload).ok(),
             Lies::Apart(Borrowed(Some(Assembled::Text(text)))) => Some(text),
+            Lies::Queued(message) => message.as_text(),
             Lies::Binary(_) | Lies::Apart(_) => None,
         }
     }
@@ -135,6 +145,7 @@ impl MessageRef<'_> {
     pub fn into_message(self) -> Message {
         match self {
             Self(Lies::Apart(message)) => message.into_message(),
+            Self(Lies::Queued(message)) => message,
             lent => match lent.as_text() {
                 Some(text) => text.into(),
                 None => lent.as_bytes().into(),
@@ -201,6 +212,7 @@ impl Replies<'_> {
                 kind: message.kind(),
                 payload: message.as_bytes(),
             }),
+            Lies::Queued(message) => self.send(message),
         }
     }
 

@@ -3,27 +3,39 @@
 mod buffers;
 mod core;
 mod exchange;
+#[cfg(feature = "json")]
+mod json;
 mod keys;
 #[cfg(feature = "raw")]
 mod raw;
 mod split;
+mod state;
+mod stream;
 mod timers;
 
-use std::{future::poll_fn, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    future::poll_fn,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
-use tokio::time::timeout;
-use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared, Role, State};
+use tokio::time::{Instant, timeout};
+use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared, Role};
 
-use self::core::{Core, Outgoing};
+use self::core::{Core, Outgoing, now};
 #[cfg(feature = "raw")]
 pub(crate) use self::raw::Unruly;
 pub use self::{
     exchange::{Exchange, MessageRef, Replies},
     split::{Receiver, Sender},
+    state::State,
 };
 use crate::{
     config::Config,
-    error::Error,
+    error::{Blame, Error},
     message::{CloseFrame, Event, Message},
     transport::Transport,
 };
@@ -35,6 +47,23 @@ use crate::{
 /// cancel-safe. To send while receiving from several tasks, [`split`](Self::split) it.
 ///
 /// Dropping it ends the stream without a close frame; the peer sees 1006.
+///
+/// # Cancelling
+///
+/// The future of every method may be dropped wherever it waits, in a `select!` or by a timeout, and the connection can be used
+/// on:
+///
+/// - [`recv`](Self::recv), `recv_json`, [`next_event`](Self::next_event),
+///   [`next_exchange`](Self::next_exchange): no message is lost, and none comes twice.
+/// - [`send`](Self::send) and its kin, [`feed`](Self::feed), [`ping`](Self::ping), [`pong`](Self::pong): the message was
+///   queued as a whole, and leaves with whatever is written next, or it was not queued at all.
+///   [`send_fragment`](Self::send_fragment): the same of the fragment.
+/// - [`flush`](Self::flush): what is queued stays so.
+/// - [`close`](Self::close): once it was polled the close frame is queued, and the close handshake goes on while something is
+///   received.
+/// - [`round_trip`](Self::round_trip): the pong that comes later is shown by [`next_event`](Self::next_event).
+///
+/// (`recv_json` and `send_json` are there with the cargo feature `json`.) The same holds for [`Sender`] and [`Receiver`].
 pub struct WebSocket {
     core: Box<Core>,
 }
@@ -75,6 +104,71 @@ impl WebSocket {
                 return message;
             }
         }
+    }
+
+    /// The next message if one has come, without waiting for one. Control frames are passed over, as by
+    /// [`recv`](Self::recv).
+    ///
+    /// ```no_run
+    /// # fn example(mut socket: wiretalk_net::WebSocket) {
+    /// // All that has come so far.
+    /// while let Ok(message) = socket.try_recv() {
+    ///     println!("{message:?}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] if there is none yet; [`TryRecvError::Closed`] once the connection has ended;
+    /// [`TryRecvError::Failed`], once, if it did not end with a close handshake.
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        let core = &mut self.core;
+        let mut noop = Context::from_waker(Waker::noop());
+        now(&mut noop, |cx| try_recv(|| core.poll_event(cx)))
+    }
+
+    /// How many messages have come and wait to be taken. What the stream has is looked at first, and kept in memory, up
+    /// to [`Config::max_received`](crate::Config::max_received) bytes: the true number may be higher.
+    pub fn queued(&mut self) -> usize {
+        let core = &mut self.core;
+        let mut noop = Context::from_waker(Waker::noop());
+        now(&mut noop, |cx| core.count_queued(cx))
+    }
+
+    /// Whether a message has come and waits to be taken, so that [`recv`](Self::recv) would not wait.
+    pub fn has_queued(&mut self) -> bool {
+        self.queued() > 0
+    }
+
+    /// Sends a ping and waits for its pong: how long that took. Messages that come meanwhile are kept for
+    /// [`recv`](Self::recv).
+    ///
+    /// If the future is dropped, the pong that comes later is shown by [`next_event`](Self::next_event); no message is
+    /// lost.
+    ///
+    /// # Errors
+    /// `Timeout` if it took longer than [`Config::ping_timeout`](crate::Config::ping_timeout), which leaves the connection as it
+    /// is; `TooSlow` if more than [`Config::max_received`](crate::Config::max_received) bytes of messages came before
+    /// the pong; otherwise as [`send`](Self::send).
+    pub async fn round_trip(&mut self) -> Result<Duration, Error> {
+        let payload = self.core.next_payload();
+        let begin = Instant::now();
+        let limit = self.core.ping_timeout();
+        let answered = async {
+            self.ping(&payload).await?;
+            poll_fn(|cx| self.core.poll_pong(&payload, cx)).await
+        };
+        match timeout(limit, answered).await {
+            Ok(answered) => answered.map(|()| begin.elapsed()),
+            Err(_) => Err(unanswered(limit)),
+        }
+    }
+
+    /// How long the last of the pings that [`Config::ping_interval`](crate::Config::ping_interval) sends took to be answered,
+    /// its time in our queue included; `None` before the first answer.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.core.latency()
     }
 
     /// Whatever comes next. `Ok(None)` once the close handshake is done and the stream has ended, and always after an
@@ -275,7 +369,7 @@ impl WebSocket {
         split::split(self.core)
     }
 
-    /// How far the connection is: open, closing, closed.
+    /// How far the connection is: open, closing, closed; see [`State`].
     #[must_use]
     pub fn state(&self) -> State {
         self.core.state()
@@ -322,13 +416,64 @@ impl WebSocket {
     }
 }
 
-impl std::fmt::Debug for WebSocket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
             .field("state", &self.state())
             .field("info", &self.core.info)
             .finish_non_exhaustive()
     }
+}
+
+/// Why [`WebSocket::try_recv`] has no message.
+#[derive(Clone, Debug)]
+pub enum TryRecvError {
+    /// None has come yet.
+    Empty,
+    /// None will come: the connection has ended.
+    Closed,
+    /// The connection ended without a close handshake. It is told once, then it is `Closed`.
+    Failed(Error),
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no message has come yet"),
+            Self::Closed => f.write_str("the connection is closed, no more messages come"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TryRecvError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => std::error::Error::source(error),
+            Self::Empty | Self::Closed => None,
+        }
+    }
+}
+
+/// The first message of what there is.
+fn try_recv(
+    mut poll: impl FnMut() -> Poll<Result<Option<Event>, Error>>,
+) -> Result<Message, TryRecvError> {
+    loop {
+        let Poll::Ready(event) = poll() else {
+            return Err(TryRecvError::Empty);
+        };
+        match message(event) {
+            Some(Some(Ok(message))) => return Ok(message),
+            Some(Some(Err(error))) => return Err(TryRecvError::Failed(error)),
+            Some(None) => return Err(TryRecvError::Closed),
+            None => {}
+        }
+    }
+}
+
+fn unanswered(limit: Duration) -> Error {
+    Error::timeout(Blame::Peer, "the peer did not answer a ping", limit)
 }
 
 /// What [`WebSocket::recv`] makes of an event; `None` if it is to be passed over.

@@ -1,20 +1,20 @@
 //! A connection in two halves.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     net::SocketAddr,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 
-use tokio::{task::coop, time::timeout};
-use wiretalk_proto::{CloseCode, Compression, MessageKind, Prepared, State};
+use tokio::time::{Instant, timeout};
+use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared};
 
 use super::{
-    Info,
-    core::{Core, Outgoing},
-    message,
+    Info, State, TryRecvError,
+    core::{Core, Outgoing, now},
+    message, try_recv, unanswered,
 };
 use crate::{
     error::Error,
@@ -28,17 +28,17 @@ use crate::{
 /// any more, but sending goes on.
 #[derive(Clone)]
 pub struct Sender {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The half that receives, and keeps pongs, close replies, pings and deadlines going while it is awaited.
 pub struct Receiver {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     core: Mutex<Box<Core>>,
-    waiters: Arc<Waiters>,
+    pub(super) waiters: Arc<Waiters>,
     /// Wakes all `waiters`. The stream remembers only one task for each direction, so it is given this one, which
     /// stands for all of them.
     waker: Waker,
@@ -47,7 +47,7 @@ struct Shared {
 
 /// The tasks that wait for the connection to change.
 #[derive(Default)]
-struct Waiters {
+pub(super) struct Waiters {
     parked: Mutex<Parked>,
 }
 
@@ -285,22 +285,28 @@ impl Sender {
         self.shared.core().state()
     }
 
-    /// Bytes that wait to be sent.
+    /// Bytes that wait to be sent: what browsers call `bufferedAmount`.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.shared.core().buffered_amount()
     }
 
-    /// The other end's address.
+    /// The other end's address; see [`WebSocket::peer_addr`](crate::WebSocket::peer_addr).
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.info.peer_addr
     }
 
-    /// Our end's address.
+    /// Our end's address; see [`WebSocket::local_addr`](crate::WebSocket::local_addr).
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.info.local_addr
+    }
+
+    /// What the handshake agreed on for permessage-deflate; see [`WebSocket::deflate`](crate::WebSocket::deflate).
+    #[must_use]
+    pub fn deflate(&self) -> Option<Agreed> {
+        self.shared.core().deflate()
     }
 
     /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
@@ -355,6 +361,58 @@ impl Receiver {
         }
     }
 
+    /// The next message if one has come, without waiting for one; see
+    /// [`WebSocket::try_recv`](crate::WebSocket::try_recv).
+    ///
+    /// # Errors
+    /// As [`WebSocket::try_recv`](crate::WebSocket::try_recv).
+    pub fn try_recv(&mut self) -> Result<Message, TryRecvError> {
+        self.shared.now(|core, cx| try_recv(|| core.poll_event(cx)))
+    }
+
+    /// How many messages have come and wait to be taken; see [`WebSocket::queued`](crate::WebSocket::queued).
+    pub fn queued(&mut self) -> usize {
+        self.shared.now(Core::count_queued)
+    }
+
+    /// Whether a message has come and waits to be taken, so that [`recv`](Self::recv) would not wait.
+    pub fn has_queued(&mut self) -> bool {
+        self.queued() > 0
+    }
+
+    /// Sends a ping and waits for its pong: how long that took; see
+    /// [`WebSocket::round_trip`](crate::WebSocket::round_trip).
+    ///
+    /// If the future is dropped, the pong that comes later is shown by [`next_event`](Self::next_event); no message is
+    /// lost.
+    ///
+    /// # Errors
+    /// As [`WebSocket::round_trip`](crate::WebSocket::round_trip).
+    pub async fn round_trip(&mut self) -> Result<Duration, Error> {
+        let (payload, limit) = self
+            .shared
+            .act(|core, _| (core.next_payload(), core.ping_timeout()));
+        let begin = Instant::now();
+        let answered = async {
+            self.sender().ping(&payload).await?;
+            poll_fn(|cx| {
+                self.shared.waiters.park_receiver(cx.waker());
+                self.shared.act(|core, cx| core.poll_pong(&payload, cx))
+            })
+            .await
+        };
+        match timeout(limit, answered).await {
+            Ok(answered) => answered.map(|()| begin.elapsed()),
+            Err(_) => Err(unanswered(limit)),
+        }
+    }
+
+    /// How long the last keepalive ping took to be answered; see [`WebSocket::latency`](crate::WebSocket::latency).
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.shared.core().latency()
+    }
+
     /// Whatever comes next; see [`WebSocket::next_event`](crate::WebSocket::next_event).
     ///
     /// Cancel-safe: nothing is lost if the future is dropped.
@@ -384,16 +442,22 @@ impl Receiver {
         self.shared.core().state()
     }
 
-    /// The other end's address.
+    /// The other end's address; see [`WebSocket::peer_addr`](crate::WebSocket::peer_addr).
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.info.peer_addr
     }
 
-    /// Our end's address.
+    /// Our end's address; see [`WebSocket::local_addr`](crate::WebSocket::local_addr).
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.info.local_addr
+    }
+
+    /// What the handshake agreed on for permessage-deflate; see [`WebSocket::deflate`](crate::WebSocket::deflate).
+    #[must_use]
+    pub fn deflate(&self) -> Option<Agreed> {
+        self.shared.core().deflate()
     }
 
     /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
@@ -404,13 +468,13 @@ impl Receiver {
 }
 
 impl Shared {
-    fn core(&self) -> MutexGuard<'_, Box<Core>> {
+    pub(super) fn core(&self) -> MutexGuard<'_, Box<Core>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the connection, in the name of all who wait, and wakes them if it failed or ended. (They
     /// need not be woken for less: what else they wait for comes from the stream or a clock, which wake them all.)
-    fn act<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
+    pub(super) fn act<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
         let mut core = self.core();
         let before = core.changes();
         let result = action(&mut core, &mut Context::from_waker(&self.waker));
@@ -429,19 +493,10 @@ impl Shared {
     /// As [`act`](Self::act), for what may write: that the task has used up its share of the thread must not look like
     /// a stream that takes no more.
     fn now<T>(&self, action: impl FnOnce(&mut Core, &mut Context<'_>) -> T) -> T {
-        self.act(|core, cx| {
-            let mut action = Some(action);
-            let mut result = None;
-            let once = coop::unconstrained(poll_fn(|cx| {
-                result = action.take().map(|action| action(core, cx));
-                Poll::Ready(())
-            }));
-            let _ = pin!(once).poll(cx);
-            result.expect("a future that is ready at once is polled once")
-        })
+        self.act(|core, cx| now(cx, |cx| action(core, cx)))
     }
 
-    fn poll_as_sender<T>(
+    pub(super) fn poll_as_sender<T>(
         &self,
         cx: &Context<'_>,
         mut action: impl FnMut(&mut Core, &mut Context<'_>) -> Poll<T>,
@@ -456,7 +511,7 @@ impl Shared {
         self.act(action)
     }
 
-    fn poll_as_receiver(&self, cx: &Context<'_>) -> Poll<Result<Option<Event>, Error>> {
+    pub(super) fn poll_as_receiver(&self, cx: &Context<'_>) -> Poll<Result<Option<Event>, Error>> {
         self.waiters.park_receiver(cx.waker());
         self.act(Core::poll_event)
     }
@@ -486,7 +541,7 @@ impl Waiters {
         }
     }
 
-    fn wake_receiver(&self) {
+    pub(super) fn wake_receiver(&self) {
         let receiver = self.parked().receiver.take();
         if let Some(receiver) = receiver {
             receiver.wake();

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    num::NonZeroU32,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -72,6 +73,8 @@ pub(super) struct Timers {
     outstanding: Option<Box<Outstanding>>,
     close_deadline: Option<Instant>,
     count: u64,
+    /// How long the last keepalive ping took to be answered, in microseconds.
+    latency: Option<NonZeroU32>,
 }
 
 /// A keepalive ping that is not answered yet.
@@ -79,6 +82,8 @@ struct Outstanding {
     payload: [u8; 8],
     /// Where in the stream of what we send the ping ends.
     end: u64,
+    /// When it was put into our queue.
+    queued: Instant,
     /// Whether it has left our queue.
     sent: bool,
     /// The last sign of life since: a byte that came or, while the ping waits behind others, one that went.
@@ -97,6 +102,7 @@ impl Timers {
             outstanding: None,
             close_deadline: None,
             count: 0,
+            latency: None,
         }
     }
 
@@ -180,6 +186,7 @@ impl Timers {
         self.outstanding = Some(Box::new(Outstanding {
             payload,
             end,
+            queued: self.last_ping,
             sent: false,
             since: self.last_ping,
         }));
@@ -191,10 +198,17 @@ impl Timers {
             .outstanding
             .as_ref()
             .is_some_and(|ping| ping.payload == payload);
-        if answers {
-            self.outstanding = None;
+        if answers && let Some(ping) = self.outstanding.take() {
+            let micros = u32::try_from(ping.queued.elapsed().as_micros()).unwrap_or(u32::MAX);
+            self.latency = NonZeroU32::new(micros.max(1));
         }
         answers
+    }
+
+    /// From the last keepalive ping that was answered to its pong.
+    pub(super) fn latency(&self) -> Option<Duration> {
+        let micros = self.latency?.get();
+        Some(Duration::from_micros(micros.into()))
     }
 
     /// Waits for the next clock.

@@ -4,6 +4,7 @@
 //! stop; the receiving side also runs the clocks and writes what is due on its own, such as pongs.
 
 mod ending;
+mod inbox;
 mod output;
 #[cfg(feature = "raw")]
 mod raw;
@@ -20,9 +21,11 @@ use std::{
 use tokio::{task::coop, time::Instant};
 use wiretalk_proto::{Agreed, CloseCode, Connection, Role, State};
 
+use self::inbox::Inbox;
 use self::output::Output;
 use self::receive::{Lend, Own, Take};
 pub(super) use self::{
+    inbox::now,
     receive::{Place, fit},
     send::{Answering, Outgoing},
 };
@@ -59,6 +62,8 @@ pub(super) struct Core {
     held: bool,
     /// Counts events.
     turns: u8,
+    /// What came before anybody asked for it.
+    inbox: Option<Box<Inbox>>,
     /// Something was read when the deadline of the close handshake was past.
     read_late: bool,
     /// What the peer's close frame said.
@@ -112,6 +117,7 @@ impl Core {
             stall: Alarm::default(),
             held: false,
             turns: 0,
+            inbox: None,
             read_late: false,
             close_frame: None,
             failure: None,
@@ -125,8 +131,21 @@ impl Core {
         self.timers.config()
     }
 
-    pub(super) fn state(&self) -> State {
-        self.protocol.state()
+    pub(super) fn state(&self) -> super::State {
+        match self.phase {
+            Phase::Ended(_) => super::State::Closed,
+            // The stream is still to end.
+            _ if self.protocol.state() == State::Closed => super::State::Closing,
+            _ => self.protocol.state().into(),
+        }
+    }
+
+    pub(super) fn latency(&self) -> Option<Duration> {
+        self.timers.latency()
+    }
+
+    pub(super) fn ping_timeout(&self) -> Duration {
+        self.config().ping_timeout
     }
 
     pub(super) fn changes(&self) -> u64 {
@@ -155,7 +174,10 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event>, Error>> {
-        self.poll_next::<Own>(cx)
+        match self.take_queued() {
+            Some(event) => Poll::Ready(event.map(Some)),
+            None => self.poll_fresh::<Own>(cx),
+        }
     }
 
     /// As [`poll_event`](Self::poll_event), but for messages alone, which are left where they lie.
@@ -163,6 +185,9 @@ impl Core {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Place>, Error>> {
+        if let Some(found) = self.seek_queued_message() {
+            return Poll::Ready(found.map(|()| Some(Place::Queued)));
+        }
         if matches!(self.phase, Phase::Open) {
             // Whoever answers on the spot cannot wait for room.
             if self.poll_batch(cx).is_pending() {
@@ -173,10 +198,11 @@ impl Core {
                 self.timers.restart();
             }
         }
-        self.poll_next::<Lend>(cx)
+        self.poll_fresh::<Lend>(cx)
     }
 
-    fn poll_next<T: Take>(
+    /// What comes from the stream next.
+    fn poll_fresh<T: Take>(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<T::Taken>, Error>> {

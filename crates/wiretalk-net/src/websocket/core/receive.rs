@@ -23,6 +23,8 @@ pub(in crate::websocket) enum Place {
     Binary(usize),
     /// It was put together, and is to be had with [`Core::take_assembled`].
     Apart,
+    /// It came before anybody asked for it, and is to be had with [`Core::take_queued_message`].
+    Queued,
 }
 
 /// What is made of what came.

@@ -92,7 +92,10 @@ impl Answering<'_> {
 
 impl Core {
     /// Frames something and puts it into the queue.
-    fn queue(&mut self, outgoing: &mut Outgoing<'_>) -> Result<u64, Error> {
+    pub(in crate::websocket) fn queue(
+        &mut self,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Result<u64, Error> {
         if let Some(error) = &self.failure {
             return Err(error.clone());
         }
@@ -126,6 +129,20 @@ impl Core {
             }
         }
         Poll::Ready(self.queue(outgoing))
+    }
+
+    /// Waits until the queue is below its bound.
+    pub(in crate::websocket) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        while self.failure.is_none() && self.output.waiting() >= self.config().max_queued.max(1) {
+            let before = self.output.sent();
+            if self.poll_write(cx).is_pending() && self.output.sent() == before {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(self.failure.clone().map_or(Ok(()), Err))
     }
 
     /// Puts something into the queue and writes as much as goes without waiting.
