@@ -4,9 +4,13 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -20,14 +24,42 @@ pub(crate) enum Transport {
     Tcp(TcpStream),
     /// TLS over any of the others: a proxy's tunnel may be TLS itself.
     Tls(Box<TlsStream<Transport>>),
+    /// A stream of an HTTP server that somebody else runs. It is whatever that server was given.
+    Upgraded(Box<Foreign>),
+}
+
+/// What hyper gave back, made `Sync` again: the lock is never taken, for whoever gets at the stream has it to itself.
+#[derive(Debug)]
+pub(crate) struct Foreign(Mutex<TokioIo<Upgraded>>);
+
+impl Foreign {
+    fn get(&mut self) -> Pin<&mut TokioIo<Upgraded>> {
+        Pin::new(self.0.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Transport {
+    /// The stream under an upgrade, as itself where it is known, and what was read of it too far.
+    pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Self, Bytes) {
+        let upgraded = match upgraded.downcast::<TokioIo<Self>>() {
+            Ok(parts) => return (parts.io.into_inner(), parts.read_buf),
+            Err(upgraded) => upgraded,
+        };
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (Self::Tcp(parts.io.into_inner()), parts.read_buf),
+            Err(upgraded) => {
+                let foreign = Foreign(Mutex::new(TokioIo::new(upgraded)));
+                (Self::Upgraded(Box::new(foreign)), Bytes::new())
+            }
+        }
+    }
+
     /// The TCP stream at the bottom, if there is one.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(tcp) => Some(tcp),
             Self::Tls(tls) => tls.get_ref().0.tcp(),
+            Self::Upgraded(_) => None,
         }
     }
 
@@ -39,7 +71,7 @@ impl Transport {
         self.tcp()?.local_addr().ok()
     }
 
-    /// Ends the stream with a TCP reset, so that the peer sees a broken connection and the kernel keeps nothing of it.
+    /// Ends the stream with a TCP reset if the socket is within reach, so that the peer sees a broken connection and the kernel keeps nothing of it.
     pub(crate) fn reset(self) {
         if let Some(tcp) = self.tcp() {
             // Should the option be refused, the drop that follows still ends the stream, only less rudely.
@@ -57,6 +89,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Upgraded(foreign) => foreign.get().poll_read(cx, buf),
         }
     }
 }
@@ -70,6 +103,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::Upgraded(foreign) => foreign.get().poll_write(cx, buf),
         }
     }
 
@@ -81,6 +115,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
+            Self::Upgraded(foreign) => foreign.get().poll_write_vectored(cx, bufs),
         }
     }
 
@@ -88,6 +123,8 @@ impl AsyncWrite for Transport {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            // What hyper put around the stream hides it, and a write in pieces works in any case.
+            Self::Upgraded(_) => false,
         }
     }
 
@@ -95,6 +132,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Upgraded(foreign) => foreign.get().poll_flush(cx),
         }
     }
 
@@ -102,6 +140,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Upgraded(foreign) => foreign.get().poll_shutdown(cx),
         }
     }
 }

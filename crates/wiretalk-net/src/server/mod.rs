@@ -136,7 +136,7 @@ where
             version: head.version,
             upgrade: Some(upgrade),
         });
-        async { Ok::<_, Infallible>(reply.await.into_response()) }
+        async { Ok::<_, Infallible>(reply.await.into_http()) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

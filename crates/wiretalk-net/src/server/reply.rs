@@ -12,7 +12,7 @@ use wiretalk_proto::handshake::server::Refusal;
 
 use crate::error::Error;
 
-/// An HTTP response: a plain one, or the 101 of [`Upgrade::accept`](super::Upgrade::accept).
+/// An HTTP response: a plain one, or that of [`Upgrade::accept`](super::Upgrade::accept), which opens the connection.
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: StatusCode,
@@ -92,15 +92,26 @@ impl Reply {
         &mut self.headers
     }
 
-    /// The 101 of an upgrade, and what tells whether it was given back by the handler.
-    pub(super) fn switching_protocols() -> (Self, Arc<AtomicBool>) {
+    /// The answer to an upgrade, 101 or over HTTP/2 200, and what tells whether it was given back by the handler.
+    pub(super) fn opening(status: u16) -> (Self, Arc<AtomicBool>) {
         let given = Arc::new(AtomicBool::new(false));
-        let mut reply = Self::new(101);
+        let mut reply = Self::new(status);
         reply.given = Some(Arc::clone(&given));
         (reply, given)
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    /// The response as the `http` crate has it: for a server that somebody else runs, see
+    /// [`Upgrade::from_parts`](super::Upgrade::from_parts). Only for the answer that is given: the WebSocket of an
+    /// upgrade counts on it from then on.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// let response = Reply::text(404, "nothing here").into_http();
+    /// assert_eq!(response.status(), 404);
+    /// ```
+    #[must_use]
+    pub fn into_http(self) -> Response<Full<Bytes>> {
         if let Some(given) = self.given {
             given.store(true, Ordering::Release);
         }

@@ -9,13 +9,16 @@ use std::{
     },
 };
 
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use wiretalk_proto::{
     Agreed, DeflateConfig, Role,
-    handshake::server::{HttpVersion, Offer, Refusal, check, check_target},
+    handshake::{
+        http2::{self, PseudoHeaders},
+        server::{HttpVersion, Offer, Refusal, RefusalKind, check, check_target},
+    },
 };
 
 use super::{Reply, Request};
@@ -56,38 +59,117 @@ impl Default for AcceptOptions {
 pub struct Upgrade {
     offer: Offer,
     stream: OnUpgrade,
-    peer_addr: SocketAddr,
-    local_addr: SocketAddr,
+    peer_addr: Option<SocketAddr>,
+    local_addr: Option<SocketAddr>,
 }
 
 impl Request {
     /// Judges whether this asks for a WebSocket, and as section 4.2.1 wants it.
     ///
     /// # Errors
-    /// Why it cannot be one. [`RefusalKind::NotUpgrade`](super::RefusalKind::NotUpgrade) is plain HTTP; to the others
-    /// `Reply::from(refusal)` is the right answer. A second call finds plain HTTP only.
+    /// Why it cannot be one. [`RefusalKind::NotUpgrade`] is plain HTTP; to the others `Reply::from(refusal)` is the
+    /// right answer. A second call finds plain HTTP only.
     pub fn upgrade(&mut self) -> Result<Upgrade, Refusal> {
-        let headers = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()));
-        let offer = check(self.method.as_str(), version(self.version), headers)?;
-        if !self.uri.path().starts_with('/') {
-            check_target(&self.uri.to_string())?;
-        }
+        let asked = Asked {
+            method: &self.method,
+            version: self.version,
+            uri: &self.uri,
+            headers: &self.headers,
+            protocol: None,
+        };
+        let offer = asked.judge()?;
         match self.upgrade.take() {
             Some(stream) => Ok(Upgrade {
                 offer,
                 stream,
-                peer_addr: self.peer_addr,
-                local_addr: self.local_addr,
+                peer_addr: Some(self.peer_addr),
+                local_addr: Some(self.local_addr),
             }),
-            None => Err(not_upgrade()),
+            None => Err(RefusalKind::NotUpgrade.into()),
         }
     }
 }
 
 impl Upgrade {
+    /// Judges a request to an HTTP server that somebody else runs: any that is built on hyper 1, as axum, tonic, warp
+    /// and poem are. Over HTTP/1.1 it must be served with upgrades (`serve_connection_with_upgrades`, or
+    /// `with_upgrades`); over HTTP/2, which takes the feature `http2`, the server must have the extended CONNECT
+    /// protocol enabled (RFC 8441 3).
+    ///
+    /// The addresses of such a connection are not known; see [`peer_addr`](Self::peer_addr).
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body_util::Full;
+    /// use wiretalk_net::server::{AcceptOptions, Reply, Upgrade};
+    ///
+    /// async fn service<B>(request: http::Request<B>) -> http::Response<Full<Bytes>> {
+    ///     let (mut parts, _) = request.into_parts();
+    ///     let upgrade = match Upgrade::from_parts(&mut parts) {
+    ///         Ok(upgrade) => upgrade,
+    ///         Err(refusal) => return Reply::from(refusal).into_http(),
+    ///     };
+    ///     let (reply, socket) = match upgrade.accept(AcceptOptions::default()) {
+    ///         Ok(accepted) => accepted,
+    ///         Err(error) => return Reply::text(500, error.to_string()).into_http(),
+    ///     };
+    ///     tokio::spawn(async {
+    ///         let mut socket = socket.await?;
+    ///         while let Some(message) = socket.recv().await {
+    ///             socket.send(message?).await?;
+    ///         }
+    ///         Ok::<(), wiretalk_net::Error>(())
+    ///     });
+    ///     reply.into_http()
+    /// }
+    /// # drop(service(http::Request::new(())));
+    /// ```
+    ///
+    /// # Errors
+    /// Why it cannot be one. [`RefusalKind::NotUpgrade`] is plain HTTP, and nothing was taken out of `parts`; to the
+    /// others `Reply::from(refusal)` is the right answer. [`RefusalKind::NotUpgradable`]: the server does not give its
+    /// stream away, or did already.
+    pub fn from_parts(parts: &mut http::request::Parts) -> Result<Self, Refusal> {
+        #[cfg(feature = "http2")]
+        let protocol = parts
+            .extensions
+            .get::<hyper::ext::Protocol>()
+            .map(hyper::ext::Protocol::as_str);
+        #[cfg(not(feature = "http2"))]
+        let protocol = None;
+        let asked = Asked {
+            method: &parts.method,
+            version: parts.version,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            protocol,
+        };
+        let offer = asked.judge()?;
+        match parts.extensions.remove::<OnUpgrade>() {
+            Some(stream) => Ok(Self {
+                offer,
+                stream,
+                peer_addr: None,
+                local_addr: None,
+            }),
+            None => Err(RefusalKind::NotUpgradable.into()),
+        }
+    }
+
+    /// Says where the request comes from, for [`WebSocket::peer_addr`], if that is not known already.
+    #[must_use]
+    pub fn peer_addr(mut self, address: SocketAddr) -> Self {
+        self.peer_addr = Some(address);
+        self
+    }
+
+    /// Says where the request came to, for [`WebSocket::local_addr`], if that is not known already.
+    #[must_use]
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.local_addr = Some(address);
+        self
+    }
+
     /// The subprotocols that the client offers, the one it likes best first.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.offer.subprotocols.iter().map(String::as_str)
@@ -121,7 +203,7 @@ impl Upgrade {
             .offer
             .accept(subprotocol.as_deref(), deflate.as_ref())
             .map_err(|error| Error::invalid(error.to_string()))?;
-        let (mut reply, given) = Reply::switching_protocols();
+        let (mut reply, given) = Reply::opening(own.status);
         for (name, value) in own.headers {
             reply = reply.header(name, value)?;
         }
@@ -129,8 +211,8 @@ impl Upgrade {
             add(reply.headers_mut(), name, value)?;
         }
         let info = Info {
-            peer_addr: Some(self.peer_addr),
-            local_addr: Some(self.local_addr),
+            peer_addr: self.peer_addr,
+            local_addr: self.local_addr,
             subprotocol: subprotocol.map(Into::into),
         };
         // Boxed, so that the task in which it is awaited does not hold its memory for as long as the connection lives.
@@ -157,6 +239,38 @@ fn add(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) -> Resul
     Ok(())
 }
 
+/// What a request says of itself.
+struct Asked<'r> {
+    method: &'r http::Method,
+    version: http::Version,
+    uri: &'r http::Uri,
+    headers: &'r HeaderMap,
+    /// `:protocol`, over HTTP/2.
+    protocol: Option<&'r str>,
+}
+
+impl Asked<'_> {
+    fn judge(&self) -> Result<Offer, Refusal> {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        if self.version == http::Version::HTTP_2 {
+            let pseudo = PseudoHeaders {
+                method: self.method.as_str(),
+                protocol: self.protocol,
+                scheme: self.uri.scheme_str(),
+                authority: self.uri.authority().map(http::uri::Authority::as_str),
+                path: self.uri.path_and_query().map(PathAndQuery::as_str),
+            };
+            return http2::check(&pseudo, headers);
+        }
+        let offer = check(self.method.as_str(), version(self.version), headers)?;
+        if !self.uri.path().starts_with('/') {
+            check_target(&self.uri.to_string())?;
+        }
+        Ok(offer)
+    }
+}
+
 /// Takes the stream back out of hyper, with what it has read too far.
 async fn take_over(
     stream: OnUpgrade,
@@ -166,25 +280,10 @@ async fn take_over(
     info: Info,
 ) -> Result<WebSocket, Error> {
     let limit = config.handshake_timeout;
-    let upgraded = match timeout(limit, stream).await {
-        Ok(Ok(upgraded)) => upgraded,
-        Ok(Err(error)) => {
-            let sentence = "the connection ended before the handshake's answer was sent".to_owned();
-            return Err(Error::with_source(
-                ErrorKind::Handshake,
-                Blame::Peer,
-                sentence,
-                error,
-            ));
-        }
-        Err(_) => {
-            return Err(Error::timeout(
-                Blame::Peer,
-                "the handshake's answer could not be sent",
-                limit,
-            ));
-        }
-    };
+    let upgraded = timeout(limit, stream).await.map_err(|_| {
+        let what = "the handshake's answer could not be sent";
+        Error::timeout(Blame::Peer, what, limit)
+    })?;
     // hyper gives the stream back at the end of any request that asked for an upgrade, whatever the answer was.
     if !given.load(Ordering::Acquire) {
         return Err(Error::new(
@@ -193,21 +292,19 @@ async fn take_over(
             "the handshake was answered with something else",
         ));
     }
-    match upgraded.downcast::<TokioIo<Transport>>() {
-        Ok(parts) => Ok(WebSocket::new(
-            parts.io.into_inner(),
-            Role::Server,
-            config,
-            deflate,
-            &parts.read_buf,
-            info,
-        )),
-        Err(_) => Err(Error::new(
-            ErrorKind::Io,
-            Blame::Us,
-            "the stream is not one that was accepted here",
-        )),
-    }
+    let upgraded = upgraded.map_err(|error| {
+        let sentence = "the connection ended before the handshake's answer was sent".to_owned();
+        Error::with_source(ErrorKind::Handshake, Blame::Peer, sentence, error)
+    })?;
+    let (stream, read_ahead) = Transport::from_upgraded(upgraded);
+    Ok(WebSocket::new(
+        stream,
+        Role::Server,
+        config,
+        deflate,
+        &read_ahead,
+        info,
+    ))
 }
 
 fn version(version: http::Version) -> HttpVersion {
@@ -218,9 +315,4 @@ fn version(version: http::Version) -> HttpVersion {
         http::Version::HTTP_3 => HttpVersion(3, 0),
         _ => HttpVersion(1, 1),
     }
-}
-
-fn not_upgrade() -> Refusal {
-    check("GET", HttpVersion(1, 1), [])
-        .expect_err("a request without headers asks for no WebSocket")
 }

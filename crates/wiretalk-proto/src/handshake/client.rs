@@ -35,10 +35,10 @@ const OWN_HEADERS: [&str; 9] = [
 /// ```
 #[derive(Clone, Debug)]
 pub struct Request {
-    host: String,
-    target: String,
+    pub(super) host: String,
+    pub(super) target: String,
     key: String,
-    headers: Headers,
+    pub(super) headers: Headers,
     subprotocols: Vec<String>,
     deflate: Vec<DeflateConfig>,
 }
@@ -128,25 +128,26 @@ impl Request {
         ] {
             head::write_line(name, value.as_bytes(), out);
         }
-        if !self.subprotocols.is_empty() {
-            head::write_line(
-                "Sec-WebSocket-Protocol",
-                self.subprotocols.join(", ").as_bytes(),
-                out,
-            );
-        }
-        if !self.deflate.is_empty() {
-            let offers: Vec<_> = self.deflate.iter().map(DeflateConfig::offer).collect();
-            head::write_line(
-                "Sec-WebSocket-Extensions",
-                offers.join(", ").as_bytes(),
-                out,
-            );
+        for (name, value) in self.offers() {
+            head::write_line(name, value.as_bytes(), out);
         }
         for (name, value) in self.headers.iter() {
             head::write_line(name, value, out);
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// The headers that offer something.
+    pub(super) fn offers(&self) -> Vec<(&'static str, String)> {
+        let mut offers = Vec::new();
+        if !self.subprotocols.is_empty() {
+            offers.push(("Sec-WebSocket-Protocol", self.subprotocols.join(", ")));
+        }
+        if !self.deflate.is_empty() {
+            let deflate: Vec<_> = self.deflate.iter().map(DeflateConfig::offer).collect();
+            offers.push(("Sec-WebSocket-Extensions", deflate.join(", ")));
+        }
+        offers
     }
 
     /// Parses and judges the response in `input`, which starts with its first byte. Informational responses before it
@@ -251,6 +252,16 @@ impl Request {
                 came: String::from_utf8_lossy(accept).into_owned(),
             });
         }
+        self.judge_agreement(&lines)
+    }
+
+    /// Steps 5 and 6: what was agreed on.
+    pub(super) fn judge_agreement(
+        &self,
+        lines: &Lines<'_>,
+    ) -> Result<(Option<String>, Option<Agreed>), ResponseErrorKind> {
+        use ResponseErrorKind as Kind;
+        let repeated = |Repeated(name): Repeated| Kind::RepeatedHeader(name);
         // Step 5.
         let deflate = match lines.single("Sec-WebSocket-Extensions").map_err(repeated)? {
             Some(value) => self.judge_extensions(value)?,
@@ -333,7 +344,7 @@ pub enum RequestError {
 /// The server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// The status: 101 if the handshake is done.
+    /// The status: 101 if the handshake is done, 2xx over HTTP/2.
     pub status: u16,
     /// What stands behind the status; may be empty.
     pub reason: String,
@@ -349,9 +360,9 @@ pub struct Response {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ResponseError {
-    kind: ResponseErrorKind,
-    response: Option<Box<Response>>,
-    consumed: usize,
+    pub(super) kind: ResponseErrorKind,
+    pub(super) response: Option<Box<Response>>,
+    pub(super) consumed: usize,
 }
 
 impl ResponseError {
@@ -383,6 +394,7 @@ impl ResponseError {
             ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Accept") => "RFC 6455 11.3.3",
             ResponseErrorKind::RepeatedHeader("Sec-WebSocket-Extensions") => "RFC 6455 11.3.2",
             ResponseErrorKind::RepeatedHeader(_) => "RFC 6455 11.3.4",
+            ResponseErrorKind::ConnectStatus(_) => "RFC 8441 5",
             _ => "RFC 6455 4.1",
         }
     }
@@ -398,6 +410,9 @@ pub enum ResponseErrorKind {
     /// Any status but 101.
     #[error("the server answered with status {0} instead of 101")]
     Status(u16),
+    /// Any status but 2xx, over HTTP/2.
+    #[error("the server answered with status {0} instead of 200")]
+    ConnectStatus(u16),
     /// Status 101 in HTTP/1.0.
     #[error("the server answered in HTTP/1.0, which knows no upgrade")]
     HttpVersion,

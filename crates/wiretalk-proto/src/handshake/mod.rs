@@ -1,11 +1,13 @@
 //! The opening handshake: RFC 6455 section 4.
 //!
 //! [`client`] writes the request and judges the response; [`server`] judges the request and writes the response. Who
-//! parses HTTP elsewhere hands header lists to [`server::check`]; who has bytes uses the parsers here.
+//! parses HTTP elsewhere hands header lists to [`server::check`]; who has bytes uses the parsers here. [`http2`] is the
+//! form that the handshake has over HTTP/2.
 
 pub mod client;
 mod extension;
 mod head;
+pub mod http2;
 pub mod server;
 
 use base64::Engine;

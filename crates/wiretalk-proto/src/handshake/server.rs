@@ -90,13 +90,7 @@ fn judge(method: &str, version: HttpVersion, lines: &Lines<'_>) -> Result<Offer,
         return Err(Kind::Connection(lines.shown("Connection")));
     }
     // Step 6, before the key of step 5: what the key must be is for the version to say.
-    let version = lines
-        .single("Sec-WebSocket-Version")
-        .map_err(repeated)?
-        .ok_or(Kind::VersionMissing)?;
-    if version != VERSION.as_bytes() {
-        return Err(Kind::Version(String::from_utf8_lossy(version).into_owned()));
-    }
+    judge_version(lines)?;
     // Step 5.
     let key = lines
         .single("Sec-WebSocket-Key")
@@ -108,6 +102,26 @@ fn judge(method: &str, version: HttpVersion, lines: &Lines<'_>) -> Result<Offer,
     let Some(key) = std::str::from_utf8(key).ok().filter(|_| is_key) else {
         return Err(Kind::Key(String::from_utf8_lossy(key).into_owned()));
     };
+    offer(lines, Some(accept_value(key)))
+}
+
+/// Step 6: the version of the protocol.
+pub(super) fn judge_version(lines: &Lines<'_>) -> Result<(), RefusalKind> {
+    let version = lines
+        .single("Sec-WebSocket-Version")
+        .map_err(|Repeated(name)| RefusalKind::RepeatedHeader(name))?
+        .ok_or(RefusalKind::VersionMissing)?;
+    if version == VERSION.as_bytes() {
+        Ok(())
+    } else {
+        let version = String::from_utf8_lossy(version).into_owned();
+        Err(RefusalKind::Version(version))
+    }
+}
+
+/// Steps 8 and 9: what the client offers.
+pub(super) fn offer(lines: &Lines<'_>, accept: Option<String>) -> Result<Offer, RefusalKind> {
+    use RefusalKind as Kind;
     // Step 8.
     let mut subprotocols: Vec<String> = Vec::new();
     for element in lines.elements("Sec-WebSocket-Protocol") {
@@ -132,7 +146,7 @@ fn judge(method: &str, version: HttpVersion, lines: &Lines<'_>) -> Result<Offer,
     Ok(Offer {
         subprotocols,
         extensions,
-        accept: accept_value(key),
+        accept,
     })
 }
 
@@ -143,17 +157,17 @@ pub struct Offer {
     pub subprotocols: Vec<String>,
     /// Extensions, the one the client likes best first.
     pub extensions: Vec<Extension>,
-    accept: String,
+    accept: Option<String>,
 }
 
 impl Offer {
-    /// The value of `Sec-WebSocket-Accept`.
+    /// The value of `Sec-WebSocket-Accept`; `None` over HTTP/2, which has no such header (RFC 8441 5).
     #[must_use]
-    pub fn accept_value(&self) -> &str {
-        &self.accept
+    pub fn accept_value(&self) -> Option<&str> {
+        self.accept.as_deref()
     }
 
-    /// The response with status 101 (section 4.2.2, step 5): with that subprotocol, and with permessage-deflate if the
+    /// The response that opens the connection, 101 (section 4.2.2, step 5) or 200 (RFC 8441 5): with that subprotocol, and with permessage-deflate if the
     /// client offers it in a way that `deflate` can accept.
     ///
     /// # Errors
@@ -163,11 +177,17 @@ impl Offer {
         subprotocol: Option<&str>,
         deflate: Option<&DeflateConfig>,
     ) -> Result<Acceptance, NotOffered> {
-        let mut headers = vec![
-            ("Upgrade", "websocket".to_owned()),
-            ("Connection", "Upgrade".to_owned()),
-            ("Sec-WebSocket-Accept", self.accept.clone()),
-        ];
+        let (status, mut headers) = match &self.accept {
+            Some(accept) => (
+                101,
+                vec![
+                    ("Upgrade", "websocket".to_owned()),
+                    ("Connection", "Upgrade".to_owned()),
+                    ("Sec-WebSocket-Accept", accept.clone()),
+                ],
+            ),
+            None => (200, Vec::new()),
+        };
         if let Some(name) = subprotocol {
             if !self.subprotocols.iter().any(|offered| offered == name) {
                 return Err(NotOffered(name.to_owned()));
@@ -179,13 +199,19 @@ impl Offer {
             headers.push(("Sec-WebSocket-Extensions", element));
             agreed
         });
-        Ok(Acceptance { headers, deflate })
+        Ok(Acceptance {
+            status,
+            headers,
+            deflate,
+        })
     }
 }
 
-/// A response with status 101.
+/// The response that opens a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceptance {
+    /// The status: 101, and 200 over HTTP/2.
+    pub status: u16,
     /// The headers of the handshake.
     pub headers: Vec<(&'static str, String)>,
     /// What they agree to: for [`Config::deflate`](crate::Config::deflate).
@@ -201,7 +227,7 @@ pub struct NotOffered(pub String);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct Refusal {
-    kind: RefusalKind,
+    pub(super) kind: RefusalKind,
 }
 
 impl Refusal {
@@ -220,8 +246,12 @@ impl Refusal {
             | RefusalKind::VersionMissing
             | RefusalKind::Version(_) => 426,
             RefusalKind::Method(_) => 405,
+            RefusalKind::NotUpgradable => 500,
+            // RFC 9220 3 says so for HTTP/3; RFC 8441 leaves it open.
+            RefusalKind::Protocol(_) => 501,
             RefusalKind::HttpVersion(_) => 505,
             RefusalKind::Target(_)
+            | RefusalKind::Scheme(_)
             | RefusalKind::Body
             | RefusalKind::HostMissing
             | RefusalKind::Host(_)
@@ -263,6 +293,8 @@ impl Refusal {
             RefusalKind::RepeatedHeader(_) | RefusalKind::Host(_) => "RFC 9112 3.2",
             RefusalKind::Subprotocol(_) => "RFC 6455 11.3.4",
             RefusalKind::Extensions(_) => "RFC 6455 9.1",
+            RefusalKind::Protocol(_) => "RFC 8441 4",
+            RefusalKind::Scheme(_) => "RFC 8441 5",
             _ => "RFC 6455 4.2.1",
         }
     }
@@ -286,6 +318,12 @@ pub enum RefusalKind {
     /// Neither a path nor a URI.
     #[error("`{}` is not the path of a WebSocket", .0.escape_debug())]
     Target(String),
+    /// A `:protocol` other than `websocket`, over HTTP/2.
+    #[error("`{}` is asked for, and only `websocket` is spoken here", .0.escape_debug())]
+    Protocol(String),
+    /// A `:scheme` other than `https` and `http`, or none, over HTTP/2.
+    #[error("`:scheme` is `{}`, and must be `https` or `http`", .0.escape_debug())]
+    Scheme(String),
     /// A version of HTTP other than 1.1.
     #[error("a WebSocket is asked for in HTTP/1.1, not HTTP/{}.{}", .0.0, .0.1)]
     HttpVersion(HttpVersion),
@@ -322,6 +360,15 @@ pub enum RefusalKind {
     /// A header twice that may come once.
     #[error("the request has `{0}` more than once")]
     RepeatedHeader(&'static str),
+    /// The request is right, but the HTTP server under this does not give its stream away. [`check`] never says so.
+    #[error("the HTTP server does not hand over the stream of this request")]
+    NotUpgradable,
+}
+
+impl From<RefusalKind> for Refusal {
+    fn from(kind: RefusalKind) -> Self {
+        Self { kind }
+    }
 }
 
 /// A request's head, for servers that have no HTTP library in front of them.
