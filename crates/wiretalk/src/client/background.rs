@@ -1,0 +1,505 @@
+//! A client for tests that collects what it receives.
+
+use std::{
+    collections::VecDeque,
+    error::Error as StdError,
+    fmt,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::pattern::{Any, Pattern, Shown, described};
+use crate::{CloseCode, CloseFrame, Error, Event, Message, Receiver, Request, Sender, WebSocket};
+
+/// How many bytes of messages are kept if nothing else is said.
+const LIMIT: usize = 16 << 20;
+
+/// How many messages a failure shows.
+const SHOWN: usize = 10;
+
+/// A client for tests: it receives in the background, answers pings meanwhile, and collects what came.
+///
+/// [`wait_for`](Self::wait_for) and [`expect_silence`](Self::expect_silence) look at each message once, in its order, from
+/// the first that came, so it does not matter whether it came before the call or after. [`received`](Self::received) tells
+/// of all.
+///
+/// Its failures say what came instead, in `Debug`, too, so that `unwrap` in a test shows it. It belongs to a tokio runtime,
+/// on which its one task runs; dropping it ends the task and the connection, without a close frame.
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk::client::{Background, containing};
+/// # use wiretalk_net::server::{AcceptOptions, Listener, Reply, ServeOptions, serve_connection};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let echo_server = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     let incoming = listener.accept().await.unwrap();
+/// #     serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #         let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #         tokio::spawn(async {
+/// #             let mut socket = socket.await.unwrap();
+/// #             while let Some(Ok(message)) = socket.recv().await {
+/// #                 socket.send(message).await.unwrap();
+/// #             }
+/// #         });
+/// #         reply
+/// #     }).await
+/// # });
+/// const DEADLINE: Duration = Duration::from_secs(5);
+///
+/// let client = Background::connect(echo_server).await?;
+/// client.send("hello").await?;
+/// client.send("world").await?;
+/// client.wait_for(containing("wor"), DEADLINE).await?;
+/// client.expect_silence(Duration::from_millis(50)).await?;
+/// assert_eq!(client.received(), ["hello".into(), "world".into()]);
+///
+/// let failure = client.wait_for("hello", Duration::from_millis(50)).await.unwrap_err();
+/// assert_eq!(failure.to_string(), "the text \"hello\" did not come within 50ms; nothing came");
+/// let frame = client.stop().await?;
+/// assert_eq!(frame.code.as_u16(), 1000);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Background {
+    sender: Sender,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    log: Mutex<Log>,
+    /// The log has changed.
+    changed: Notify,
+}
+
+/// What came.
+struct Log {
+    messages: VecDeque<Message>,
+    /// How many came before the first that is kept.
+    dropped: usize,
+    /// How many were looked at, those that were dropped included.
+    seen: usize,
+    /// Of the messages that are kept.
+    bytes: usize,
+    limit: usize,
+    end: Option<Result<CloseFrame, Error>>,
+}
+
+impl Background {
+    /// Dials, and collects from the first message on.
+    ///
+    /// If the future is dropped, nothing stays behind.
+    ///
+    /// # Errors
+    /// As [`connect`](crate::connect()).
+    pub async fn connect(request: impl Into<Request>) -> Result<Self, Error> {
+        let (socket, _) = crate::connect(request).await?;
+        Ok(Self::new(socket))
+    }
+
+    /// Collects from a connection: one that was dialed with settings, or accepted. Must be called in a tokio runtime.
+    #[must_use]
+    pub fn new(socket: WebSocket) -> Self {
+        Self::with_limit(socket, LIMIT)
+    }
+
+    /// As [`new`](Self::new), but keeps so many bytes of messages (some bytes for each one's keeping included) instead of
+    /// 16 MiB, and at least the newest message. Beyond that the oldest are dropped; [`dropped`](Self::dropped) counts them.
+    #[must_use]
+    pub fn with_limit(socket: WebSocket, limit: usize) -> Self {
+        let (sender, receiver) = socket.split();
+        let shared = Arc::new(Shared {
+            log: Mutex::new(Log {
+                messages: VecDeque::new(),
+                dropped: 0,
+                seen: 0,
+                bytes: 0,
+                limit,
+                end: None,
+            }),
+            changed: Notify::new(),
+        });
+        let task = tokio::spawn(collect(receiver, Arc::clone(&shared)));
+        Self {
+            sender,
+            shared,
+            task,
+        }
+    }
+
+    /// Sends a message, and waits until it is handed to the kernel. It receives meanwhile.
+    ///
+    /// If the future is dropped, the message was sent as a whole or not at all.
+    ///
+    /// # Errors
+    /// As [`WebSocket::send`].
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.sender.send(message).await
+    }
+
+    /// The half of the connection that sends, for pings and fragments, or to send from elsewhere.
+    #[must_use]
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// All messages that came so far, the first first, but for those that were [dropped](Self::dropped).
+    #[must_use]
+    pub fn received(&self) -> Vec<Message> {
+        self.shared.log().messages.iter().cloned().collect()
+    }
+
+    /// How many of the oldest messages were dropped to keep to the limit.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.shared.log().dropped
+    }
+
+    /// Waits for a message, and gives it. Those that came before it are passed over: the next call looks behind it.
+    ///
+    /// If the future is dropped, no message counts as looked at.
+    ///
+    /// # Errors
+    /// What came instead, if it did not come in so much time, or the connection ended before. Then no message counts as
+    /// looked at either: another call may look for something else among them.
+    pub async fn wait_for(
+        &self,
+        pattern: impl Pattern,
+        deadline: Duration,
+    ) -> Result<Message, Unexpected> {
+        let until = Instant::now().checked_add(deadline);
+        // How many were looked at in this call.
+        let mut looked = 0;
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            let ended = {
+                let mut log = self.shared.log();
+                looked = looked.max(log.seen);
+                let from = looked.saturating_sub(log.dropped);
+                let found = log
+                    .messages
+                    .range(from..)
+                    .position(|message| pattern.accepts(message));
+                if let Some(at) = found {
+                    let at = from + at;
+                    log.seen = log.dropped + at + 1;
+                    return Ok(log.messages[at].clone());
+                }
+                looked = log.dropped + log.messages.len();
+                log.end.is_some()
+            };
+            let changes = async {
+                match until {
+                    Some(until) => timeout_at(until, changed).await.is_ok(),
+                    None => {
+                        changed.await;
+                        true
+                    }
+                }
+            };
+            if ended || !changes.await {
+                let log = self.shared.log();
+                return Err(log.failure(Wanted::Message(described(&pattern)), deadline));
+            }
+        }
+    }
+
+    /// Waits for the next message, whatever it is.
+    ///
+    /// If the future is dropped, no message counts as looked at.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub async fn next(&self, deadline: Duration) -> Result<Message, Unexpected> {
+        self.wait_for(Any, deadline).await
+    }
+
+    /// Waits for so long, and wants no message to come. One that came before and was not looked at is one too many, too;
+    /// so is the end of the connection, which would be silent for ever.
+    ///
+    /// If the future is dropped, nothing has changed.
+    ///
+    /// # Errors
+    /// What came. It does not count as looked at.
+    pub async fn expect_silence(&self, duration: Duration) -> Result<(), Unexpected> {
+        let silence = async {
+            loop {
+                let mut changed = pin!(self.shared.changed.notified());
+                changed.as_mut().enable();
+                {
+                    let log = self.shared.log();
+                    if log.unseen().next().is_some() || log.end.is_some() {
+                        return log.failure(Wanted::Silence, duration);
+                    }
+                }
+                changed.await;
+            }
+        };
+        match timeout(duration, silence).await {
+            Ok(noise) => Err(noise),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Closes the connection with 1000, and waits for the end of the close handshake. What the peer still sends is
+    /// collected. If the connection has ended already, tells how.
+    ///
+    /// If the future is dropped, the close handshake goes on in the background.
+    ///
+    /// # Errors
+    /// How the connection ended, if not with a close handshake.
+    pub async fn stop(&self) -> Result<CloseFrame, Error> {
+        // If it fails, the receiving half says why.
+        let _ = self.sender.close(CloseCode::NORMAL, "").await;
+        self.end().await
+    }
+
+    /// Waits for the connection to end: because the peer closes it, say.
+    ///
+    /// If the future is dropped, nothing has changed.
+    ///
+    /// # Errors
+    /// `Timeout`, if it does not end in so much time; else how it ended, if not with a close handshake.
+    pub async fn join(&self, deadline: Duration) -> Result<CloseFrame, JoinError> {
+        match timeout(deadline, self.end()).await {
+            Ok(end) => end.map_err(JoinError::Lost),
+            Err(_) => Err(JoinError::Timeout(deadline)),
+        }
+    }
+
+    /// How the connection ended: what the peer's close frame said (code 1005 if it carried none), or the error. `None`
+    /// while it has not.
+    #[must_use]
+    pub fn ended(&self) -> Option<Result<CloseFrame, Error>> {
+        self.shared.log().end.clone()
+    }
+
+    async fn end(&self) -> Result<CloseFrame, Error> {
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if let Some(end) = self.ended() {
+                return end;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log = self.shared.log();
+        f.debug_struct("Background")
+            .field("received", &(log.dropped + log.messages.len()))
+            .field("seen", &log.seen)
+            .field("end", &log.end)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The task: receives until the end.
+async fn collect(mut receiver: Receiver, shared: Arc<Shared>) {
+    let mut frame = CloseFrame {
+        code: CloseCode::NO_STATUS,
+        reason: String::new(),
+    };
+    loop {
+        let end = match receiver.next_event().await {
+            Ok(Some(Event::Close(said))) => {
+                frame = said.unwrap_or(frame);
+                continue;
+            }
+            Ok(Some(event)) => {
+                if let Ok(message) = Message::try_from(event) {
+                    shared.log().push(message);
+                    shared.changed.notify_waiters();
+                }
+                continue;
+            }
+            Ok(None) => Ok(frame),
+            Err(error) => Err(error),
+        };
+        shared.log().end = Some(end);
+        shared.changed.notify_waiters();
+        return;
+    }
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        // Nothing in here panics half-way; a pattern that does has changed nothing yet.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(message: &Message) -> usize {
+    size_of::<Message>() + message.as_bytes().len()
+}
+
+impl Log {
+    fn push(&mut self, message: Message) {
+        self.bytes += size(&message);
+        self.messages.push_back(message);
+        while self.bytes > self.limit && self.messages.len() > 1 {
+            if let Some(oldest) = self.messages.pop_front() {
+                self.bytes -= size(&oldest);
+                self.dropped += 1;
+            }
+        }
+    }
+
+    fn unseen(&self) -> impl Iterator<Item = &Message> {
+        self.messages
+            .range(self.seen.saturating_sub(self.dropped)..)
+    }
+
+    fn failure(&self, wanted: Wanted, within: Duration) -> Unexpected {
+        Unexpected(Box::new(Failure {
+            wanted,
+            within,
+            came: self.unseen().cloned().collect(),
+            dropped: self.dropped.saturating_sub(self.seen),
+            end: self.end.clone(),
+        }))
+    }
+}
+
+/// A message did not come, or one came that was not to; its sentence says what did.
+#[derive(Clone)]
+pub struct Unexpected(Box<Failure>);
+
+#[derive(Clone)]
+struct Failure {
+    wanted: Wanted,
+    within: Duration,
+    came: Vec<Message>,
+    /// Of those that nobody has looked at.
+    dropped: usize,
+    end: Option<Result<CloseFrame, Error>>,
+}
+
+#[derive(Clone)]
+enum Wanted {
+    Message(String),
+    Silence,
+}
+
+impl Unexpected {
+    /// The messages that came and were not looked at before: instead of the one that was waited for, or of silence.
+    #[must_use]
+    pub fn came(&self) -> &[Message] {
+        &self.0.came
+    }
+
+    /// How the connection ended, if it had.
+    #[must_use]
+    pub fn ended(&self) -> Option<&Result<CloseFrame, Error>> {
+        self.0.end.as_ref()
+    }
+}
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure {
+            wanted,
+            within,
+            came,
+            dropped,
+            end,
+        } = &*self.0;
+        match (wanted, end) {
+            (Wanted::Message(wanted), None) => {
+                write!(f, "{wanted} did not come within {within:?}")?;
+            }
+            (Wanted::Message(wanted), Some(_)) => {
+                write!(f, "{wanted} did not come before the connection ended")?;
+            }
+            (Wanted::Silence, _) => write!(f, "there was to be silence for {within:?}")?,
+        }
+        match end {
+            None => {}
+            Some(Ok(frame)) => {
+                write!(f, " (the peer closed it with {}", frame.code)?;
+                if !frame.reason.is_empty() {
+                    write!(f, ": {}", frame.reason)?;
+                }
+                f.write_str(")")?;
+            }
+            Some(Err(error)) => write!(f, " ({error})")?,
+        }
+        if came.is_empty() {
+            f.write_str("; nothing came")?;
+        } else {
+            f.write_str("; what came: ")?;
+            for (index, message) in came.iter().take(SHOWN).enumerate() {
+                let separator = if index == 0 { "" } else { ", " };
+                write!(f, "{separator}{}", Shown(message))?;
+            }
+            if came.len() > SHOWN {
+                write!(f, " and {} more", came.len() - SHOWN)?;
+            }
+        }
+        if *dropped > 0 {
+            write!(
+                f,
+                "; {dropped} before that were dropped at the limit in bytes"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The same sentence, since it is `unwrap` that shows it in a test.
+impl fmt::Debug for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for Unexpected {}
+
+/// Why [`Background::join`] failed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The connection did not end in so much time.
+    Timeout(Duration),
+    /// The connection ended without a close handshake.
+    Lost(Error),
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout(limit) => write!(f, "the connection did not end within {limit:?}"),
+            Self::Lost(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for JoinError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Timeout(_) => None,
+            Self::Lost(error) => error.source(),
+        }
+    }
+}
