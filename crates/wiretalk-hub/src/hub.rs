@@ -45,6 +45,8 @@ pub enum Target<'a> {
     RoomBut(&'a str, ConnectionId),
     /// Every connection of this user.
     User(&'a str),
+    /// Every connection of this user but this one.
+    UserBut(&'a str, ConnectionId),
 }
 
 /// What became of a delivery.
@@ -257,6 +259,17 @@ impl<C> Hub<C> {
         self.lock().backplane.keep(room, value)
     }
 
+    /// Delivers a value to a room and [keeps](Self::keep) it, in one step: of two values that are published at the same
+    /// time, the one that is kept is the one that all members got last.
+    ///
+    /// # Errors
+    /// If there is no space for it; then it is not delivered either.
+    pub fn publish(&self, room: &str, value: &Prepared) -> Result<Delivery, KeepError> {
+        let mut state = self.lock();
+        state.backplane.keep(room, value.clone())?;
+        Ok(Self::deliver_from(state, Target::Room(room), value))
+    }
+
     /// Lets go of a room's last value, if it has one.
     pub fn forget(&self, room: &str) {
         self.lock().backplane.forget(room);
@@ -306,7 +319,14 @@ impl<C> Hub<C> {
     /// when it comes back by [`receive`](Self::receive). [`Target::One`] is always delivered at once: a connection's id
     /// means something in this hub alone.
     pub fn deliver(&self, target: Target<'_>, message: &Prepared) -> Delivery {
-        let mut state = self.lock();
+        Self::deliver_from(self.lock(), target, message)
+    }
+
+    fn deliver_from(
+        mut state: MutexGuard<'_, State<C>>,
+        target: Target<'_>,
+        message: &Prepared,
+    ) -> Delivery {
         if !matches!(target, Target::One(_))
             && state.backplane.publish(target, message) == Route::Away
         {
@@ -381,6 +401,7 @@ impl<C> Hub<C> {
             Target::Room(room) => (state.rooms.get(room), None),
             Target::RoomBut(room, sender) => (state.rooms.get(room), Some(sender)),
             Target::User(user) => (state.users.get(user), None),
+            Target::UserBut(user, sender) => (state.users.get(user), Some(sender)),
         };
         for (&id, mailbox) in group.into_iter().flatten() {
             if Some(id) != but {

@@ -156,7 +156,17 @@ impl Error {
         }
     }
 
-    pub(crate) fn new(kind: ErrorKind, blame: Blame, sentence: impl Into<String>) -> Self {
+    /// An error of a library or a program above this one, so that it has one type for all that can go wrong with a
+    /// connection. The sentence is for a person.
+    ///
+    /// ```
+    /// use wiretalk_net::{Blame, Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::InvalidInput, Blame::Peer, "the first message names no user");
+    /// assert_eq!(error.to_string(), "the first message names no user");
+    /// ```
+    #[must_use]
+    pub fn new(kind: ErrorKind, blame: Blame, sentence: impl Into<String>) -> Self {
         Self::build(kind, blame, sentence.into(), Detail::None, None)
     }
 

@@ -12,7 +12,9 @@
 //! ```
 
 pub mod client;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub mod server;
 
+#[cfg(feature = "server")]
+pub use server::Server;
 pub use wiretalk_net::*;

@@ -24,8 +24,8 @@ pub trait Backplane: Send {
     /// Publishes a message, and says who delivers it to this hub's own members.
     ///
     /// Publications must come to every hub in one order. A connection's id means something in its own hub alone: where
-    /// a publication arrives in another, [`Target::Others`] is [`Target::All`], and [`Target::RoomBut`] is
-    /// [`Target::Room`].
+    /// a publication arrives in another, [`Target::Others`] is [`Target::All`], [`Target::RoomBut`] is
+    /// [`Target::Room`], and [`Target::UserBut`] is [`Target::User`].
     fn publish(&mut self, to: Target<'_>, message: &Prepared) -> Route;
 
     /// Keeps a room's last value, in place of the one before.

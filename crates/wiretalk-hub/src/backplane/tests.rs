@@ -66,6 +66,8 @@ fn each_target_reaches_whom_it_names(bench: &mut impl Bench) {
         (Target::RoomBut("blue", ids[3]), &[0, 1, 2]),
         (Target::User("ann"), &[1, 3]),
         (Target::User("blue"), &[]),
+        (Target::UserBut("ann", ids[1]), &[3]),
+        (Target::UserBut("ann", ids[0]), &[1, 3]),
     ] {
         hub.deliver(target, &Prepared::text("x"));
         bench.settle();
@@ -109,6 +111,20 @@ fn the_last_value_is_kept_and_no_other(bench: &mut impl Bench) {
     hub.join_room(b.0.id(), "r").expect("it is connected");
     bench.settle();
     assert_eq!(texts(&mut b), [""; 0]);
+    hub.publish("r", &Prepared::text("third"))
+        .expect("there is room");
+    bench.settle();
+    for member in [&mut a, &mut b] {
+        assert_eq!(
+            texts(member),
+            ["third"],
+            "to publish is to send and to keep"
+        );
+    }
+    assert_eq!(
+        hub.kept("r").map(|value| value.payload()),
+        Some("third".into())
+    );
 }
 
 fn what_is_kept_is_bounded(bench: &mut impl Bench) {
@@ -186,6 +202,7 @@ enum Owned {
     Room(String),
     RoomBut(String, ConnectionId),
     User(String),
+    UserBut(String, ConnectionId),
 }
 
 #[derive(Default)]
@@ -217,6 +234,7 @@ impl Backplane for Stop {
             Target::Room(room) => Owned::Room(room.to_owned()),
             Target::RoomBut(room, id) => Owned::RoomBut(room.to_owned(), id),
             Target::User(user) => Owned::User(user.to_owned()),
+            Target::UserBut(user, id) => Owned::UserBut(user.to_owned(), id),
         };
         let mut under_way = self.under_way.lock().expect("no test panicked");
         under_way.push_back((self.number, to, message.clone()));
@@ -257,7 +275,8 @@ impl Bench for Bus {
                     Owned::All | Owned::Others(_) => Target::All,
                     Owned::RoomBut(room, id) if own => Target::RoomBut(room, *id),
                     Owned::Room(room) | Owned::RoomBut(room, _) => Target::Room(room),
-                    Owned::User(user) => Target::User(user),
+                    Owned::UserBut(user, id) if own => Target::UserBut(user, *id),
+                    Owned::User(user) | Owned::UserBut(user, _) => Target::User(user),
                 };
                 hub.receive(target, &message);
             }

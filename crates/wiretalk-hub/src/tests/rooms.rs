@@ -135,7 +135,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (who, prop::option::of(name.clone())).prop_map(|(who, user)| Step::Identify(who, user)),
         1 => name.clone().prop_map(Step::Keep),
         1 => name.clone().prop_map(Step::Forget),
-        6 => (who, 0u8..6, name).prop_map(|(who, kind, name)| Step::Send(who, kind, name)),
+        6 => (who, 0u8..7, name).prop_map(|(who, kind, name)| Step::Send(who, kind, name)),
     ];
     prop::collection::vec(step, 0..80)
 }
@@ -210,6 +210,7 @@ let newly = model.rooms.insert(room.clone());
                     let target = [
                         Target::One(id), Target::All, Target::Others(id),
                         Target::Room(&room), Target::RoomBut(&room, id), Target::User(&user),
+                        Target::UserBut(&user, id),
                     ][usize::from(kind)];
                     let mut receivers = 0;
                     for model in models.iter_mut().filter(|model| model.member.is_some()) {
@@ -220,6 +221,7 @@ let newly = model.rooms.insert(room.clone());
                             Target::Room(room) => model.rooms.contains(room),
                             Target::RoomBut(room, id) => model.rooms.contains(room) && model.id != id,
                             Target::User(user) => model.user.as_deref() == Some(user),
+                            Target::UserBut(user, id) => model.user.as_deref() == Some(user) && model.id != id,
                         };
                         if meant {
                             model.expected.push(text.clone());

@@ -28,6 +28,12 @@ impl Request {
     }
 }
 
+impl From<&String> for Request {
+    fn from(url: &String) -> Self {
+        Self::new(url)
+    }
+}
+
 impl From<&str> for Request {
     fn from(url: &str) -> Self {
         Self::new(url)

@@ -95,6 +95,13 @@ impl Listener {
         }
     }
 
+    /// The same, with TLS on all that comes from now on.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Where it listens.
     ///
     /// # Errors

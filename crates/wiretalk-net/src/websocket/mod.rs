@@ -2,6 +2,7 @@
 
 mod buffers;
 mod core;
+mod eager;
 mod exchange;
 #[cfg(feature = "json")]
 mod json;

@@ -1,1 +1,50 @@
-//! A server of its own, with rooms.
+//! Servers: a [`Server`] with rooms of clients, and what every way to accept a WebSocket has in common.
+//!
+//! ```no_run
+//! use wiretalk::server::{Client, Server};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), wiretalk::Error> {
+//!     let server = Server::bind("127.0.0.1:4000").await?;
+//!     server.serve(async |mut client: Client| {
+//!         while let Some(message) = client.recv().await {
+//!             client.others().send(message);
+//!         }
+//!     }).await
+//! }
+//! ```
+//!
+//! Below it lies what speaks HTTP and nothing else: [`Listener`], [`serve_connection`], [`Upgrade`].
+
+#[cfg(feature = "server")]
+mod client;
+#[cfg(feature = "server")]
+mod clients;
+#[cfg(feature = "server")]
+mod handshake;
+#[cfg(feature = "server")]
+mod link;
+mod origins;
+mod policy;
+#[cfg(feature = "server")]
+mod running;
+#[cfg(feature = "server")]
+mod stand_alone;
+#[cfg(feature = "server")]
+mod tasks;
+#[cfg(feature = "server")]
+mod workers;
+
+pub use wiretalk_net::server::*;
+
+pub use self::origins::Origins;
+pub(crate) use self::policy::Policy;
+#[cfg(feature = "server")]
+pub use self::{
+    client::Client,
+    clients::{Audience, AudienceBut, ClientId, Clients, JoinError, KeepError},
+    handshake::Handshake,
+    running::{Outcome, Problem, Running},
+    stand_alone::Server,
+    workers::{Answer, Connection, Workers},
+};

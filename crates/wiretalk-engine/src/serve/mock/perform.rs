@@ -126,7 +126,7 @@ impl Mock {
             HubTarget::All => Recipient::All(count),
             HubTarget::Others(id) => Recipient::Others(one(id), count),
             HubTarget::Room(room) | HubTarget::RoomBut(room, _) => Recipient::Room(room, count),
-            HubTarget::User(user) => Recipient::User(user, count),
+            HubTarget::User(user) | HubTarget::UserBut(user, _) => Recipient::User(user, count),
         };
         self.tell(&Event::Sent {
             to,
@@ -185,10 +185,12 @@ impl Mock {
             HubTarget::One(_) => Vec::new(),
             HubTarget::All | HubTarget::Others(_) => self.hub.ids(),
             HubTarget::Room(room) | HubTarget::RoomBut(room, _) => self.hub.members(room),
-            HubTarget::User(user) => self.hub.connections(user),
+            HubTarget::User(user) | HubTarget::UserBut(user, _) => self.hub.connections(user),
         };
         let but = match target {
-            HubTarget::Others(id) | HubTarget::RoomBut(_, id) => Some(id),
+            HubTarget::Others(id) | HubTarget::RoomBut(_, id) | HubTarget::UserBut(_, id) => {
+                Some(id)
+            }
             _ => None,
         };
         let ids = ids.into_iter().filter(|id| Some(*id) != but);

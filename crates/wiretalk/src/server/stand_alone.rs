@@ -1,0 +1,338 @@
+//! The stand-alone server: how it is set up.
+
+use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::net::ToSocketAddrs;
+use wiretalk_hub::DEFAULT_QUEUE_LIMIT;
+
+use super::{
+    Client, Clients, Handshake, Listener, Origins, Outcome, Policy, Problem, Reply, Request,
+    Running, ServeOptions, TlsConfig,
+    running::{self, Shared},
+};
+use crate::{Config, DeflateConfig, Error};
+
+/// How long clients may take to finish when the server stops, unless [`Server::stop_timeout`] says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A WebSocket server with rooms of clients.
+///
+/// It listens once it is bound; [`serve`](Self::serve) then runs a handler for each client, in a task of its own. Without
+/// further words it lets in pages of its own origin and clients that are no browsers ([`origins`](Self::origins)), agrees
+/// on compression without context takeover, pings each client every 20 s, takes messages up to the default of
+/// [`Limits`](crate::Limits), lets 1 MiB wait for a client that reads slowly, and answers plain HTTP with 426.
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk::server::{Client, Origins, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// let server = Server::bind("127.0.0.1:0").await?
+///     .origins(Origins::list(["https://chat.example"])?)
+///     .subprotocols(["chat.v2", "chat.v1"])
+///     .max_clients(10_000)
+///     .message_size(64 * 1024)
+///     .idle_timeout(Duration::from_secs(300));
+/// let running = server.spawn(async |mut client: Client| {
+///     while let Some(message) = client.recv().await {
+///         client.send(message).await?;
+///     }
+///     Ok::<_, wiretalk::Error>(())
+/// })?;
+///
+/// let (mut socket, _) = wiretalk::connect(&running.url()).await?;
+/// socket.send("hello").await?;
+/// assert_eq!(socket.recv().await.expect("an answer")?.as_text(), Some("hello"));
+/// drop(socket);
+/// running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a server serves nobody until `serve` is awaited"]
+pub struct Server {
+    pub(super) listener: Listener,
+    pub(super) address: SocketAddr,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// How a server serves.
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    pub(super) options: ServeOptions,
+    pub(super) max_clients: usize,
+    pub(super) queue_size: usize,
+    pub(super) stop_timeout: Duration,
+    pub(super) check: Option<Check>,
+    pub(super) pages: Option<Pages>,
+    pub(super) on_error: Option<OnError>,
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Check = Box<dyn Fn(Handshake) -> Boxed<Result<Handshake, Reply>> + Send + Sync>;
+pub(super) type Pages = Box<dyn Fn(Request) -> Boxed<Reply> + Send + Sync>;
+pub(super) type OnError = Box<dyn Fn(&Problem) + Send + Sync>;
+
+impl Server {
+    /// Listens on an address, such as `127.0.0.1:4000`; port 0 takes a free one. Clients that come before
+    /// [`serve`](Self::serve) wait.
+    ///
+    /// # Errors
+    /// `Io` if the address is in use or not to be had; the sentence says which.
+    pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, Error> {
+        let listener = Listener::bind(address, None).await?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            settings: Settings {
+                policy: Policy::default(),
+                options: ServeOptions::default(),
+                max_clients: usize::MAX,
+                queue_size: DEFAULT_QUEUE_LIMIT,
+                stop_timeout: STOP_TIMEOUT,
+                check: None,
+                pages: None,
+                on_error: None,
+            },
+            shared: Arc::default(),
+        })
+    }
+
+    /// Speaks TLS, so that clients connect with `wss://`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// use wiretalk::server::{Server, TlsConfig};
+    ///
+    /// # fn files() -> (Vec<u8>, Vec<u8>) {
+    /// #     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    /// #     (made.cert.pem().into_bytes(), made.signing_key.serialize_pem().into_bytes())
+    /// # }
+    /// let (certificate, key) = files();
+    /// let server = Server::bind("127.0.0.1:0").await?.tls(TlsConfig::from_pem(&certificate, &key)?);
+    /// assert!(server.url().starts_with("wss://127.0.0.1:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.listener = self.listener.with_tls(tls);
+        self
+    }
+
+    /// Whose pages may connect (RFC 6455 10.2); others are refused with 403. Default: [`Origins::same`].
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.settings.policy.origins = origins;
+        self
+    }
+
+    /// The subprotocols that the server speaks, the one that it likes best first (RFC 6455 1.9). The first that a client
+    /// offers is agreed on; a client that offers none of them is let in without one, which a [`check`](Self::check) may
+    /// refuse. Default: none.
+    pub fn subprotocols<S: Into<String>>(
+        mut self,
+        subprotocols: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.settings.policy.set_subprotocols(subprotocols);
+        self
+    }
+
+    /// Looks at each handshake before it is answered: gives it back to let the client in, or the [`Reply`] that refuses
+    /// it, with a status and a body of its own.
+    ///
+    /// The handshake of a client that leaves meanwhile is dropped, and with it this future.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// use wiretalk::server::{Client, Reply, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0").await?.check(async |mut handshake| {
+    ///     match handshake.query("token").as_deref() {
+    ///         Some("swordfish") => handshake.user = Some("ann".to_owned()),
+    ///         _ => return Err(Reply::text(401, "the token is missing or wrong\n")),
+    ///     }
+    ///     Ok(handshake)
+    /// });
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     assert_eq!(client.user().as_deref(), Some("ann"));
+    ///     while client.recv().await.is_some() {}
+    /// })?;
+    ///
+    /// let refused = wiretalk::connect(&running.url()).await.expect_err("no token");
+    /// assert_eq!(refused.refusal().map(|refusal| refusal.response.status), Some(401));
+    /// wiretalk::connect(&format!("{}/?token=swordfish", running.url())).await?;
+    /// running.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check<H, F>(mut self, check: H) -> Self
+    where
+        H: Fn(Handshake) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Handshake, Reply>> + Send + 'static,
+    {
+        self.settings.check = Some(Box::new(move |handshake| Box::pin(check(handshake))));
+        self
+    }
+
+    /// Answers plain HTTP requests, which are answered with 426 otherwise.
+    pub fn pages<H, F>(mut self, pages: H) -> Self
+    where
+        H: Fn(Request) -> F + Send + Sync + 'static,
+        F: Future<Output = Reply> + Send + 'static,
+    {
+        self.settings.pages = Some(Box::new(move |request| Box::pin(pages(request))));
+        self
+    }
+
+    /// Is told what goes wrong: a handler that failed or panicked, a connection that got no further than its handshake.
+    /// Default: nobody is told.
+    pub fn on_error(mut self, told: impl Fn(&Problem) + Send + Sync + 'static) -> Self {
+        self.settings.on_error = Some(Box::new(told));
+        self
+    }
+
+    /// How many clients there may be; the next one is refused with 503. Default: any number.
+    pub fn max_clients(mut self, clients: usize) -> Self {
+        self.settings.max_clients = clients;
+        self
+    }
+
+    /// The largest message that a client may send, in bytes; of a compressed one, once it is inflated. A larger one
+    /// closes its connection with 1009. Default: that of [`Limits`](crate::Limits).
+    pub fn message_size(mut self, bytes: usize) -> Self {
+        self.settings.policy.set_message_size(bytes);
+        self
+    }
+
+    /// How many bytes may wait for a client that reads slowly; one that lets more pile up is closed with 1008. One
+    /// message may exceed it, if it has the queue for itself. Default: 1 MiB.
+    pub fn queue_size(mut self, bytes: usize) -> Self {
+        self.settings.queue_size = bytes;
+        self
+    }
+
+    /// How to compress for clients that offer permessage-deflate (RFC 7692); `None`: not at all. Default: without context
+    /// takeover, so that an idle connection holds no compressor.
+    pub fn compression(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
+        self.settings.policy.deflate = deflate.into();
+        self
+    }
+
+    /// How often a client is pinged, and how long it may then stay silent, before it is dropped; `None`: never. Default:
+    /// 20 s.
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        let interval = interval.into();
+        let config = self.settings.policy.config_mut();
+        config.ping_interval = interval;
+        config.ping_timeout = interval.unwrap_or(config.ping_timeout);
+        self
+    }
+
+    /// How long a client may be silent, pongs included, before it is dropped; `None`: for ever. It means something only
+    /// if it is shorter than the [ping interval](Self::ping_interval). Default: for ever.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.policy.config_mut().idle_timeout = timeout.into();
+        self
+    }
+
+    /// All settings of each connection at once; what else was set of them before is replaced.
+    pub fn config(mut self, config: Config) -> Self {
+        self.settings.policy.config = Arc::new(config);
+        self
+    }
+
+    /// How HTTP is served before a connection is a WebSocket: the time for a handshake, the length of its head.
+    pub fn serve_options(mut self, options: ServeOptions) -> Self {
+        self.settings.options = options;
+        self
+    }
+
+    /// How long clients may take to finish when the server stops. Default: 5 s.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.stop_timeout = timeout;
+        self
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients connect: `ws://127.0.0.1:4000`, or `wss://` with TLS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.listener.is_secure() {
+            "wss"
+        } else {
+            "ws"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// All clients, to send to them from elsewhere in the program.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Serves until [`Clients::stop`]. Each client has its handler, which runs in a task of its own; once it returns, its
+    /// client is closed: with 1000, or with 1011 if it returns an error or panics, which ends no other.
+    ///
+    /// When it stops, it listens no more, closes every client with 1001, and waits up to
+    /// [`stop_timeout`](Self::stop_timeout) for their handlers; those that are left then are dropped where they wait.
+    /// When this returns, no task is left.
+    ///
+    /// If the future is dropped, all of that ends at once, without a close frame.
+    ///
+    /// # Errors
+    /// `Io` if the listening socket breaks. That a client fails is no error: see [`on_error`](Self::on_error).
+    pub async fn serve<H, F>(self, handler: H) -> Result<(), Error>
+    where
+        H: Fn(Client) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        running::serve(self, handler, std::future::pending::<()>()).await
+    }
+
+    /// The same, until `stop` is done, too: `tokio::signal::ctrl_c()`, say.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_until<H, F>(
+        self,
+        stop: impl Future<Output: Send> + Send,
+        handler: H,
+    ) -> Result<(), Error>
+    where
+        H: Fn(Client) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        running::serve(self, handler, stop).await
+    }
+
+    /// Serves in a task of its own: for tests, and for programs that do something else beside.
+    ///
+    /// # Errors
+    /// `InvalidInput` outside a tokio runtime.
+    pub fn spawn<H, F>(self, handler: H) -> Result<Running, Error>
+    where
+        H: Fn(Client) -> F + Send + Sync + 'static,
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        Running::start(self, handler)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("url", &self.url())
+            .field("origins", &self.settings.policy.origins)
+            .finish_non_exhaustive()
+    }
+}
