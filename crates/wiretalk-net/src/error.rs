@@ -214,6 +214,20 @@ impl Error {
         )
     }
 
+    /// A redirect that is not followed.
+    pub(crate) fn redirect(sentence: String, refusal: RefusedHandshake) -> Self {
+        let detail = Detail::Refusal(refusal);
+        Self::build(ErrorKind::Handshake, Blame::Peer, sentence, detail, None)
+    }
+
+    /// The same error, with more behind its sentence. One that somebody else holds, too, stays as it is.
+    pub(crate) fn extended(mut self, more: &str) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.sentence.push_str(more);
+        }
+        self
+    }
+
     pub(crate) fn bad_response(error: &ResponseError) -> Self {
         let detail = error
             .response()

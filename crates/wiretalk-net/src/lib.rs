@@ -32,7 +32,10 @@ pub use wiretalk_proto::{
 
 pub use crate::{
     config::Config,
-    dial::{Connector, Handshake, Request, Timings, connect},
+    dial::{
+        AddressFamily, ConnectTo, Connector, Handshake, Redirect, Request, Resolve, Timings,
+        connect,
+    },
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
     websocket::{Exchange, MessageRef, Receiver, Replies, Sender, State, TryRecvError, WebSocket},

@@ -11,6 +11,8 @@ use std::{
 use bytes::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -22,6 +24,8 @@ use tokio_rustls::TlsStream;
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
     /// TLS over any of the others: a proxy's tunnel may be TLS itself.
     Tls(Box<TlsStream<Transport>>),
     /// A stream of an HTTP server that somebody else runs. It is whatever that server was given.
@@ -58,6 +62,8 @@ impl Transport {
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(tcp) => Some(tcp),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
             Self::Tls(tls) => tls.get_ref().0.tcp(),
             Self::Upgraded(_) => None,
         }
@@ -71,7 +77,8 @@ impl Transport {
         self.tcp()?.local_addr().ok()
     }
 
-    /// Ends the stream with a TCP reset if the socket is within reach, so that the peer sees a broken connection and the kernel keeps nothing of it.
+    /// Ends the stream with a TCP reset if a TCP socket is within reach, so that the peer sees a broken connection and
+    /// the kernel keeps nothing of it. Any other stream ends at once, without ceremony.
     pub(crate) fn reset(self) {
         if let Some(tcp) = self.tcp() {
             // Should the option be refused, the drop that follows still ends the stream, only less rudely.
@@ -88,6 +95,8 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_read(cx, buf),
         }
@@ -102,6 +111,8 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_write(cx, buf),
         }
@@ -114,6 +125,8 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
             Self::Upgraded(foreign) => foreign.get().poll_write_vectored(cx, bufs),
         }
@@ -122,6 +135,8 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(tcp) => tcp.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(unix) => unix.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
             // What hyper put around the stream hides it, and a write in pieces works in any case.
             Self::Upgraded(_) => false,
@@ -131,6 +146,8 @@ impl AsyncWrite for Transport {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
             Self::Upgraded(foreign) => foreign.get().poll_flush(cx),
         }
@@ -139,6 +156,8 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
             Self::Upgraded(foreign) => foreign.get().poll_shutdown(cx),
         }

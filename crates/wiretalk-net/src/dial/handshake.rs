@@ -8,21 +8,45 @@ use wiretalk_proto::handshake::client::Response;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Handshake {
+    /// Where the connection leads to, in the end: the URL that was asked for, or the last redirect's. Without user name
+    /// and password.
+    pub url: String,
     /// The answer that opened the connection.
     pub response: Response,
+    /// The redirects that led there, the first one first; see [`Connector::redirects`](crate::Connector::redirects).
+    pub redirects: Vec<Redirect>,
     /// How long it took.
     pub timings: Timings,
 }
 
-/// How long each step of dialing took. A step that was not needed is `None`.
+/// A server that sent the client elsewhere (RFC 9110 15.4).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Redirect {
+    /// Who was asked. Without user name and password.
+    pub url: String,
+    /// What it answered: 301, 302, 303, 307 or 308.
+    pub response: Response,
+    /// Where it sent the client, as a whole URL, without user name and password.
+    pub location: String,
+    /// How long it took. `total` is of this step alone.
+    pub timings: Timings,
+}
+
+/// How long each step of dialing took. A step that was not needed is `None`. After a redirect, the steps are those of
+/// the last server; only `total` counts all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// The name was resolved.
+    /// The name was resolved: the proxy's, if there is one.
     pub dns: Option<Duration>,
-    /// The TCP connection was made, the attempts at other addresses included.
+    /// The TCP connection was made, to the proxy if there is one, the attempts at other addresses included.
     pub tcp: Option<Duration>,
-    /// The TLS handshake.
+    /// The Unix socket was connected to.
+    pub unix: Option<Duration>,
+    /// The proxy made a tunnel: TLS with the proxy and all that it was asked, until the target was connected.
+    pub proxy: Option<Duration>,
+    /// The TLS handshake with the server.
     pub tls: Option<Duration>,
     /// From the opening handshake's request to its answer.
     pub upgrade: Duration,

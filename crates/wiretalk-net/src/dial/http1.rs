@@ -15,8 +15,11 @@ use crate::{
     transport::Transport,
 };
 
+/// The handshake's request.
+pub(super) type Opening = client::Request;
+
 /// The handshake's request. The key is fresh (section 4.1, step 7).
-pub(super) fn opening(request: &Request, target: &Target) -> Result<client::Request, Error> {
+pub(super) fn opening(request: &Request, target: &Target) -> Result<Opening, Error> {
     let mut key = [0; 16];
     getrandom::fill(&mut key).map_err(|error| {
         Error::new(
@@ -46,7 +49,7 @@ pub(super) fn opening(request: &Request, target: &Target) -> Result<client::Requ
 /// Writes the request and reads the answer. Gives the bytes that came behind it, too.
 pub(super) async fn open(
     stream: &mut Transport,
-    opening: &client::Request,
+    opening: &Opening,
     deadline: Instant,
 ) -> Result<(Response, Vec<u8>), Error> {
     let mut wire = Vec::with_capacity(512);

@@ -1,28 +1,37 @@
 //! Dialing: RFC 6455 section 4.1.
 
+mod asked;
+mod credentials;
+mod deadline;
 mod handshake;
 mod http1;
+mod overrides;
+mod race;
+mod redirect;
 mod refusal;
 mod request;
+mod route;
 mod tcp;
 mod tls;
+mod unix;
 mod url;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use rustls::ClientConfig;
-use tokio::{
-    sync::OnceCell,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::OnceCell, time::Instant};
 use tokio_rustls::{TlsConnector, TlsStream};
-use wiretalk_proto::Role;
+use wiretalk_proto::{Role, handshake::client::Response};
 
+use self::{
+    asked::asked, deadline::Deadline, redirect::Way, route::Route, tls::Trust, unix::UnixAddress,
+    url::Target,
+};
 pub use self::{
-    handshake::{Handshake, Timings},
+    handshake::{Handshake, Redirect, Timings},
+    overrides::{AddressFamily, ConnectTo, Resolve},
     request::Request,
 };
-use self::{tls::Trust, url::Target};
 use crate::{
     config::Config,
     error::{Blame, Error, ErrorKind},
@@ -43,11 +52,15 @@ pub async fn connect(request: impl Into<Request>) -> Result<(WebSocket, Handshak
 
 /// Dials, with settings that hold for all connections it makes. The system's root certificates are read at the first
 /// `wss:`, once.
+///
+/// Nothing of the environment is looked at: there is no proxy, no cookie and no redirect that is not asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
     config: Arc<Config>,
     trust: Trust,
     tls: OnceCell<Arc<ClientConfig>>,
+    route: Route,
+    redirects: u32,
 }
 
 impl Connector {
@@ -82,46 +95,128 @@ impl Connector {
         Ok(self)
     }
 
-    /// Dials: resolves the name, tries each address in turn, agrees on TLS if need be, and does the opening handshake.
-    /// All of it together takes no longer than [`Config::handshake_timeout`].
+    /// Dials this Unix socket, whatever host and port the URL names, as curl's `--unix-socket`. They still stand in the
+    /// `Host` header, and a certificate must be for the host. On a system without Unix sockets, dialing fails.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wiretalk_net::Error> {
+    /// use wiretalk_net::{Connector, Request};
+    ///
+    /// let connector = Connector::new().unix_socket("/run/chat.sock");
+    /// let (socket, _) = connector.connect(&Request::new("ws://localhost/chat")).await?;
+    /// // The same, for one connection alone, as a URL:
+    /// let (socket, _) = wiretalk_net::connect("ws+unix:///run/chat.sock:/chat").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.route.unix = Some(UnixAddress::Path(path.into()));
+        self
+    }
+
+    /// Dials this socket of Linux's abstract namespace, as [`unix_socket`](Connector::unix_socket) does one with a path.
+    /// The name comes without the NUL (or the `@`, as people write it) before it. Anywhere but on Linux, dialing fails.
+    #[must_use]
+    pub fn abstract_unix_socket(mut self, name: impl Into<Vec<u8>>) -> Self {
+        self.route.unix = Some(UnixAddress::Abstract(name.into()));
+        self
+    }
+
+    /// Whether only IPv4 or only IPv6 addresses are dialed. Default: both.
+    #[must_use]
+    pub fn address_family(mut self, family: AddressFamily) -> Self {
+        self.route.resolver.family = family;
+        self
+    }
+
+    /// Dials another host and port than the URL's; of several that are for it, the first. See [`ConnectTo`].
+    #[must_use]
+    pub fn connect_to(mut self, other: ConnectTo) -> Self {
+        self.route.connect_to.push(other);
+        self
+    }
+
+    /// Takes the addresses of a host from here, not from the system's resolver; of several that are for it, the first.
+    /// See [`Resolve`].
+    #[must_use]
+    pub fn resolve(mut self, known: Resolve) -> Self {
+        self.route.resolver.known.push(known);
+        self
+    }
+
+    /// How many redirects (301, 302, 303, 307, 308 with a `Location`) are followed at most. Default: 0, and a redirect is
+    /// a refusal as any other answer.
+    ///
+    /// What proves who the caller is stays at home: the headers `Authorization`, `Cookie` and `Proxy-Authorization`, the
+    /// URL's user name and password and a `Host` header are sent only to the URL's own scheme, host and port. A redirect
+    /// from `wss:` to `ws:` is refused. [`Handshake::redirects`] tells the way that was taken.
+    #[must_use]
+    pub fn redirects(mut self, max: u32) -> Self {
+        self.redirects = max;
+        self
+    }
+
+    /// Dials: resolves the name, connects to the first of its addresses that answers (RFC 8305: a new attempt joins
+    /// every 250 ms), agrees on TLS if need be, and does the opening handshake. All of it together takes no longer than
+    /// [`Config::handshake_timeout`].
+    ///
+    /// A user name and a password in the URL are sent as `Authorization: Basic` (RFC 7617), unless the request has that
+    /// header. A `Host` header in the request takes the place of the URL's.
+    ///
+    /// Dropping the future ends the attempt wherever it is: nothing was spawned for it, and its sockets are closed. Only
+    /// a look-up of a name that the system's resolver has begun runs to its end, on one of tokio's threads for blocking
+    /// calls, whose number is bounded.
     ///
     /// # Errors
     /// `InvalidInput` for a bad URL, header or subprotocol; `Dns`, `Refused`, `Unreachable`, `Tls`, `Timeout`, `Reset`;
     /// `Handshake` if the server answers anything but a correct 101: see [`Error::refusal`] for its answer.
     pub async fn connect(&self, request: &Request) -> Result<(WebSocket, Handshake), Error> {
-        let target = Target::parse(&request.url)?;
-        let opening = http1::opening(request, &target)?;
-        let begin = Instant::now();
-        let deadline = begin + self.config.handshake_timeout.min(FOREVER);
-        let limit = self.config.handshake_timeout;
-        let late = |what: &str| {
-            Error::timeout(
-                Blame::Peer,
-                format_args!("{} {what}", target.authority),
-                limit,
-            )
-        };
+        let deadline = Deadline::from_now(self.config.handshake_timeout);
+        let first = Target::parse(&request.url)?;
+        let mut target = first.clone();
+        let mut way = Way::new(self.redirects);
+        loop {
+            let asked = asked(request, &mut target, &first)?;
+            let mut timings = Timings::default();
+            let begin = Instant::now();
+            let opened = self.attempt(&asked, &target, deadline, &mut timings).await;
+            timings.total = begin.elapsed();
+            match opened {
+                Ok((socket, response)) => {
+                    timings.total += way.spent();
+                    let handshake = Handshake {
+                        url: target.url(),
+                        response,
+                        redirects: way.into_hops(),
+                        timings,
+                    };
+                    return Ok((socket, handshake));
+                }
+                Err(error) => target = way.next(error, &target, timings)?,
+            }
+        }
+    }
 
-        let mut timings = Timings::default();
-        let mut stream = Transport::Tcp(tcp::dial(&target, deadline, &late, &mut timings).await?);
+    /// Dials one server, and does not go elsewhere if it says so.
+    async fn attempt(
+        &self,
+        asked: &Request,
+        target: &Target,
+        deadline: Deadline,
+        timings: &mut Timings,
+    ) -> Result<(WebSocket, Response), Error> {
+        let opening = http1::opening(asked, target)?;
+        let mut stream = self.route.dial(target, deadline, timings).await?;
         let (peer_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
         if target.secure {
             let since = Instant::now();
-            let tls = TlsConnector::from(self.tls().await?);
-            stream = match timeout_at(deadline, tls.connect(target.server_name()?, stream)).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(TlsStream::Client(stream))),
-                Ok(Err(error)) => return Err(tls::failed(&target.authority, error)),
-                Err(_) => return Err(late("did not finish the TLS handshake")),
-            };
+            stream = self.secure(stream, target, deadline).await?;
             timings.tls = Some(since.elapsed());
         }
         let since = Instant::now();
-        let answer = http1::open(&mut stream, &opening, deadline);
-        let (response, read_ahead) = timeout_at(deadline, answer)
-            .await
-            .map_err(|_| late("did not answer the opening handshake"))??;
+        let (stream, response, read_ahead) = open(stream, &opening, target, deadline).await?;
         timings.upgrade = since.elapsed();
-        timings.total = begin.elapsed();
         let info = Info {
             peer_addr,
             local_addr,
@@ -135,7 +230,26 @@ impl Connector {
             &read_ahead,
             info,
         );
-        Ok((socket, Handshake { response, timings }))
+        Ok((socket, response))
+    }
+
+    /// TLS with the server at the other end of the stream.
+    async fn secure(
+        &self,
+        stream: Transport,
+        target: &Target,
+        deadline: Deadline,
+    ) -> Result<Transport, Error> {
+        let tls = TlsConnector::from(self.tls().await?);
+        let handshake = tls.connect(target.server_name()?, stream);
+        let late = |limit| {
+            let what = format_args!("{} did not finish the TLS handshake", target.authority);
+            Error::timeout(Blame::Peer, what, limit)
+        };
+        match deadline.within(handshake, late).await? {
+            Ok(stream) => Ok(Transport::Tls(Box::new(TlsStream::Client(stream)))),
+            Err(error) => Err(tls::failed(&target.authority, error)),
+        }
     }
 
     async fn tls(&self) -> Result<Arc<ClientConfig>, Error> {
@@ -151,5 +265,19 @@ impl Connector {
     }
 }
 
-/// The longest timeout that is kept, so that the clock can count so far.
-const FOREVER: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+/// The opening handshake, over a stream that has reached the server. Gives the stream of the connection, the answer,
+/// and the bytes that came behind it.
+async fn open(
+    mut stream: Transport,
+    opening: &http1::Opening,
+    target: &Target,
+    deadline: Deadline,
+) -> Result<(Transport, Response, Vec<u8>), Error> {
+    let answer = http1::open(&mut stream, opening, deadline.at);
+    let late = |limit| {
+        let what = format_args!("{} did not answer the opening handshake", target.authority);
+        Error::timeout(Blame::Peer, what, limit)
+    };
+    let (response, read_ahead) = deadline.within(answer, late).await??;
+    Ok((stream, response, read_ahead))
+}

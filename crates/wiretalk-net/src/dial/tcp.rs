@@ -1,79 +1,141 @@
 //! From a host name to a TCP stream.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
-use super::{handshake::Timings, url::Target};
+use super::{
+    deadline::Deadline,
+    handshake::Timings,
+    overrides::{AddressFamily, Resolve},
+    race::{Attempt, interleave, race},
+};
 use crate::error::{Blame, Error, ErrorKind};
 
-/// Connects to the first address that answers. Each has its share of the time that is left.
-pub(super) async fn dial(
-    target: &Target,
-    deadline: Instant,
-    late: &impl Fn(&str) -> Error,
-    timings: &mut Timings,
-) -> Result<TcpStream, Error> {
-    let since = Instant::now();
-    let addresses = match timeout_at(deadline, resolve(target)).await {
-        Ok(addresses) => addresses?,
-        Err(_) => return Err(late("was not resolved")),
-    };
-    timings.dns = Some(since.elapsed());
-    let since = Instant::now();
-    let mut failed = None;
-    for (index, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let others = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let share = left / others;
-        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                // Small messages must not wait for more; the connection batches on its own.
-                tcp.set_nodelay(true)
-                    .map_err(|error| Error::io("TCP_NODELAY cannot be set", error))?;
-                timings.tcp = Some(since.elapsed());
-                return Ok(tcp);
-            }
-            Ok(Err(error)) => failed = Some(not_connected(*address, error)),
-            Err(_) => {
-                failed = Some(Error::timeout(
-                    Blame::Network,
-                    format_args!("{address} did not answer"),
-                    share,
-                ));
-            }
+/// How names become addresses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resolver {
+    pub(super) family: AddressFamily,
+    pub(super) known: Vec<Resolve>,
+}
+
+impl Resolver {
+    /// Connects to the first address of the host that answers.
+    pub(super) async fn dial(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Deadline,
+        timings: &mut Timings,
+    ) -> Result<TcpStream, Error> {
+        let addresses = self.resolve(host, port, deadline, timings).await?;
+        let since = Instant::now();
+        let tcp = race(&addresses, deadline.at, TcpStream::connect)
+            .await
+            .map_err(|attempts| none_answers(host, attempts, deadline))?;
+        // Small messages must not wait for more; the connection batches on its own.
+        tcp.set_nodelay(true)
+            .map_err(|error| Error::io("TCP_NODELAY cannot be set", error))?;
+        timings.tcp = Some(since.elapsed());
+        Ok(tcp)
+    }
+
+    /// The addresses of a host, in the order in which they are to be tried; there is at least one.
+    ///
+    /// The system's resolver blocks, so it runs on one of tokio's threads for that, whose number is bounded. It
+    /// cannot be stopped: if this future is dropped, the thread is free again when the system gives up.
+    pub(super) async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Deadline,
+        timings: &mut Timings,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        let since = Instant::now();
+        let known = self.known.iter().find(|known| known.is_for(host, port));
+        let found: Vec<SocketAddr> = if let Some(known) = known {
+            known.addresses(port).collect()
+        } else if let Ok(address) = host.parse::<IpAddr>() {
+            vec![SocketAddr::new(address, port)]
+        } else {
+            let late = |limit| {
+                let what = format_args!("the host name `{host}` was not resolved");
+                Error::timeout(Blame::Network, what, limit)
+            };
+            let looked_up = deadline.within(lookup_host((host, port)), late).await?;
+            looked_up
+                .map_err(|error| unresolved(host, Some(error)))?
+                .collect()
+        };
+        timings.dns = Some(since.elapsed());
+        let order = interleave(found.iter().copied().filter(|one| self.family.has(*one)));
+        match (order.is_empty(), found.is_empty()) {
+            (false, _) => Ok(order),
+            (true, true) => Err(unresolved(host, None)),
+            (true, false) => Err(Error::new(
+                ErrorKind::Dns,
+                Blame::Us,
+                format!("`{host}` has no {} address", self.family),
+            )),
         }
     }
-    Err(failed.unwrap_or_else(|| unresolved(target, None)))
 }
 
-async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(address) = target.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, target.port)]);
-    }
-    match lookup_host((target.host.as_str(), target.port)).await {
-        Ok(addresses) => Ok(addresses.collect()),
-        Err(error) => Err(unresolved(target, Some(error))),
-    }
-}
-
-fn unresolved(target: &Target, error: Option<std::io::Error>) -> Error {
-    let sentence = format!("cannot resolve the host name `{}`", target.host);
+fn unresolved(host: &str, error: Option<io::Error>) -> Error {
+    let sentence = format!("cannot resolve the host name `{host}`");
     match error {
         Some(error) => Error::with_source(ErrorKind::Dns, Blame::Network, sentence, error),
         None => Error::new(ErrorKind::Dns, Blame::Network, sentence),
     }
 }
 
-fn not_connected(address: SocketAddr, error: std::io::Error) -> Error {
-    if error.kind() == std::io::ErrorKind::ConnectionRefused {
-        let sentence = format!("{address} refused the connection");
-        Error::with_source(ErrorKind::Refused, Blame::Peer, sentence, error)
-    } else {
-        let sentence = format!("{address} cannot be reached: {error}");
-        Error::with_source(ErrorKind::Unreachable, Blame::Network, sentence, error)
+/// Tells all that was tried.
+fn none_answers(host: &str, attempts: Vec<Attempt>, deadline: Deadline) -> Error {
+    let count = attempts.len();
+    let mut errors: Vec<_> = attempts
+        .into_iter()
+        .map(|attempt| not_connected(attempt, deadline))
+        .collect();
+    if count == 1
+        && let Some(only) = errors.pop()
+    {
+        return only;
+    }
+    let alike = |kind| errors.iter().all(|error| error.kind() == kind);
+    let (kind, blame) = match () {
+        () if alike(ErrorKind::Refused) => (ErrorKind::Refused, Blame::Peer),
+        () if alike(ErrorKind::Timeout) => (ErrorKind::Timeout, Blame::Network),
+        () => (ErrorKind::Unreachable, Blame::Network),
+    };
+    let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let sentence = format!(
+        "none of the {count} addresses of `{host}` could be connected to: {}",
+        all.join("; ")
+    );
+    Error::new(kind, blame, sentence)
+}
+
+fn not_connected(attempt: Attempt, deadline: Deadline) -> Error {
+    let Attempt { address, error } = attempt;
+    match error {
+        None => Error::timeout(
+            Blame::Network,
+            format_args!("{address} did not answer"),
+            deadline.limit,
+        ),
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            let sentence = format!("{address} refused the connection");
+            Error::with_source(ErrorKind::Refused, Blame::Peer, sentence, error)
+        }
+        Some(error) => {
+            let sentence = format!("{address} cannot be reached: {error}");
+            Error::with_source(ErrorKind::Unreachable, Blame::Network, sentence, error)
+        }
     }
 }

@@ -3,23 +3,31 @@
 use rustls_pki_types::ServerName;
 use url::{Host, Url};
 
+use super::{
+    credentials::{Credentials, without_secrets},
+    unix::{self, UnixAddress},
+};
 use crate::error::Error;
 
 /// Where to connect to, and what to ask for there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) secure: bool,
-    /// A name, or an address without brackets: what is resolved.
+    /// A name, or an address without brackets: what is resolved. `localhost` behind a Unix socket.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The `Host` header: with brackets around IPv6, and the port unless it is the scheme's own.
     pub(crate) authority: String,
     /// Path and query.
     pub(crate) resource: String,
+    /// The socket of a `ws+unix:` URL.
+    pub(crate) unix: Option<UnixAddress>,
+    /// What the URL names before its `@`; it goes into a header, and into nothing that is shown.
+    pub(crate) credentials: Option<Credentials>,
 }
 
 impl Target {
-    /// Reads `ws:`, `wss:`, `http:` and `https:` URLs; no scheme means `ws:`.
+    /// Reads `ws:`, `wss:`, `http:`, `https:`, `ws+unix:` and `wss+unix:` URLs; no scheme means `ws:`.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         // The parser would take line breaks and tabs out, and dial something else than was asked for.
         if text.contains(|character: char| character.is_ascii_control()) {
@@ -27,6 +35,13 @@ impl Target {
                 text,
                 "it holds a line break or another control character",
             ));
+        }
+        if let Some((scheme, rest)) = text.split_once(':') {
+            match scheme.to_ascii_lowercase().as_str() {
+                "ws+unix" | "http+unix" => return Self::parse_unix(text, "ws", rest),
+                "wss+unix" | "https+unix" => return Self::parse_unix(text, "wss", rest),
+                _ => {}
+            }
         }
         let full = match text.split_once("://") {
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
@@ -41,19 +56,29 @@ impl Target {
             },
             None => format!("ws://{text}"),
         };
-        let url = Url::parse(&full).map_err(|error| invalid(text, &error.to_string()))?;
+        Self::read(text, &full)
+    }
+
+    /// The form of Node's `ws`: the path of the socket, a colon, and what to ask for.
+    fn parse_unix(text: &str, scheme: &str, rest: &str) -> Result<Self, Error> {
+        let (socket, resource) = unix::split_url(rest).map_err(|why| invalid(text, why))?;
+        let target = Self::read(text, &format!("{scheme}://localhost{resource}"))?;
+        Ok(Self {
+            unix: Some(socket),
+            ..target
+        })
+    }
+
+    /// Reads what is a `ws:` or `wss:` URL by now. Errors show the `text` that it was made of.
+    fn read(text: &str, full: &str) -> Result<Self, Error> {
+        let url = Url::parse(full).map_err(|error| invalid(text, &error.to_string()))?;
         if url.fragment().is_some() {
             return Err(invalid(
                 text,
                 "it has a fragment (`#`), which a WebSocket URL must not have; write %23",
             ));
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid(
-                text,
-                "it holds a user name or a password; send an Authorization header instead",
-            ));
-        }
+        let credentials = Credentials::of_url(&url).map_err(|why| invalid(text, why))?;
         let secure = url.scheme() == "wss";
         let Some(host) = url.host() else {
             return Err(invalid(text, "it names no host"));
@@ -78,6 +103,8 @@ impl Target {
             port,
             authority,
             resource,
+            unix: None,
+            credentials,
         })
     }
 
@@ -90,12 +117,41 @@ impl Target {
             ))
         })
     }
+
+    /// The URL, without user name and password.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.secure { "wss" } else { "ws" };
+        match &self.unix {
+            Some(socket) => format!("{scheme}+unix:{}:{}", socket.in_url(), self.resource),
+            None => {
+                // Of what is dialed; the authority may be a `Host` header of the caller's.
+                let host = if self.host.contains(':') {
+                    format!("[{}]", self.host)
+                } else {
+                    self.host.clone()
+                };
+                let port = match (self.secure, self.port) {
+                    (false, 80) | (true, 443) => String::new(),
+                    (_, port) => format!(":{port}"),
+                };
+                format!("{scheme}://{host}{port}{}", self.resource)
+            }
+        }
+    }
+
+    /// Whether both are the same server, so that what is meant for one may go to the other.
+    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure
+            && self.host == other.host
+            && self.port == other.port
+            && self.unix == other.unix
+    }
 }
 
 fn invalid(url: &str, why: &str) -> Error {
     Error::invalid(format!(
         "`{}` is not a WebSocket URL: {why}",
-        url.escape_debug()
+        without_secrets(url).escape_debug()
     ))
 }
 
