@@ -97,6 +97,11 @@ pub(crate) fn error(what: &str) {
     err(&format!("{BAD}error{BAD:#}: {what}"));
 }
 
+/// Says what somebody should know.
+pub(crate) fn warning(what: &str) {
+    err(&format!("{WARNING}warning:{WARNING:#} {what}"));
+}
+
 /// The time of day with milliseconds, as every line of a log begins.
 pub(crate) fn clock() -> String {
     jiff::Zoned::now().strftime("%H:%M:%S%.3f").to_string()

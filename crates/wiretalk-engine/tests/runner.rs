@@ -34,7 +34,7 @@ async fn run(text: &str, server: &Served, options: Options) -> (Vec<TestResult>,
     let mut results = Vec::new();
     let plans = [plan];
     let run = runner::run(&plans, &options, |result| results.push(result));
-    let summary = timeout(SOON, run).await.expect("in time").expect("a run");
+    let summary = timeout(SOON, run).await.expect("in time");
     (results, summary)
 }
 

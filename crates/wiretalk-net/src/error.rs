@@ -8,6 +8,8 @@ use wiretalk_proto::{
     handshake::client::{Response, ResponseError},
 };
 
+use crate::dial::{Failed, TlsFailure, late};
+
 /// What went wrong. Cheap to clone, since every half of a connection may have to tell it.
 ///
 /// `Display` is a sentence for a person; [`kind`](Error::kind) is for a program.
@@ -141,6 +143,13 @@ impl Error {
         }
     }
 
+    /// Why no TLS came about, if that is what failed.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsFailure> {
+        let source = self.0.source.as_ref()?;
+        Some(&source.downcast_ref::<Failed>()?.failure)
+    }
+
     /// The close code that stands for the error: the one that was sent to a peer that broke the protocol or did not end
     /// a message, and 1006 for one that was silent or ended the stream without a close frame.
     #[must_use]
@@ -238,6 +247,9 @@ impl Error {
     }
 
     pub(crate) fn io(what: &str, error: io::Error) -> Self {
+        if let Some((failure, sentence)) = late(&error) {
+            return Failed::error(failure, sentence, error);
+        }
         let (kind, blame) = match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted

@@ -33,8 +33,8 @@ pub use wiretalk_proto::{
 pub use crate::{
     config::Config,
     dial::{
-        AddressFamily, ConnectTo, Connector, Handshake, Redirect, Request, Resolve, Timings,
-        connect,
+        AddressFamily, ConnectTo, Connector, Handshake, Identity, Pin, Redirect, Request, Resolve,
+        Timings, TlsFailure, TlsInfo, TlsOptions, TlsVersion, connect,
     },
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},

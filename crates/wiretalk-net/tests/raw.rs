@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 use wiretalk_net::{
-    Config, Connector, ErrorKind, Event, Message, Request, State, WebSocket,
+    Config, Connector, ErrorKind, Event, Message, Request, State, TlsOptions, WebSocket,
     raw::{Chop, LengthForm, RawAccess, RawFrame, RawFrameError, RawMask},
     server::TlsConfig,
 };
@@ -217,7 +217,9 @@ async fn rules_are_broken_over_tls_too() {
     let tls = TlsConfig::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
     let mut server = Server::with_tls(quiet(), Some(tls)).await;
     let request = Request::new(format!("wss://localhost:{}/", server.address.port()));
-    let connector = Connector::new().insecure(true).config(quiet());
+    let connector = Connector::new()
+        .tls(TlsOptions::new().insecure(true))
+        .config(quiet());
     let (mut client, _) = soon(connector.connect(&request)).await.unwrap();
     let mut server = server.next().await;
 

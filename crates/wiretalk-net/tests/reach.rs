@@ -210,7 +210,7 @@ async fn redirects_are_followed_and_told() {
     ];
     assert_eq!(told, expected);
     let hops = handshake.redirects.iter().map(|hop| hop.timings.total);
-    assert!(handshake.timings.total >= hops.sum());
+    assert!(handshake.timings.total >= hops.sum::<std::time::Duration>());
     for head in heads.await.unwrap() {
         assert!(head.starts_with("GET /"), "{head}");
         assert_eq!(header(&head, "Authorization"), Some("Bearer t"), "{head}");

@@ -9,7 +9,8 @@ use tokio::{
     net::TcpStream,
 };
 use wiretalk_net::{
-    Blame, CloseCode, Config, Connector, Error, ErrorKind, Event, Message, Request, WebSocket,
+    Blame, CloseCode, Config, Connector, Error, ErrorKind, Event, Message, Request, TlsOptions,
+    WebSocket,
     server::{Listener, Reply, ServeOptions, TlsConfig, serve_connection},
 };
 
@@ -24,6 +25,17 @@ fn certificates() -> (String, String, String) {
         .signed_by(&key, &root)
         .unwrap();
     (root.pem(), certificate.pem(), key.serialize_pem())
+}
+
+fn trusting(root: &str) -> Connector {
+    let tls = TlsOptions::new()
+        .root_certificates(root.as_bytes())
+        .unwrap();
+    Connector::new().tls(tls)
+}
+
+fn believing_any() -> Connector {
+    Connector::new().tls(TlsOptions::new().insecure(true))
 }
 
 struct Site {
@@ -72,9 +84,7 @@ async fn talk(mut client: WebSocket, server: WebSocket) {
 #[tokio::test]
 async fn with_a_root_of_ones_own() {
     let mut site = Site::start().await;
-    let connector = Connector::new()
-        .root_certificates(site.root.as_bytes())
-        .unwrap();
+    let connector = trusting(&site.root);
     let client = site.dial(connector, "localhost").await.unwrap();
     let server = site.server.next().await;
     talk(client, server).await;
@@ -83,10 +93,7 @@ async fn with_a_root_of_ones_own() {
 #[tokio::test]
 async fn with_any_certificate() {
     let mut site = Site::start().await;
-    let client = site
-        .dial(Connector::new().insecure(true), "127.0.0.1")
-        .await
-        .unwrap();
+    let client = site.dial(believing_any(), "127.0.0.1").await.unwrap();
     let server = site.server.next().await;
     talk(client, server).await;
 }
@@ -114,12 +121,10 @@ async fn a_server_that_wants_tls() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let site = Site::start().await;
-    let connector = Connector::new()
-        .root_certificates(site.root.as_bytes())
-        .unwrap();
+    let connector = trusting(&site.root);
     let error = site.dial(connector, "127.0.0.1").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls);
-    let why = "is not trusted: it is for another name";
+    let why = "is not trusted: it is for localhost, not for 127.0.0.1";
     assert!(error.to_string().contains(why), "{error}");
 }
 
@@ -127,13 +132,16 @@ async fn a_certificate_for_another_name_is_refused() {
 async fn a_server_without_tls() {
     let server = Server::start(quiet()).await;
     let url = format!("wss://{}/", server.address);
-    let error = soon(Connector::new().insecure(true).connect(&Request::new(url)))
+    let error = soon(believing_any().connect(&Request::new(url)))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls);
     assert_eq!(
         error.to_string(),
-        format!("{} does not speak TLS", server.address)
+        format!(
+            "{} does not speak TLS; it may want `ws:` instead of `wss:`",
+            server.address
+        )
     );
 }
 
@@ -148,7 +156,7 @@ async fn a_server_that_hangs_in_the_tls_handshake() {
         handshake_timeout: ms(100),
         ..Config::default()
     };
-    let connector = Connector::new().insecure(true).config(config);
+    let connector = believing_any().config(config);
     let error = soon(connector.connect(&Request::new(format!("wss://{address}/"))))
         .await
         .unwrap_err();
@@ -194,10 +202,7 @@ async fn a_client_that_does_not_get_through_the_tls_handshake() {
 #[tokio::test]
 async fn an_abort_is_a_reset_over_tls_too() {
     let mut site = Site::start().await;
-    let mut client = site
-        .dial(Connector::new().insecure(true), "localhost")
-        .await
-        .unwrap();
+    let mut client = site.dial(believing_any(), "localhost").await.unwrap();
     site.server.next().await.abort();
     assert_eq!(
         soon(client.next_event()).await.unwrap_err().kind(),
@@ -227,6 +232,6 @@ fn pem_texts_that_hold_nothing_of_use() {
         );
         assert!(error.to_string().contains(sentence), "{error}");
     }
-    let error = Connector::new().root_certificates(b"nothing").unwrap_err();
+    let error = TlsOptions::new().root_certificates(b"nothing").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

@@ -4,7 +4,6 @@ mod input;
 mod kept;
 mod output;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +13,7 @@ use wiretalk_net::{
     CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Response, Sender,
 };
 
+use super::reach::{self, Reach};
 use crate::exit::Exit;
 use crate::signals::Interrupts;
 use crate::terminal;
@@ -56,12 +56,6 @@ pub(crate) struct Connect {
     /// Offer permessage-deflate, and compress if the server agrees
     #[arg(long)]
     compress: bool,
-    /// Believe any certificate of the server
-    #[arg(short = 'k', long)]
-    insecure: bool,
-    /// Trust the root certificates of a PEM file, beside those of the system
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
     /// Send this message instead of reading the input
     #[arg(short = 'x', long = "execute", value_name = "MESSAGE")]
     execute: Vec<String>,
@@ -80,6 +74,8 @@ pub(crate) struct Connect {
     /// Say nothing of pings, of the connection and of its end
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// `Name: value`, as curl takes it.
@@ -119,6 +115,7 @@ impl Connect {
             Input::given(self.execute.clone())
         };
         let output = Output::new(&input, self.quiet);
+        reach::warn_of(handshake.tls.as_ref());
         output.note(&self.connected(&handshake.response));
         let (sender, receiver) = socket.split();
         self.converse(sender, receiver, input, &output, &mut interrupts)
@@ -147,17 +144,7 @@ impl Connect {
             handshake_timeout: self.connect_timeout,
             ..Config::default()
         };
-        let connector = Connector::new().config(config).insecure(self.insecure);
-        match &self.ca {
-            None => Ok(connector),
-            Some(file) => {
-                let pem = std::fs::read(file)
-                    .map_err(|error| format!("cannot read `{}`: {error}", file.display()))?;
-                connector
-                    .root_certificates(&pem)
-                    .map_err(|error| error.to_string())
-            }
-        }
+        Ok(self.reach.connector()?.config(config))
     }
 
     /// Sends what the input gives and shows what comes, until one side closes.

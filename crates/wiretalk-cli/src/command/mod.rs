@@ -4,6 +4,7 @@ mod check;
 mod connect;
 mod fmt;
 mod lsp;
+mod reach;
 mod serve;
 mod test;
 mod variables;

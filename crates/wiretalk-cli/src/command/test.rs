@@ -17,6 +17,7 @@ use wiretalk_engine::runner::{self, Options, Selection, Summary};
 use wiretalk_talk::player::{Manner, Plan};
 use wiretalk_talk::{Role, Value};
 
+use super::reach::Reach;
 use super::{Given, Outside};
 use crate::exit::Exit;
 use crate::signals::Interrupts;
@@ -103,18 +104,6 @@ pub(crate) struct Test {
     /// Offer permessage-deflate, and compress if the server agrees
     #[arg(long, help_heading = "Connections")]
     compress: bool,
-    /// Believe any certificate of a server
-    #[arg(short = 'k', long, help_heading = "Connections")]
-    insecure: bool,
-    /// Trust the root certificates of a PEM file, beside those of the system
-    #[arg(
-        long,
-        visible_alias = "cacert",
-        value_name = "FILE",
-        help_heading = "Connections"
-    )]
-    ca: Option<PathBuf>,
-
     /// Say nothing of tests that pass
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     quiet: bool,
@@ -123,6 +112,8 @@ pub(crate) struct Test {
     verbose: bool,
     #[command(flatten)]
     reports: Reports,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 impl Test {
@@ -158,7 +149,7 @@ impl Test {
         depends.extend(self.files.iter().cloned());
         depends.extend(self.serve.iter().cloned());
         depends.extend(self.given.env_file().map(PathBuf::from));
-        depends.extend(self.ca.iter().cloned());
+        depends.extend(self.reach.files());
         let mut outside = self.given.read().map_err(usage)?;
         if self.serve.is_some() && outside.variables.contains_key("url") {
             return Err(usage(
@@ -184,12 +175,8 @@ impl Test {
             None => None,
         };
         let talks = check(found, &outside)?;
-        let root_certificates = self
-            .ca
-            .as_ref()
-            .map(std::fs::read)
-            .transpose()
-            .map_err(|error| usage(format!("cannot read the file of `--ca`: {error}")))?;
+        let connector = self.reach.connector().map_err(usage)?;
+        self.reach.warn();
         let mut selection = Selection::default();
         self.filter.iter().for_each(|text| selection.title(text));
         self.tag.iter().for_each(|word| selection.tag(word));
@@ -210,8 +197,7 @@ impl Test {
                 update: self.update,
                 ..Manner::default()
             },
-            insecure: self.insecure,
-            root_certificates,
+            connector,
             deflate: super::offers(self.compress),
         };
         Ok(Prepared {
@@ -290,9 +276,8 @@ impl Test {
             mock.stop().await;
         }
         let (summary, mut exit) = match run {
-            Some(Ok(summary)) if summary.failed == 0 => (summary, Exit::SUCCESS),
-            Some(Ok(summary)) => (summary, Exit::FAILED),
-            Some(Err(error)) => return usage(error.to_string()),
+            Some(summary) if summary.failed == 0 => (summary, Exit::SUCCESS),
+            Some(summary) => (summary, Exit::FAILED),
             None => {
                 terminal::error("interrupted");
                 so_far.duration = began.elapsed();

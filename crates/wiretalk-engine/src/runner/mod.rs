@@ -48,10 +48,8 @@ pub struct Options {
     pub max_time: Option<Duration>,
     /// How the talks are played, whatever they say: strict, or at the pace of their `after`s. The row is each test's own.
     pub manner: Manner,
-    /// Whether any certificate of a server is believed.
-    pub insecure: bool,
-    /// Root certificates to trust beside those of the system, as PEM.
-    pub root_certificates: Option<Vec<u8>>,
+    /// How servers are reached. The settings of the connections themselves are the runner's own.
+    pub connector: Connector,
     /// What each handshake offers of permessage-deflate (RFC 7692), the best liked first.
     pub deflate: Vec<DeflateConfig>,
 }
@@ -70,8 +68,7 @@ impl Default for Options {
             retry: None,
             max_time: None,
             manner: Manner::default(),
-            insecure: false,
-            root_certificates: None,
+            connector: Connector::new(),
             deflate: Vec::new(),
         }
     }
@@ -90,14 +87,11 @@ pub trait Observer {
 }
 
 /// Runs every test of the talks, [`Options::jobs`] at a time, and hands over each result as it comes.
-///
-/// # Errors
-/// `InvalidInput` for root certificates that are none.
 pub async fn run(
     plans: &[Arc<Plan>],
     options: &Options,
     on_result: impl FnMut(TestResult),
-) -> Result<Summary, Error> {
+) -> Summary {
     struct Results<F>(F);
     impl<F: FnMut(TestResult)> Observer for Results<F> {
         fn ended(&mut self, result: TestResult) {
@@ -108,17 +102,14 @@ pub async fn run(
 }
 
 /// The same, for somebody who is to know also what is under way.
-///
-/// # Errors
-/// `InvalidInput` for root certificates that are none.
 pub async fn run_observed(
     plans: &[Arc<Plan>],
     options: &Options,
     observer: &mut impl Observer,
-) -> Result<Summary, Error> {
+) -> Summary {
     let repeat = options.repeat.max(1);
     let run = Arc::new(Run {
-        dialer: Dialer::new(options)?,
+        dialer: Dialer::new(options),
         known: secrets_from_outside(options),
         options: options.clone(),
         began: Instant::now(),
@@ -161,7 +152,7 @@ pub async fn run_observed(
         tell(own(result), &mut summary, observer);
     }
     summary.duration = run.began.elapsed();
-    Ok(summary)
+    summary
 }
 
 fn tell(result: TestResult, summary: &mut Summary, observer: &mut impl Observer) {
@@ -191,11 +182,11 @@ struct Dialer {
 }
 
 impl Dialer {
-    fn new(options: &Options) -> Result<Self, Error> {
-        Ok(Self {
-            connector: connector(options)?,
+    fn new(options: &Options) -> Self {
+        Self {
+            connector: connector(options),
             deflate: options.deflate.clone(),
-        })
+        }
     }
 
     /// Asks for a connection, and offers what the run offers of compression, unless the talk says what.
@@ -216,7 +207,7 @@ impl Dialer {
     }
 }
 
-fn connector(options: &Options) -> Result<Connector, Error> {
+fn connector(options: &Options) -> Connector {
     let config = Config {
         // The talk says what is answered to pings and closes; what it leaves out, the player does by itself.
         auto_pong: false,
@@ -229,11 +220,7 @@ fn connector(options: &Options) -> Result<Connector, Error> {
         handshake_timeout: Duration::from_secs(24 * 3600),
         ..Config::default()
     };
-    let connector = Connector::new().config(config).insecure(options.insecure);
-    match &options.root_certificates {
-        Some(pem) => connector.root_certificates(pem),
-        None => Ok(connector),
-    }
+    options.connector.clone().config(config)
 }
 
 /// Where a test begins that begins at this line of a plan's text, counted from 1: empty lines are no part of it. The

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wiretalk_proto::handshake::client::Response;
 
+use super::TlsInfo;
+
 /// How a connection came about: what the server answered, and how long each step took.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -15,6 +17,8 @@ pub struct Handshake {
     pub response: Response,
     /// The redirects that led there, the first one first; see [`Connector::redirects`](crate::Connector::redirects).
     pub redirects: Vec<Redirect>,
+    /// What TLS came to; `None` without it.
+    pub tls: Option<TlsInfo>,
     /// How long it took.
     pub timings: Timings,
 }

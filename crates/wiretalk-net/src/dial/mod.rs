@@ -18,28 +18,26 @@ mod url;
 
 use std::{path::PathBuf, sync::Arc};
 
-use rustls::ClientConfig;
-use tokio::{sync::OnceCell, time::Instant};
-use tokio_rustls::{TlsConnector, TlsStream};
+use tokio::time::Instant;
 use wiretalk_proto::{Role, handshake::client::Response};
 
 use self::{
-    asked::asked, deadline::Deadline, redirect::Way, route::Route, tls::Trust, unix::UnixAddress,
-    url::Target,
+    asked::asked, deadline::Deadline, redirect::Way, route::Route, unix::UnixAddress, url::Target,
 };
 pub use self::{
     handshake::{Handshake, Redirect, Timings},
     overrides::{AddressFamily, ConnectTo, Resolve},
     request::Request,
+    tls::{Identity, Pin, TlsFailure, TlsInfo, TlsOptions, TlsVersion},
 };
 use crate::{
     config::Config,
-    error::{Blame, Error, ErrorKind},
+    error::{Blame, Error},
     transport::Transport,
     websocket::{Info, WebSocket},
 };
 
-pub(crate) use self::tls::certificates;
+pub(crate) use self::tls::{Failed, certificates, late};
 
 /// Dials with the default settings; see [`Connector::connect`].
 ///
@@ -57,8 +55,7 @@ pub async fn connect(request: impl Into<Request>) -> Result<(WebSocket, Handshak
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
     config: Arc<Config>,
-    trust: Trust,
-    tls: OnceCell<Arc<ClientConfig>>,
+    tls: tls::Client,
     route: Route,
     redirects: u32,
 }
@@ -77,22 +74,17 @@ impl Connector {
         self
     }
 
-    /// Whether any certificate of a server is believed.
-    #[must_use]
-    pub fn insecure(mut self, insecure: bool) -> Self {
-        self.trust.insecure = insecure;
-        self.tls = OnceCell::new();
-        self
-    }
-
-    /// Trusts the certificates of a PEM text as roots, beside those of the system.
+    /// How TLS is done with servers that are reached by `wss:`.
     ///
-    /// # Errors
-    /// `InvalidInput` if there are none, or they cannot be read.
-    pub fn root_certificates(mut self, pem: &[u8]) -> Result<Self, Error> {
-        self.trust.roots.extend(certificates(pem)?);
-        self.tls = OnceCell::new();
-        Ok(self)
+    /// ```
+    /// use wiretalk_net::{Connector, TlsOptions};
+    ///
+    /// let connector = Connector::new().tls(TlsOptions::new().insecure(true));
+    /// ```
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = tls::Client::new(options);
+        self
     }
 
     /// Dials this Unix socket, whatever host and port the URL names, as curl's `--unix-socket`. They still stand in the
@@ -149,8 +141,9 @@ impl Connector {
     /// a refusal as any other answer.
     ///
     /// What proves who the caller is stays at home: the headers `Authorization`, `Cookie` and `Proxy-Authorization`, the
-    /// URL's user name and password and a `Host` header are sent only to the URL's own scheme, host and port. A redirect
-    /// from `wss:` to `ws:` is refused. [`Handshake::redirects`] tells the way that was taken.
+    /// URL's user name and password, a `Host` header and the client certificate are sent only to the URL's own scheme, host
+    /// and port, and the name of [`TlsOptions::server_name`] is wanted there alone. A redirect from `wss:` to `ws:` is
+    /// refused. [`Handshake::redirects`] tells the way that was taken.
     #[must_use]
     pub fn redirects(mut self, max: u32) -> Self {
         self.redirects = max;
@@ -180,15 +173,18 @@ impl Connector {
             let asked = asked(request, &mut target, &first)?;
             let mut timings = Timings::default();
             let begin = Instant::now();
-            let opened = self.attempt(&asked, &target, deadline, &mut timings).await;
+            let at_home = target.same_origin(&first);
+            let attempt = self.attempt(&asked, &target, at_home, deadline, &mut timings);
+            let opened = attempt.await;
             timings.total = begin.elapsed();
             match opened {
-                Ok((socket, response)) => {
+                Ok((socket, response, tls)) => {
                     timings.total += way.spent();
                     let handshake = Handshake {
                         url: target.url(),
                         response,
                         redirects: way.into_hops(),
+                        tls,
                         timings,
                     };
                     return Ok((socket, handshake));
@@ -198,20 +194,24 @@ impl Connector {
         }
     }
 
-    /// Dials one server, and does not go elsewhere if it says so.
+    /// Dials one server, and does not go elsewhere if it says so. One that is not `at_home` is another than the caller
+    /// named.
     async fn attempt(
         &self,
         asked: &Request,
         target: &Target,
+        at_home: bool,
         deadline: Deadline,
         timings: &mut Timings,
-    ) -> Result<(WebSocket, Response), Error> {
+    ) -> Result<(WebSocket, Response, Option<TlsInfo>), Error> {
         let opening = http1::opening(asked, target)?;
         let mut stream = self.route.dial(target, deadline, timings).await?;
         let (peer_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
+        let mut tls = None;
         if target.secure {
             let since = Instant::now();
-            stream = self.secure(stream, target, deadline).await?;
+            let (secured, info) = self.secure(stream, target, at_home, deadline).await?;
+            (stream, tls) = (secured, Some(info));
             timings.tls = Some(since.elapsed());
         }
         let since = Instant::now();
@@ -230,7 +230,7 @@ impl Connector {
             &read_ahead,
             info,
         );
-        Ok((socket, response))
+        Ok((socket, response, tls))
     }
 
     /// TLS with the server at the other end of the stream.
@@ -238,30 +238,21 @@ impl Connector {
         &self,
         stream: Transport,
         target: &Target,
+        at_home: bool,
         deadline: Deadline,
-    ) -> Result<Transport, Error> {
-        let tls = TlsConnector::from(self.tls().await?);
-        let handshake = tls.connect(target.server_name()?, stream);
+    ) -> Result<(Transport, TlsInfo), Error> {
+        let peer = tls::Peer {
+            host: &target.host,
+            authority: &target.authority,
+            at_home,
+        };
         let late = |limit| {
             let what = format_args!("{} did not finish the TLS handshake", target.authority);
             Error::timeout(Blame::Peer, what, limit)
         };
-        match deadline.within(handshake, late).await? {
-            Ok(stream) => Ok(Transport::Tls(Box::new(TlsStream::Client(stream)))),
-            Err(error) => Err(tls::failed(&target.authority, error)),
-        }
-    }
-
-    async fn tls(&self) -> Result<Arc<ClientConfig>, Error> {
-        let build = async || {
-            let trust = self.trust.clone();
-            // Reading the roots takes some milliseconds, which others on this thread should not have to wait.
-            let built = tokio::task::spawn_blocking(move || tls::client_config(&trust)).await;
-            built.unwrap_or_else(|error| {
-                Err(Error::new(ErrorKind::Tls, Blame::Us, error.to_string()))
-            })
-        };
-        self.tls.get_or_try_init(build).await.cloned()
+        // The opening handshake is HTTP/1.1; a server that also speaks HTTP/2 must not pick that.
+        let handshake = self.tls.connect(stream, peer, &["http/1.1"]);
+        deadline.within(handshake, late).await?
     }
 }
 

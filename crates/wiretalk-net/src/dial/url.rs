@@ -1,6 +1,5 @@
 //! From a URL to what has to be dialed: RFC 6455 section 3.
 
-use rustls_pki_types::ServerName;
 use url::{Host, Url};
 
 use super::{
@@ -105,16 +104,6 @@ impl Target {
             resource,
             unix: None,
             credentials,
-        })
-    }
-
-    /// The name that the server's certificate must be for.
-    pub(crate) fn server_name(&self) -> Result<ServerName<'static>, Error> {
-        ServerName::try_from(self.host.clone()).map_err(|_| {
-            Error::invalid(format!(
-                "`{}` is not a name that a certificate can be for",
-                self.host
-            ))
         })
     }
 

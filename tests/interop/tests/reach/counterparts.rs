@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use wiretalk_interop::{Authority, Counterpart, Leaf, Server, Stream};
-use wiretalk_net::{Connector, ErrorKind};
+use wiretalk_net::{Connector, ErrorKind, TlsOptions};
 
 use crate::{echoes, fails};
 
@@ -78,7 +78,7 @@ async fn openssl_shows_what_comes_and_answers_what_the_test_says() {
         }
         openssl
     });
-    let error = fails(&Connector::new().insecure(true), url).await;
+    let error = fails(&Connector::new().tls(TlsOptions::new().insecure(true)), url).await;
     assert_eq!(error.kind(), ErrorKind::Handshake, "{error}");
     let _ = speaking.await.expect("it was asked");
 }

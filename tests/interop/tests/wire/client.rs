@@ -3,7 +3,9 @@
 use std::fs;
 
 use wiretalk_interop::{Program, Server};
-use wiretalk_net::{Compression, Connector, DeflateConfig, Message, Request, WebSocket};
+use wiretalk_net::{
+    Compression, Connector, DeflateConfig, Message, Request, TlsOptions, WebSocket,
+};
 
 use crate::payload::{message, text};
 use crate::{Certificate, FRAGMENTING, KINDS, LIBRARIES, LINKS, Link, MIB, SIZES, script};
@@ -24,7 +26,8 @@ async fn dial(server: &Server, link: Link, certificate: &Certificate) -> WebSock
     let mut connector = Connector::new();
     if link.tls {
         let pem = fs::read(&certificate.cert).expect("it was written");
-        connector = connector.root_certificates(&pem).expect("a certificate");
+        let tls = TlsOptions::new().root_certificates(&pem);
+        connector = connector.tls(tls.expect("a certificate"));
     }
     let offer = link.compressed.then(DeflateConfig::with_context_takeover);
     let request = Request {

@@ -34,9 +34,9 @@ impl Builder {
     /// Dials with these settings: TLS, limits, timeouts.
     ///
     /// ```
-    /// use wiretalk::{Connector, client::Reconnecting};
+    /// use wiretalk::{Connector, TlsOptions, client::Reconnecting};
     ///
-    /// let connector = Connector::new().insecure(true);
+    /// let connector = Connector::new().tls(TlsOptions::new().insecure(true));
     /// let client = Reconnecting::builder("wss://localhost:4000/").connector(connector).build();
     /// ```
     pub fn connector(mut self, connector: Connector) -> Self {

@@ -1,0 +1,218 @@
+//! The client's side of TLS.
+
+#[cfg(feature = "pkcs12")]
+mod encrypted;
+mod failure;
+mod identity;
+mod info;
+mod options;
+mod pin;
+mod verify;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustls::{
+    ClientConfig, KeyLogFile, RootCertStore, SignatureScheme,
+    client::{ResolvesClientCert, WebPkiServerVerifier},
+    crypto::ring,
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio::sync::OnceCell;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use self::{failure::Attempt, verify::Verifier};
+pub use self::{
+    failure::TlsFailure,
+    identity::Identity,
+    info::TlsInfo,
+    options::{TlsOptions, TlsVersion},
+    pin::Pin,
+};
+use crate::{
+    error::{Blame, Error, ErrorKind},
+    transport::Transport,
+};
+
+pub(crate) use self::failure::{Failed, late};
+
+/// Makes TLS of streams, by one set of options. What takes long to prepare is prepared at the first of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    options: TlsOptions,
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+/// Whom a stream leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer<'a> {
+    /// A name or an address, without brackets: what the certificate must be for.
+    pub(crate) host: &'a str,
+    /// How it is called in an error.
+    pub(crate) authority: &'a str,
+    /// Whether it is the one that the options are about: any other sees no certificate of ours, and goes by its own name.
+    pub(crate) at_home: bool,
+}
+
+impl Client {
+    pub(crate) fn new(options: TlsOptions) -> Self {
+        Self {
+            options,
+            config: OnceCell::new(),
+        }
+    }
+
+    /// The TLS handshake. `alpn` is what is offered unless the options say what is.
+    pub(crate) async fn connect(
+        &self,
+        stream: Transport,
+        peer: Peer<'_>,
+        alpn: &[&str],
+    ) -> Result<(Transport, TlsInfo), Error> {
+        let name = match &self.options.server_name {
+            Some(name) if peer.at_home => name.clone(),
+            _ => server_name(peer.host)?,
+        };
+        let identity = self.options.identity.as_ref().filter(|_| peer.at_home);
+        let certificate = Arc::new(OwnCertificate {
+            key: identity.map(Identity::certified_key),
+            asked: AtomicBool::new(false),
+        });
+        let mut config = ClientConfig::clone(&*self.config().await?);
+        config.client_auth_cert_resolver = certificate.clone();
+        config.alpn_protocols = match &self.options.alpn {
+            Some(protocols) => protocols.clone(),
+            None => alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
+        };
+        let connector = TlsConnector::from(Arc::new(config));
+        let connected = connector.connect(name.clone(), stream).await;
+        let asked = certificate.asked.load(Ordering::Relaxed);
+        match connected {
+            Ok(stream) => {
+                let info = TlsInfo::of(stream.get_ref().1, &self.options, &name, asked);
+                Ok((Transport::Tls(Box::new(TlsStream::Client(stream))), info))
+            }
+            Err(error) => Err(Attempt {
+                authority: peer.authority,
+                options: &self.options,
+                asked,
+                shown: asked && identity.is_some(),
+            }
+            .failed(error)),
+        }
+    }
+
+    async fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+        let build = async || {
+            let options = self.options.clone();
+            // Reading the roots takes some milliseconds, which others on this thread should not have to wait.
+            let built = tokio::task::spawn_blocking(move || client_config(&options)).await;
+            built.unwrap_or_else(|error| Err(setup(&error)))
+        };
+        self.config.get_or_try_init(build).await.cloned()
+    }
+}
+
+/// Reads the certificates of a PEM file.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| {
+            Error::invalid(format!("the certificates cannot be read as PEM: {error}"))
+        })?;
+    if certificates.is_empty() {
+        return Err(Error::invalid(
+            "there is no certificate (`-----BEGIN CERTIFICATE-----`) in the PEM text",
+        ));
+    }
+    Ok(certificates)
+}
+
+/// What a certificate can be for.
+fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(host.to_owned()).map_err(|_| {
+        Error::invalid(format!(
+            "`{}` is not a name that a certificate can be for",
+            host.escape_debug()
+        ))
+    })
+}
+
+/// Builds the configuration. Reads the system's roots from disk, so it blocks for some milliseconds.
+fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let chain = if options.insecure {
+        None
+    } else {
+        let roots = Arc::new(roots(options)?);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .map_err(|_| Error::invalid("there is no root certificate to believe a server's by"))?;
+        Some(verifier)
+    };
+    let verifier = Verifier::new(chain, options, provider.signature_verification_algorithms);
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&options.versions()?)
+        .map_err(|error| setup(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.enable_sni = options.sends_server_name;
+    if options.key_log {
+        config.key_log = Arc::new(KeyLogFile::new());
+    }
+    Ok(Arc::new(config))
+}
+
+fn roots(options: &TlsOptions) -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    for root in &options.roots {
+        store.add(root.clone()).map_err(|error| {
+            Error::invalid(format!("a root certificate cannot be used: {error}"))
+        })?;
+    }
+    if !options.system_roots {
+        return Ok(store);
+    }
+    let native = rustls_native_certs::load_native_certs();
+    // The system's store often holds a few that rustls does not take; the others are enough.
+    store.add_parsable_certificates(native.certs);
+    match native.errors.first() {
+        Some(error) if store.is_empty() => Err(setup(&format!(
+            "no root certificates of the system: {error}"
+        ))),
+        _ => Ok(store),
+    }
+}
+
+fn setup(why: &dyn fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Tls,
+        Blame::Us,
+        format!("TLS cannot be set up: {why}"),
+    )
+}
+
+/// Our certificate, and whether the server asked for one: then its refusal may be about that.
+#[derive(Debug)]
+struct OwnCertificate {
+    key: Option<Arc<CertifiedKey>>,
+    asked: AtomicBool,
+}
+
+impl ResolvesClientCert for OwnCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.key.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.key.is_some()
+    }
+}
