@@ -16,7 +16,7 @@ use cap::Cap;
 use common::{ms, quiet};
 use tokio::{runtime::Handle, task::JoinSet};
 use wiretalk_net::{
-    CloseCode, Config, Connector, Request,
+    CloseCode, Config, Connector, Request, TlsOptions,
     server::{AcceptOptions, Listener, Reply, ServeOptions, TlsConfig, serve_connection},
 };
 
@@ -214,7 +214,9 @@ fn a_thousand_drops_at_every_await_leave_nothing() {
             let url = format!("{name}://localhost:{}/", address.port());
             let request = Request::new(url.replace("localhost", "127.0.0.1"));
             let by_name = Request::new(url);
-            let connector = Connector::new().config(quick()).insecure(true);
+            let connector = Connector::new()
+                .config(quick())
+                .tls(TlsOptions::new().insecure(true));
 
             leaves_nothing(
                 &format!("{name}, dialing"),
