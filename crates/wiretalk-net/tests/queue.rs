@@ -12,7 +12,9 @@ use common::{
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
-use wiretalk_net::{CloseCode, Config, ErrorKind, Event, Message, State, TryRecvError, WebSocket};
+use wiretalk_net::{
+    CloseCode, Config, ErrorKind, Event, Message, MessageKind, State, TryRecvError, WebSocket,
+};
 
 /// A server's end of a connection, and the bare stream of its client.
 async fn served(config: Config) -> (WebSocket, TcpStream) {
@@ -323,6 +325,60 @@ async fn a_close_while_messages_wait_leaves_them_to_be_read() {
     assert_eq!(soon(socket.recv()).await.unwrap().unwrap(), "before".into());
     assert_eq!(socket.close_frame().unwrap().code, CloseCode::NORMAL);
     assert!(soon(socket.recv()).await.is_none());
+}
+
+#[tokio::test]
+async fn between_messages_it_is_idle() {
+    let (mut socket, mut raw) = served(quiet()).await;
+    assert!(socket.is_idle());
+
+    // A message that waits, and control frames that do.
+    raw.write_all(&[masked(PING, b""), masked(TEXT, b"one"), masked(PONG, b"")].concat())
+        .await
+        .unwrap();
+    until_queued(&mut socket, 1).await;
+    assert!(!socket.is_idle());
+    soon(socket.recv()).await.unwrap().unwrap();
+    assert!(!socket.has_queued());
+    assert!(socket.is_idle());
+
+    // A message in two fragments, and a frame in two pieces.
+    for (begin, end) in [
+        (masked(0x01, b"be"), masked(0x80, b"gun")),
+        (
+            masked(TEXT, b"begun")[..5].to_vec(),
+            masked(TEXT, b"begun")[5..].to_vec(),
+        ),
+    ] {
+        raw.write_all(&begin).await.unwrap();
+        soon(async {
+            while socket.is_idle() {
+                assert!(!socket.has_queued());
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        raw.write_all(&end).await.unwrap();
+        assert_eq!(soon(socket.recv()).await.unwrap().unwrap(), "begun".into());
+        assert!(socket.is_idle());
+    }
+
+    socket
+        .send_fragment(MessageKind::Text, b"be", false)
+        .await
+        .unwrap();
+    assert!(!socket.is_idle());
+    socket
+        .send_fragment(MessageKind::Text, b"gun", true)
+        .await
+        .unwrap();
+    assert!(socket.is_idle());
+    socket.feed("fed").await.unwrap();
+    assert!(!socket.is_idle());
+    socket.flush().await.unwrap();
+    assert!(socket.is_idle());
+    socket.close(CloseCode::NORMAL, "").await.unwrap();
+    assert!(!socket.is_idle());
 }
 
 #[cfg(feature = "json")]

@@ -14,10 +14,8 @@ use std::{
 use peer::{Peer, ms, soon};
 use tokio::time::{Instant, sleep};
 use wiretalk::{
-    CloseCode, Error, ErrorKind, Message, WebSocket,
-    client::{
-        Backoff, BoxError, Cause, Event, GaveUp, Reconnecting, Retry, SendError, Status, Unsent,
-    },
+    CloseCode, Error, ErrorKind, Message, State, WebSocket,
+    client::{Backoff, BoxError, Cause, Event, GaveUp, Reconnecting, Retry, SendError, Unsent},
 };
 use wiretalk_net::server::Reply;
 
@@ -88,7 +86,7 @@ async fn five_attempts_two_seconds_apart() {
         8,
         "after the last it does not wait"
     );
-    assert_eq!(client.status(), Status::Closed);
+    assert_eq!(client.state(), State::Closed);
     assert!(client.next_event().await.is_none());
 }
 
@@ -100,10 +98,10 @@ async fn each_step_is_told() {
         .backoff(Backoff::fixed(TWO_SECONDS))
         .attempts(2)
         .build();
-    assert_eq!(client.status(), Status::Connecting);
+    assert_eq!(client.state(), State::Connecting);
     let (mut server, words) = tokio::join!(peer.accept(), until(&mut client, "open"));
     assert_eq!(words, ["connecting 1", "open"]);
-    assert_eq!(client.status(), Status::Open);
+    assert_eq!(client.state(), State::Open);
     server.send("hello").await.unwrap();
     assert_eq!(word(&next(&mut client).await), "message hello");
 
@@ -201,7 +199,7 @@ async fn a_deliberate_close_is_for_good() {
     let (mut server, _) = tokio::join!(peer.accept(), until(&mut client, "open"));
     server.send("last words").await.unwrap();
     client.close(CloseCode::NORMAL, "done").await.unwrap();
-    assert_eq!(client.status(), Status::Closing);
+    assert_eq!(client.state(), State::Closing);
     assert!(matches!(
         client.send("more").await,
         Err(SendError::Closed(_))
@@ -213,7 +211,7 @@ async fn a_deliberate_close_is_for_good() {
     let (frame, words) = tokio::join!(soon(served), all(&mut client));
     assert_eq!((frame.code, &*frame.reason), (CloseCode::NORMAL, "done"));
     assert_eq!(words, ["message last words", "closed 1000 "]);
-    assert_eq!(client.status(), Status::Closed);
+    assert_eq!(client.state(), State::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +219,7 @@ async fn a_close_ends_a_wait_and_an_attempt() {
     let mut client = Reconnecting::builder(NOBODY).build();
     until(&mut client, "dial").await;
     client.close(None, "").await.unwrap();
-    assert_eq!(client.status(), Status::Closed);
+    assert_eq!(client.state(), State::Closed);
     assert_eq!(all(&mut client).await, [""; 0]);
 
     let mut client = Reconnecting::builder(NOBODY)
@@ -240,7 +238,7 @@ async fn a_close_that_cannot_be_is_no_close() {
     let (mut server, _) = tokio::join!(peer.accept(), until(&mut client, "open"));
     let error = client.close(CloseCode::ABNORMAL, "").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(client.status(), Status::Open);
+    assert_eq!(client.state(), State::Open);
     client.send("still here").await.unwrap();
     let message = soon(server.recv()).await.unwrap().unwrap();
     assert_eq!(message, "still here".into());

@@ -376,6 +376,20 @@ impl WebSocket {
         self.core.state()
     }
 
+    /// Whether the connection is open and between messages both ways, so that somebody else may take it over: none waits to
+    /// be taken, none has come in part, none was begun with [`send_fragment`](Self::send_fragment) and not ended, and all
+    /// that was sent is handed to the kernel. It tells of what was read so far; [`has_queued`](Self::has_queued) reads on.
+    ///
+    /// ```no_run
+    /// # fn example(mut socket: wiretalk_net::WebSocket) {
+    /// let can_be_used_again = !socket.has_queued() && socket.is_idle();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.core.is_idle()
+    }
+
     /// Bytes that wait to be sent: what browsers call `bufferedAmount`.
     #[must_use]
     pub fn buffered_amount(&self) -> usize {

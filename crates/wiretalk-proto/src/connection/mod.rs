@@ -291,6 +291,12 @@ impl Connection {
         self.receiver.is_mid_message()
     }
 
+    /// Whether a message of ours was begun with [`send_fragment`](Self::send_fragment) and not ended.
+    #[must_use]
+    pub fn is_sending_message(&self) -> bool {
+        self.sender.is_mid_message()
+    }
+
     /// The stream ended. Nothing can be sent any more.
     pub fn handle_end(&mut self) -> End {
         self.ended = true;

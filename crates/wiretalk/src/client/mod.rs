@@ -1,10 +1,11 @@
-//! Clients above a connection: one that [reconnects](Reconnecting), and one that [collects](Background) what it receives
-//! for a test.
+//! Clients above a connection: one that [reconnects](Reconnecting), one that [collects](Background) what it receives
+//! for a test, and a [pool](Pool) of connections.
 
 pub mod background;
 mod backoff;
 mod dial;
 mod pattern;
+pub mod pool;
 pub mod reconnecting;
 
 pub use self::{
@@ -12,5 +13,6 @@ pub use self::{
     backoff::Backoff,
     dial::{BoxError, Hook},
     pattern::{Containing, Pattern, containing},
-    reconnecting::{Cause, Event, GaveUp, Reconnecting, Retry, SendError, Status, Unsent},
+    pool::{Pool, PoolBuilder, PoolError, PoolStatus, Pooled},
+    reconnecting::{Cause, Event, GaveUp, Reconnecting, Retry, SendError, Unsent},
 };

@@ -48,22 +48,27 @@ impl Peer {
     /// The next client.
     #[track_caller]
     pub(crate) fn accept(&self) -> impl Future<Output = WebSocket> {
-        soon(async {
-            let (given, taken) = oneshot::channel();
-            self.answer(|request| {
-                let (reply, socket) = request
-                    .upgrade()
-                    .expect("it asks for a WebSocket")
-                    .accept(AcceptOptions::default())
-                    .expect("these options can be had");
-                tokio::spawn(async move {
-                    let _ = given.send(socket.await.expect("an upgrade"));
-                });
-                reply
-            })
-            .await;
-            taken.await.expect("a client")
+        soon(async { self.try_accept().await.expect("a client that stays") })
+    }
+
+    /// The next client, unless it is gone before the handshake is done.
+    pub(crate) async fn try_accept(&self) -> Option<WebSocket> {
+        let (given, taken) = oneshot::channel();
+        self.answer(|request| {
+            let (reply, socket) = request
+                .upgrade()
+                .expect("it asks for a WebSocket")
+                .accept(AcceptOptions::default())
+                .expect("these options can be had");
+            tokio::spawn(async move {
+                if let Ok(socket) = socket.await {
+                    let _ = given.send(socket);
+                }
+            });
+            reply
         })
+        .await;
+        taken.await.ok()
     }
 
     /// Answers the next client with this instead of a WebSocket.

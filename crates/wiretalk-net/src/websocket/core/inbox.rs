@@ -29,6 +29,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// Whether there is more in it than pings and pongs.
+    pub(super) fn has_news(&self) -> bool {
+        self.messages > 0 || self.failed.is_some()
+    }
+
     fn push(&mut self, event: Event) {
         self.messages += usize::from(is_message(&event));
         self.bytes += size(&event);

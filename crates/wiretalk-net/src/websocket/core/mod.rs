@@ -160,6 +160,17 @@ impl Core {
         self.close_frame.as_deref()
     }
 
+    /// Whether both directions are between messages, with nothing left to take or to write.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+            && self.protocol.state() == State::Open
+            && !self.inbox.as_ref().is_some_and(|inbox| inbox.has_news())
+            && self.consumed == self.input.len()
+            && !self.protocol.is_mid_message()
+            && !self.protocol.is_sending_message()
+            && self.output.waiting() == 0
+    }
+
     /// Bytes that wait to be sent.
     pub(super) fn buffered_amount(&self) -> usize {
         self.output.waiting()

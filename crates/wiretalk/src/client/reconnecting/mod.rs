@@ -63,19 +63,6 @@ pub enum Event {
     GaveUp(GaveUp),
 }
 
-/// How far a client is; what browsers call `readyState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// It dials, or waits before it does.
-    Connecting,
-    /// The connection is open.
-    Open,
-    /// The connection is being closed, by us or by the peer.
-    Closing,
-    /// It was closed, or gave up: nothing more happens.
-    Closed,
-}
-
 /// A client that reconnects.
 ///
 /// Nothing runs behind it: it dials, waits, sends what is kept and answers pings while [`next_event`](Self::next_event) or
@@ -279,14 +266,15 @@ impl Reconnecting {
         }
     }
 
-    /// How far it is.
+    /// How far it is: connecting while it dials, or waits before it does; closed once it was closed, or gave up.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn state(&self) -> State {
         match &self.phase {
-            Phase::Ready | Phase::Dialing(_) | Phase::Waiting(_) => Status::Connecting,
-            Phase::Open(open) if open.socket.state() == State::Open => Status::Open,
-            Phase::Open(_) => Status::Closing,
-            Phase::Over => Status::Closed,
+            Phase::Ready | Phase::Dialing(_) | Phase::Waiting(_) => State::Connecting,
+            Phase::Open(open) if open.socket.state() == State::Open => State::Open,
+            // That the stream has ended is still to be told, and what follows from it.
+            Phase::Open(_) => State::Closing,
+            Phase::Over => State::Closed,
         }
     }
 
@@ -501,7 +489,7 @@ impl futures_core::Stream for Reconnecting {
 impl fmt::Debug for Reconnecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconnecting")
-            .field("status", &self.status())
+            .field("state", &self.state())
             .field("attempt", &self.attempt)
             .field("unsent", &self.unsent())
             .finish_non_exhaustive()
