@@ -11,9 +11,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod client;
 #[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub mod server;
+
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[cfg(feature = "server")]
 pub use server::Server;

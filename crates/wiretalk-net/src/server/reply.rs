@@ -112,10 +112,16 @@ impl Reply {
     /// ```
     #[must_use]
     pub fn into_http(self) -> Response<Full<Bytes>> {
+        self.into_http_body()
+    }
+
+    /// As [`into_http`](Self::into_http), with a body of whatever type the server has: `axum::body::Body`, say.
+    #[must_use]
+    pub fn into_http_body<B: From<Bytes>>(self) -> Response<B> {
         if let Some(given) = self.given {
             given.store(true, Ordering::Release);
         }
-        let mut response = Response::new(Full::new(self.body));
+        let mut response = Response::new(B::from(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response

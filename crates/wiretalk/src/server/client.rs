@@ -100,6 +100,16 @@ impl Client {
         self.link().recv().await
     }
 
+    /// The next message, read as JSON; `None` once the connection has ended. Cancel-safe, as [`recv`](Self::recv) is.
+    ///
+    /// # Errors
+    /// `Json` if the message is not the JSON of such a value. The connection goes on.
+    #[cfg(feature = "json")]
+    pub async fn recv_json<T: serde::de::DeserializeOwned>(&mut self) -> Option<Result<T, Error>> {
+        let message = self.recv().await?;
+        Some(message.parse_json())
+    }
+
     /// Sends a message to this client, behind all that others have sent it, and waits until it is handed to the kernel:
     /// that is the back-pressure of a client that reads slowly. While this waits, nothing is received.
     ///
@@ -110,6 +120,18 @@ impl Client {
     /// connection ended. [`recv`](Self::recv) gives `None` then, so it is mostly enough to go on there.
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
         self.link().send(message.into()).await
+    }
+
+    /// Sends a value as JSON; see [`send`](Self::send).
+    ///
+    /// # Errors
+    /// `Json` if the value cannot be written as JSON; otherwise as [`send`](Self::send).
+    #[cfg(feature = "json")]
+    pub async fn send_json<T: serde::Serialize + ?Sized>(
+        &mut self,
+        value: &T,
+    ) -> Result<(), Error> {
+        self.send(Message::from_json(value)?).await
     }
 
     /// Sends a message that was framed before; see [`send`](Self::send).

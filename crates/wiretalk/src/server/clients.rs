@@ -207,6 +207,18 @@ impl<'a> Audience<'a> {
         self.send_prepared(&prepared(&message.into()))
     }
 
+    /// Sends a value as JSON to all of them; gives their number.
+    ///
+    /// # Errors
+    /// `Json` if the value cannot be written as JSON.
+    #[cfg(feature = "json")]
+    pub fn send_json<T: serde::Serialize + ?Sized>(
+        &self,
+        value: &T,
+    ) -> Result<usize, crate::Error> {
+        Ok(self.send(Message::from_json(value)?))
+    }
+
     /// Sends a message that was framed before to all of them; gives their number.
     pub fn send_prepared(&self, message: &Prepared) -> usize {
         match self.target() {

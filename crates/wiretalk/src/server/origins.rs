@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header, uri::Authority};
 
 use crate::{Blame, Error, ErrorKind, server::Reply};
 
@@ -102,14 +102,16 @@ impl Origins {
         }
     }
 
-    /// Looks at a request's `Origin` and `Host`, and gives the answer for a page that may not connect: 403.
+    /// Looks at a request's `Origin` and `Host` (over HTTP/2: `:authority`), and gives the answer for a page that may not
+    /// connect: 403.
     #[must_use]
-    pub fn refusal(&self, headers: &HeaderMap) -> Option<Reply> {
+    pub fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Reply> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let (first, more) = (origins.next(), origins.next());
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+        let host = match headers.get(header::HOST) {
+            Some(host) => host.to_str().ok(),
+            None => uri.authority().map(Authority::as_str),
+        };
         let origin = match (first.map(|origin| origin.to_str()), more) {
             (None, _) => return None,
             (Some(Ok(origin)), None) => origin,

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
+#[cfg(any(feature = "axum", feature = "tower"))]
+use http::{HeaderMap, Uri};
+
 use crate::{
     Config, DeflateConfig,
     server::{AcceptOptions, Origins, Upgrade},
 };
+#[cfg(any(feature = "axum", feature = "tower"))]
+use crate::{Error, WebSocket, server::Reply};
 
 /// What is agreed to, and with whom.
 #[derive(Clone, Debug)]
@@ -55,5 +60,34 @@ impl Policy {
     pub(crate) fn subprotocol(&self, upgrade: &Upgrade) -> Option<String> {
         let offers = |own: &&String| upgrade.subprotocols().any(|offered| offered == *own);
         self.subprotocols.iter().find(offers).cloned()
+    }
+
+    /// Accepts a handshake that came to somebody else's HTTP server, or gives the answer that refuses it.
+    #[cfg(any(feature = "axum", feature = "tower"))]
+    pub(crate) fn accept(
+        &self,
+        upgrade: Upgrade,
+        uri: &Uri,
+        headers: &HeaderMap,
+        answered: HeaderMap,
+    ) -> Result<
+        (
+            Reply,
+            impl Future<Output = Result<WebSocket, Error>> + Send + use<>,
+        ),
+        Box<Reply>,
+    > {
+        if let Some(refusal) = self.origins.refusal(uri, headers) {
+            return Err(Box::new(refusal));
+        }
+        let options = AcceptOptions {
+            subprotocol: self.subprotocol(&upgrade),
+            headers: answered,
+            deflate: self.deflate,
+            config: Arc::clone(&self.config),
+        };
+        // It can only be a header that belongs to the handshake, and so a mistake of the program's.
+        let failed = |error: Error| Box::new(Reply::text(500, format!("{error}\n")));
+        upgrade.accept(options).map_err(failed)
     }
 }

@@ -317,7 +317,7 @@ where
             }
             (Err(refusal), _) => return refusal.into(),
         };
-        if let Some(refused) = policy.origins.refusal(&request.headers) {
+        if let Some(refused) = policy.origins.refusal(&request.uri, &request.headers) {
             return refused;
         }
         let Some(permit) = self.permit() else {

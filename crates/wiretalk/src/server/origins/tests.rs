@@ -99,13 +99,35 @@ fn what_is_no_origin_is_refused_at_once() {
 }
 
 #[test]
-fn a_request_with_two_origins_is_refused() {
-    let mut headers = HeaderMap::new();
-    headers.insert("host", HeaderValue::from_static("a.example"));
-    assert!(Origins::same().refusal(&headers).is_none());
-    headers.append("origin", HeaderValue::from_static("https://a.example"));
-    assert!(Origins::same().refusal(&headers).is_none());
-    headers.append("origin", HeaderValue::from_static("https://a.example"));
-    let refused = Origins::same().refusal(&headers).expect("two");
-    assert_eq!(refused.status(), 403);
+fn a_request_names_its_origin_once() {
+    for (uri, host, origins, allowed) in [
+        ("/", Some("a.example"), &[][..], true),
+        ("/", Some("a.example"), &["https://a.example"], true),
+        (
+            "/",
+            Some("a.example"),
+            &["https://a.example", "https://a.example"],
+            false,
+        ),
+        ("/", Some("a.example"), &["https://b.example"], false),
+        ("/", None, &["https://a.example"], false),
+        // As HTTP/2 has it.
+        ("https://a.example/", None, &["https://a.example"], true),
+        ("https://b.example/", None, &["https://a.example"], false),
+    ] {
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert("host", HeaderValue::from_static(host));
+        }
+        for origin in origins {
+            headers.append("origin", HeaderValue::from_static(origin));
+        }
+        let refusal = Origins::same().refusal(&uri.parse().expect("a URI"), &headers);
+        let status = refusal.map(|reply| reply.status().as_u16());
+        assert_eq!(
+            status,
+            (!allowed).then_some(403),
+            "{uri} {host:?} {origins:?}"
+        );
+    }
 }
