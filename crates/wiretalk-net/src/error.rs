@@ -32,6 +32,7 @@ enum Detail {
     Refusal(RefusedHandshake),
     /// A response that was a 101, or meant to be one, but not right.
     Response(Response),
+    Proxy(ProxyFailure, Option<RefusedHandshake>),
 }
 
 /// The classes of errors.
@@ -44,6 +45,8 @@ pub enum ErrorKind {
     Refused,
     /// The address could not be reached.
     Unreachable,
+    /// A proxy could not be reached, or did not connect us to the server: see [`Error::proxy_failure`].
+    Proxy,
     /// TLS could not be agreed upon, or a certificate was not trusted.
     Tls,
     /// The opening handshake failed, or was refused (RFC 6455 4).
@@ -75,6 +78,26 @@ pub enum ErrorKind {
     Io,
 }
 
+/// What went wrong at a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyFailure {
+    /// The proxy itself could not be reached. The error's source says why.
+    Unreachable,
+    /// TLS with the proxy could not be agreed upon. The error's source says why.
+    Tls,
+    /// The proxy wants a user name and a password, or others than it was given (HTTP status 407, RFC 1929).
+    Authentication,
+    /// The proxy will not connect to that server (HTTP statuses 4xx, SOCKS reply 2).
+    Denied,
+    /// The proxy tried, and could not connect to the server (HTTP statuses 5xx, SOCKS replies 1, 3 to 6).
+    Target,
+    /// What it answered is not what a proxy of its kind answers.
+    Protocol,
+    /// It took too long.
+    Timeout,
+}
+
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
@@ -86,7 +109,7 @@ pub enum Blame {
     Network,
 }
 
-/// A server's answer that was not the handshake's.
+/// An answer that was not the handshake's: a server's, or a proxy's.
 #[derive(Clone, Debug)]
 pub struct RefusedHandshake {
     /// Status and headers.
@@ -120,7 +143,7 @@ impl Error {
     pub fn protocol(&self) -> Option<&ProtocolError> {
         match &self.0.detail {
             Detail::Protocol(error) => Some(error),
-            Detail::None | Detail::Refusal(_) | Detail::Response(_) => None,
+            _ => None,
         }
     }
 
@@ -129,7 +152,7 @@ impl Error {
     pub fn refusal(&self) -> Option<&RefusedHandshake> {
         match &self.0.detail {
             Detail::Refusal(refusal) => Some(refusal),
-            Detail::None | Detail::Protocol(_) | Detail::Response(_) => None,
+            _ => None,
         }
     }
 
@@ -139,7 +162,26 @@ impl Error {
         match &self.0.detail {
             Detail::Refusal(refusal) => Some(&refusal.response),
             Detail::Response(response) => Some(response),
-            Detail::None | Detail::Protocol(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What went wrong at the proxy, if it was there.
+    #[must_use]
+    pub fn proxy_failure(&self) -> Option<ProxyFailure> {
+        match &self.0.detail {
+            Detail::Proxy(failure, _) => Some(*failure),
+            _ => None,
+        }
+    }
+
+    /// The answer of an HTTP proxy that did not make a tunnel. Of the server's own answers, [`refusal`](Error::refusal)
+    /// tells.
+    #[must_use]
+    pub fn proxy_answer(&self) -> Option<&RefusedHandshake> {
+        match &self.0.detail {
+            Detail::Proxy(_, answer) => answer.as_ref(),
+            _ => None,
         }
     }
 
@@ -221,6 +263,20 @@ impl Error {
             Detail::Refusal(refusal),
             None,
         )
+    }
+
+    pub(crate) fn proxy(
+        failure: ProxyFailure,
+        sentence: String,
+        answer: Option<RefusedHandshake>,
+        source: Option<Source>,
+    ) -> Self {
+        let blame = match failure {
+            ProxyFailure::Authentication => Blame::Us,
+            _ => Blame::Network,
+        };
+        let detail = Detail::Proxy(failure, answer);
+        Self::build(ErrorKind::Proxy, blame, sentence, detail, source)
     }
 
     /// A redirect that is not followed.

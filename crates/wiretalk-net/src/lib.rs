@@ -33,10 +33,10 @@ pub use wiretalk_proto::{
 pub use crate::{
     config::Config,
     dial::{
-        AddressFamily, ConnectTo, Connector, Handshake, Identity, Pin, Redirect, Request, Resolve,
-        Timings, TlsFailure, TlsInfo, TlsOptions, TlsVersion, connect,
+        AddressFamily, ConnectTo, Connector, Handshake, Identity, NoProxy, Pin, Proxies, Proxy,
+        Redirect, Request, Resolve, Timings, TlsFailure, TlsInfo, TlsOptions, TlsVersion, connect,
     },
-    error::{Blame, Error, ErrorKind, RefusedHandshake},
+    error::{Blame, Error, ErrorKind, ProxyFailure, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
     websocket::{Exchange, MessageRef, Receiver, Replies, Sender, State, TryRecvError, WebSocket},
 };

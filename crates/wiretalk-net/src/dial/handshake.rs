@@ -42,7 +42,7 @@ pub struct Redirect {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// The name was resolved: the proxy's, if there is one.
+    /// Names were resolved: the server's, or the proxy's if there is one; for `socks5:`, both.
     pub dns: Option<Duration>,
     /// The TCP connection was made, to the proxy if there is one, the attempts at other addresses included.
     pub tcp: Option<Duration>,

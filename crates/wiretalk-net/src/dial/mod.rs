@@ -6,6 +6,7 @@ mod deadline;
 mod handshake;
 mod http1;
 mod overrides;
+mod proxy;
 mod race;
 mod redirect;
 mod refusal;
@@ -27,6 +28,7 @@ use self::{
 pub use self::{
     handshake::{Handshake, Redirect, Timings},
     overrides::{AddressFamily, ConnectTo, Resolve},
+    proxy::{NoProxy, Proxies, Proxy},
     request::Request,
     tls::{Identity, Pin, TlsFailure, TlsInfo, TlsOptions, TlsVersion},
 };
@@ -115,6 +117,28 @@ impl Connector {
         self
     }
 
+    /// Goes through a proxy, or several; see [`Proxies`]. Default: none, whatever the environment says.
+    /// [`Proxies::from_env`] asks it.
+    ///
+    /// A Unix socket is dialed without a proxy. Through one, [`WebSocket::peer_addr`] is the proxy's address.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wiretalk_net::Error> {
+    /// use wiretalk_net::{Connector, Proxy, Request};
+    ///
+    /// let proxy: Proxy = "http://me:secret@proxy.example:3128".parse()?;
+    /// let connector = Connector::new().proxies(proxy);
+    /// let (socket, handshake) = connector.connect(&Request::new("wss://example.com/")).await?;
+    /// println!("the tunnel took {:?}", handshake.timings.proxy);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn proxies(mut self, proxies: impl Into<Proxies>) -> Self {
+        self.route.proxies = proxies.into();
+        self
+    }
+
     /// Whether only IPv4 or only IPv6 addresses are dialed. Default: both.
     #[must_use]
     pub fn address_family(mut self, family: AddressFamily) -> Self {
@@ -163,7 +187,8 @@ impl Connector {
     ///
     /// # Errors
     /// `InvalidInput` for a bad URL, header or subprotocol; `Dns`, `Refused`, `Unreachable`, `Tls`, `Timeout`, `Reset`;
-    /// `Handshake` if the server answers anything but a correct 101: see [`Error::refusal`] for its answer.
+    /// `Proxy` if one is in the way and did not connect us: see [`Error::proxy_failure`]; `Handshake` if the server
+    /// answers anything but a correct 101: see [`Error::refusal`] for its answer.
     pub async fn connect(&self, request: &Request) -> Result<(WebSocket, Handshake), Error> {
         let deadline = Deadline::from_now(self.config.handshake_timeout);
         let first = Target::parse(&request.url)?;
@@ -205,12 +230,17 @@ impl Connector {
         timings: &mut Timings,
     ) -> Result<(WebSocket, Response, Option<TlsInfo>), Error> {
         let opening = http1::opening(asked, target)?;
-        let mut stream = self.route.dial(target, deadline, timings).await?;
+        let mut stream = self.reach(target, deadline, timings).await?;
         let (peer_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
         let mut tls = None;
         if target.secure {
             let since = Instant::now();
-            let (secured, info) = self.secure(stream, target, at_home, deadline).await?;
+            let peer = tls::Peer {
+                host: &target.host,
+                authority: &target.authority,
+                at_home,
+            };
+            let (secured, info) = self.secure(stream, peer, deadline).await?;
             (stream, tls) = (secured, Some(info));
             timings.tls = Some(since.elapsed());
         }
@@ -233,21 +263,15 @@ impl Connector {
         Ok((socket, response, tls))
     }
 
-    /// TLS with the server at the other end of the stream.
+    /// TLS with who is at the other end of the stream, whose certificate must be for the name.
     async fn secure(
         &self,
         stream: Transport,
-        target: &Target,
-        at_home: bool,
+        peer: tls::Peer<'_>,
         deadline: Deadline,
     ) -> Result<(Transport, TlsInfo), Error> {
-        let peer = tls::Peer {
-            host: &target.host,
-            authority: &target.authority,
-            at_home,
-        };
         let late = |limit| {
-            let what = format_args!("{} did not finish the TLS handshake", target.authority);
+            let what = format_args!("{} did not finish the TLS handshake", peer.authority);
             Error::timeout(Blame::Peer, what, limit)
         };
         // The opening handshake is HTTP/1.1; a server that also speaks HTTP/2 must not pick that.

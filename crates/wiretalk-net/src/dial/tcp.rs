@@ -42,7 +42,7 @@ impl Resolver {
         // Small messages must not wait for more; the connection batches on its own.
         tcp.set_nodelay(true)
             .map_err(|error| Error::io("TCP_NODELAY cannot be set", error))?;
-        timings.tcp = Some(since.elapsed());
+        timings.tcp = Some(timings.tcp.unwrap_or_default() + since.elapsed());
         Ok(tcp)
     }
 
@@ -73,7 +73,7 @@ impl Resolver {
                 .map_err(|error| unresolved(host, Some(error)))?
                 .collect()
         };
-        timings.dns = Some(since.elapsed());
+        timings.dns = Some(timings.dns.unwrap_or_default() + since.elapsed());
         let order = interleave(found.iter().copied().filter(|one| self.family.has(*one)));
         match (order.is_empty(), found.is_empty()) {
             (false, _) => Ok(order),

@@ -157,36 +157,18 @@ impl Request {
     /// # Errors
     /// Whatever section 4.1 refuses. The error keeps the response if it was one, and says where its body begins.
     pub fn parse_response(&self, input: &[u8]) -> Result<Progress<Response>, ResponseError> {
-        let input = head::bounded(input);
-        let mut lines = [httparse::EMPTY_HEADER; head::HEADER_COUNT_LIMIT];
-        let mut start = 0;
-        let (parsed, consumed) = loop {
-            let mut parsed = httparse::Response::new(&mut lines);
-            let mut parser = httparse::ParserConfig::default();
-            // RFC 9112 section 5.2: a server refuses folded lines, a client must read them.
-            parser.allow_obsolete_multiline_headers_in_responses(true);
-            let result = parser.parse_response(&mut parsed, &input[start..]);
-            let verdict = head::verdict(result, input).map_err(|error| ResponseError {
-                kind: ResponseErrorKind::Head(error),
-                response: None,
-                consumed: 0,
-            })?;
-            let Some(length) = verdict else {
-                return Ok(Progress::Partial);
-            };
-            start += length;
-            if !matches!(parsed.code, Some(100 | 102..=199)) {
-                break (parsed, start);
-            }
+        let progress = parse_head(input).map_err(|error| ResponseError {
+            kind: ResponseErrorKind::Head(error),
+            response: None,
+            consumed: 0,
+        })?;
+        let (response, is_http_1_1, consumed) = match progress {
+            Progress::Partial => return Ok(Progress::Partial),
+            Progress::Complete {
+                consumed,
+                head: (response, is_http_1_1),
+            } => (response, is_http_1_1, consumed),
         };
-        let response = Response {
-            status: parsed.code.unwrap_or_default(),
-            reason: parsed.reason.unwrap_or_default().to_owned(),
-            headers: Headers::parsed(parsed.headers),
-            subprotocol: None,
-            deflate: None,
-        };
-        let is_http_1_1 = parsed.version == Some(1);
         match self.judge(&response, is_http_1_1) {
             Ok((subprotocol, deflate)) => Ok(Progress::Complete {
                 consumed,
@@ -354,6 +336,55 @@ pub struct Response {
     pub subprotocol: Option<String>,
     /// What was agreed on permessage-deflate; `None` if the server did not accept it, or it was not offered.
     pub deflate: Option<Agreed>,
+}
+
+impl Response {
+    /// Parses the head in `input`, which starts with its first byte, and judges nothing: a proxy's answer to CONNECT
+    /// (RFC 9110 section 9.3.6), say. Informational responses before it are passed over.
+    ///
+    /// # Errors
+    /// What is not HTTP/1, and a head that is too long.
+    pub fn parse(input: &[u8]) -> Result<Progress<Self>, HeadError> {
+        Ok(match parse_head(input)? {
+            Progress::Partial => Progress::Partial,
+            Progress::Complete {
+                consumed,
+                head: (head, _),
+            } => Progress::Complete { consumed, head },
+        })
+    }
+}
+
+/// The head of a response, and whether it is in HTTP/1.1.
+fn parse_head(input: &[u8]) -> Result<Progress<(Response, bool)>, HeadError> {
+    let input = head::bounded(input);
+    let mut lines = [httparse::EMPTY_HEADER; head::HEADER_COUNT_LIMIT];
+    let mut start = 0;
+    let (parsed, consumed) = loop {
+        let mut parsed = httparse::Response::new(&mut lines);
+        let mut parser = httparse::ParserConfig::default();
+        // RFC 9112 section 5.2: a server refuses folded lines, a client must read them.
+        parser.allow_obsolete_multiline_headers_in_responses(true);
+        let result = parser.parse_response(&mut parsed, &input[start..]);
+        let Some(length) = head::verdict(result, input)? else {
+            return Ok(Progress::Partial);
+        };
+        start += length;
+        if !matches!(parsed.code, Some(100 | 102..=199)) {
+            break (parsed, start);
+        }
+    };
+    let response = Response {
+        status: parsed.code.unwrap_or_default(),
+        reason: parsed.reason.unwrap_or_default().to_owned(),
+        headers: Headers::parsed(parsed.headers),
+        subprotocol: None,
+        deflate: None,
+    };
+    Ok(Progress::Complete {
+        consumed,
+        head: (response, parsed.version == Some(1)),
+    })
 }
 
 /// The server refused, or what it answered is no answer to the handshake.

@@ -1,0 +1,116 @@
+//! Which proxy is for which server.
+
+use super::{NoProxy, Proxy};
+use crate::{dial::url::Target, error::Error};
+
+/// Which proxy is for which server. Default: none for any.
+///
+/// ```
+/// use wiretalk_net::{NoProxy, Proxies, Proxy};
+///
+/// let proxy: Proxy = "socks5h://127.0.0.1:9050".parse()?;
+/// let proxies = Proxies::all(proxy).except("localhost, 10.0.0.0/8".parse::<NoProxy>()?);
+/// let connector = wiretalk_net::Connector::new().proxies(proxies);
+/// # Ok::<(), wiretalk_net::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    ws: Option<Proxy>,
+    wss: Option<Proxy>,
+    except: NoProxy,
+}
+
+impl Proxies {
+    /// No proxy.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// This proxy for every server.
+    #[must_use]
+    pub fn all(proxy: Proxy) -> Self {
+        Self {
+            ws: Some(proxy.clone()),
+            wss: Some(proxy),
+            except: NoProxy::default(),
+        }
+    }
+
+    /// Those that the environment's variables name, as curl reads them. The first that is set, and not empty, counts:
+    ///
+    /// - for `ws:`, of `ws_proxy`, `WS_PROXY`, `http_proxy`, `all_proxy` and `ALL_PROXY`. `HTTP_PROXY` is not looked at:
+    ///   a web server sets it to what a client sent as its header `Proxy`.
+    /// - for `wss:`, of `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY`.
+    /// - for the exceptions, of `no_proxy` and `NO_PROXY`; see [`NoProxy`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for a variable that cannot be read as what it is; the sentence names it.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// The same, with the variables' values from elsewhere.
+    ///
+    /// # Errors
+    /// As [`from_env`](Proxies::from_env).
+    pub fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let first = |names: &[&'static str]| {
+            names.iter().find_map(|name| {
+                let value = value(name)?;
+                (!value.trim_ascii().is_empty()).then_some((*name, value))
+            })
+        };
+        let proxy = |names: &[&'static str]| {
+            first(names)
+                .map(|(name, value)| value.trim_ascii().parse().map_err(|why| of(name, &why)))
+                .transpose()
+        };
+        let except = first(&["no_proxy", "NO_PROXY"])
+            .map(|(name, value)| value.parse().map_err(|why| of(name, &why)))
+            .transpose()?;
+        Ok(Self {
+            ws: proxy(&[
+                "ws_proxy",
+                "WS_PROXY",
+                "http_proxy",
+                "all_proxy",
+                "ALL_PROXY",
+            ])?,
+            wss: proxy(&[
+                "wss_proxy",
+                "WSS_PROXY",
+                "https_proxy",
+                "HTTPS_PROXY",
+                "all_proxy",
+                "ALL_PROXY",
+            ])?,
+            except: except.unwrap_or_default(),
+        })
+    }
+
+    /// Servers that are dialed without a proxy, instead of those that were said before.
+    #[must_use]
+    pub fn except(mut self, servers: NoProxy) -> Self {
+        self.except = servers;
+        self
+    }
+
+    /// The proxy for this server.
+    pub(in crate::dial) fn for_target(&self, target: &Target) -> Option<&Proxy> {
+        let proxy = if target.secure { &self.wss } else { &self.ws };
+        proxy
+            .as_ref()
+            .filter(|_| !self.except.has(&target.host, target.port))
+    }
+}
+
+impl From<Proxy> for Proxies {
+    fn from(proxy: Proxy) -> Self {
+        Self::all(proxy)
+    }
+}
+
+fn of(name: &str, why: &Error) -> Error {
+    Error::invalid(format!("the environment's variable {name}: {why}"))
+}
