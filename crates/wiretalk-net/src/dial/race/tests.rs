@@ -48,9 +48,11 @@ enum Plan {
 }
 use Plan::{Answers, Refuses};
 
-/// Runs a race at virtual time. Gives when each attempt began, who won or how many failed and were silent, and when that
-/// was. Checks that nothing is left of the others.
-async fn run(plans: &[Plan], limit: u64) -> (Vec<u64>, Result<usize, (usize, usize)>, u64) {
+/// Who won, or how many failed and how many were silent.
+type End = Result<usize, (usize, usize)>;
+
+/// Runs a race at virtual time. Gives when each attempt began, how it ended and when. Checks that nothing is left of the others.
+async fn run(plans: &[Plan], limit: u64) -> (Vec<u64>, End, u64) {
     let begin = Instant::now();
     let since = move || u64::try_from(begin.elapsed().as_millis()).unwrap();
     let list: Vec<SocketAddr> = (0..plans.len())
@@ -83,7 +85,7 @@ async fn run(plans: &[Plan], limit: u64) -> (Vec<u64>, Result<usize, (usize, usi
 
 #[tokio::test(start_paused = true)]
 async fn races() {
-    let cases: [(&[Plan], u64, &[u64], Result<usize, (usize, usize)>, u64); 12] = [
+    let cases: [(&[Plan], u64, &[u64], End, u64); 12] = [
         (&[Answers(5)], 10_000, &[0], Ok(0), 5),
         // The second is not even tried.
         (&[Answers(249), Answers(0)], 10_000, &[0], Ok(0), 249),
