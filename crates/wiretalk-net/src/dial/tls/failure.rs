@@ -258,6 +258,10 @@ fn untrusted(why: &CertificateError) -> (TlsFailure, String) {
             let presented = presented.iter().map(|name| bare(name)).collect();
             wrong_name(&expected.to_str(), presented)
         }
+        Why::InvalidPurpose | Why::InvalidPurposeContext { .. } => (
+            TlsFailure::BadCertificate,
+            "it is not for servers (extended key usage)".to_owned(),
+        ),
         Why::Other(OtherError(why)) => {
             if let Some(OtherKey { came }) = why.downcast_ref() {
                 let failure = TlsFailure::OtherKey { came: *came };
