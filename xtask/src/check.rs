@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::report::Report;
 use crate::workspace::{Workspace, command, output, run};
-use crate::{arrows, length};
+use crate::{api, arrows, length};
 
 /// The crates that must build for a machine without threads, sockets or a clock.
 const PURE: [&str; 2] = ["wiretalk-proto", "wiretalk-talk"];
@@ -43,6 +43,10 @@ pub(crate) fn all(workspace: &Workspace, report: &mut Report) {
             .cargo()
             .args(doc)
             .env("RUSTDOCFLAGS", "--deny=warnings"))
+    });
+    report.check("public API", || {
+        api::toolchain()?;
+        api::check(workspace)
     });
     if has_wasm() {
         report.check(WASM, || {

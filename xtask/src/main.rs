@@ -6,6 +6,7 @@
     reason = "a task talks to a terminal"
 )]
 
+mod api;
 mod arrows;
 mod check;
 mod length;
@@ -30,7 +31,8 @@ Tasks:
   setup     Install what is missing: Debian packages (as root, or by sudo without a password),
             the Python and Node peers, cargo-deny. All but the packages goes into `target/`
   check     The checks without the tests: formatting, clippy, dependency arrows, file length,
-            licences and sources, rustdoc, wasm32
+            licences and sources, rustdoc, the public API, wasm32
+  api       Write down the public API of the library crates, in `crates/*/api.txt`
   interop   The binary against the programs of others, and nothing else
   help      This text
 
@@ -58,6 +60,11 @@ fn main() -> ExitCode {
             ["check"] => |workspace, report| {
                 if setup::for_checks(workspace, report) {
                     check::all(workspace, report);
+                }
+            },
+            ["api"] => |workspace, report| {
+                if report.check("setup", api::toolchain) {
+                    api::write(workspace, report);
                 }
             },
             ["interop"] => |workspace, report| {

@@ -63,6 +63,11 @@ impl Workspace {
         self.target.join("peers")
     }
 
+    /// Where rustdoc writes to.
+    pub(crate) fn docs(&self) -> PathBuf {
+        self.target.join("doc")
+    }
+
     /// Where tools for checks are installed.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")

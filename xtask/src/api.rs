@@ -1,0 +1,111 @@
+//! The public API of the library crates, compared with what is written down of it in `crates/*/api.txt`.
+//!
+//! rustdoc can tell it as JSON, a form that is not stable yet: so it is asked by a toolchain of one version, and by a
+//! wrapper, so that cargo does not see the difference and need not build everything else again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::report::Report;
+use crate::workspace::{Workspace, command, output, run};
+
+/// The toolchain whose rustdoc is asked. The crate `public-api` in Cargo.toml reads the form that it writes.
+const TOOLCHAIN: &str = "1.95.0";
+
+/// The packages that programs of others name.
+const PACKAGES: [&str; 2] = ["wiretalk-net", "wiretalk"];
+
+const WRAPPER: &str = "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n";
+
+/// Fails if something public is new, gone or changed and not written down.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    for package in PACKAGES {
+        let now = api(workspace, package)?;
+        let file = written(workspace, package);
+        let then =
+            fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let (now, then): (Vec<&str>, Vec<&str>) = (now.lines().collect(), then.lines().collect());
+        let gone = then.iter().filter(|line| !now.contains(line));
+        let new = now.iter().filter(|line| !then.contains(line));
+        wrong.extend(gone.map(|line| format!("- {line}")));
+        wrong.extend(new.map(|line| format!("+ {line}")));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}\nthe public API has changed; if that is meant, write it down with `cargo xtask api`",
+        wrong.join("\n")
+    ))
+}
+
+/// Writes it down.
+pub(crate) fn write(workspace: &Workspace, report: &mut Report) {
+    for package in PACKAGES {
+        report.check(package, || {
+            let file = written(workspace, package);
+            fs::write(&file, api(workspace, package)?)
+                .map_err(|error| format!("{}: {error}", file.display()))
+        });
+    }
+}
+
+/// Installs the toolchain if it is not the one at hand.
+pub(crate) fn toolchain() -> Result<(), String> {
+    if at_hand()? {
+        return Ok(());
+    }
+    let install = ["toolchain", "install", TOOLCHAIN, "--profile", "minimal"];
+    run(command("rustup").args(install))
+}
+
+fn at_hand() -> Result<bool, String> {
+    let version = output(command("rustc").arg("--version"))?;
+    Ok(version.split_whitespace().nth(1) == Some(TOOLCHAIN))
+}
+
+fn written(workspace: &Workspace, package: &str) -> PathBuf {
+    workspace.root.join("crates").join(package).join("api.txt")
+}
+
+/// One line for each public item, sorted. What every type has of the blanket and auto traits is left out.
+fn api(workspace: &Workspace, package: &str) -> Result<String, String> {
+    let wrapper = workspace.tools().join("rustdoc-json");
+    wrap(&wrapper)?;
+    let mut rustdoc = workspace.cargo();
+    rustdoc.args(["rustdoc", "--quiet", "--locked", "--all-features", "--lib"]);
+    rustdoc.args(["--package", package, "--"]);
+    rustdoc.args(["-Z", "unstable-options", "--output-format", "json"]);
+    rustdoc.env("RUSTDOC", &wrapper);
+    if !at_hand()? {
+        rustdoc
+            .env("RUSTUP_TOOLCHAIN", TOOLCHAIN)
+            .env_remove("CARGO");
+    }
+    run(&mut rustdoc)?;
+    let name = package.replace('-', "_");
+    let json = workspace.docs().join(name).with_extension("json");
+    let api = public_api::Builder::from_rustdoc_json(&json)
+        .omit_blanket_impls(true)
+        .omit_auto_trait_impls(true)
+        .omit_auto_derived_impls(true)
+        .build()
+        .map_err(|error| format!("{}: {error}", json.display()))?;
+    let lines = api.items().map(|item| format!("{item}\n"));
+    Ok(lines.collect())
+}
+
+fn wrap(wrapper: &Path) -> Result<(), String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let failed = |error| format!("{}: {error}", wrapper.display());
+    if fs::read_to_string(wrapper).is_ok_and(|text| text == WRAPPER) {
+        return Ok(());
+    }
+    if let Some(folder) = wrapper.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(wrapper, WRAPPER).map_err(failed)?;
+    fs::set_permissions(wrapper, fs::Permissions::from_mode(0o755)).map_err(failed)
+}
