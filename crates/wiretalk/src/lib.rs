@@ -14,12 +14,18 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod client;
+#[cfg(feature = "mock")]
+pub mod mock;
 #[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub mod server;
 
+#[cfg(feature = "mock")]
+pub mod talk;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+#[cfg(feature = "mock")]
+pub use mock::mock;
 #[cfg(feature = "server")]
 pub use server::Server;
 pub use wiretalk_net::*;
