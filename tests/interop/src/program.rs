@@ -20,7 +20,14 @@ impl Program {
     #[must_use]
     pub fn wiretalk() -> Self {
         // Where the tests themselves run in GitHub Actions, what a run prints is to be the same.
-        Self::new("wiretalk", required("WIRETALK_BIN")).without_env("GITHUB_ACTIONS")
+        let binary = Self::new("wiretalk", required("WIRETALK_BIN")).without_env("GITHUB_ACTIONS");
+        // Nor does it matter how the machine reaches the net.
+        ["ws", "wss", "http", "https", "all", "no"]
+            .into_iter()
+            .map(|scheme| format!("{scheme}_proxy"))
+            .fold(binary, |binary, name| {
+                binary.without_env(&name).without_env(&name.to_uppercase())
+            })
     }
 
     /// A script of `tests/peers`, by its file name: `.py` is run by the Python that `WIRETALK_PYTHON` names, `.mjs` by

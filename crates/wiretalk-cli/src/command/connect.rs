@@ -3,6 +3,7 @@
 mod input;
 mod kept;
 mod output;
+mod steps;
 
 use std::time::Duration;
 
@@ -74,6 +75,9 @@ pub(crate) struct Connect {
     /// Say nothing of pings, of the connection and of its end
     #[arg(short, long)]
     quiet: bool,
+    /// Show how the connection came about, step by step
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     reach: Reach,
 }
@@ -116,6 +120,11 @@ impl Connect {
         };
         let output = Output::new(&input, self.quiet);
         reach::warn_of(handshake.tls.as_ref());
+        if self.verbose {
+            for line in steps::lines(&handshake, socket.peer_addr()) {
+                output.note(&line);
+            }
+        }
         output.note(&self.connected(&handshake.response));
         let (sender, receiver) = socket.split();
         self.converse(sender, receiver, input, &output, &mut interrupts)

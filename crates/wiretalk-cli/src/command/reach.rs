@@ -1,198 +1,115 @@
 //! How a command reaches a server: the options that `connect` and `test` share.
 
+mod tls;
+
 use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use wiretalk_net::{Connector, Error, Identity, Pin, TlsInfo, TlsOptions, TlsVersion};
+use wiretalk_net::{AddressFamily, ConnectTo, Connector, NoProxy, Proxies, Proxy, Resolve};
 
-use crate::terminal;
+use tls::Tls;
 
-/// Where the passphrase of a key is taken from if no option gives it: other users of the machine see options.
-const PASSPHRASE: &str = "WIRETALK_PASSPHRASE";
+pub(super) use tls::warn_of;
+
+/// Servers on this machine, which the environment's proxies are not for: browsers see it so, too.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "TLS")]
+#[command(next_help_heading = "Reaching the server")]
 pub(crate) struct Reach {
-    /// Believe any certificate of a server
-    #[arg(short = 'k', long)]
-    insecure: bool,
-    /// Believe the root certificates of a PEM file, beside those of the system
-    #[arg(long, visible_alias = "cacert", value_name = "FILE")]
-    ca: Vec<PathBuf>,
-    /// Believe those of --ca alone
-    #[arg(long, requires = "ca")]
-    no_system_ca: bool,
-    /// Take a server only if its key has this SHA-256: sha256//BASE64; several are separated by semicolons
-    #[arg(
-        long,
-        visible_alias = "pinnedpubkey",
-        value_name = "PIN",
-        value_delimiter = ';'
-    )]
-    pin: Vec<Pin>,
-    /// Show this certificate to a server that asks: PEM, or PKCS#12 with its key
-    #[arg(long, value_name = "FILE[:PASSPHRASE]")]
-    cert: Option<String>,
-    /// The certificate's private key, in PEM; else it is in the file of --cert
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
-    /// The passphrase of the key; else it is $WIRETALK_PASSPHRASE
-    #[arg(long, visible_alias = "pass", requires = "cert")]
-    passphrase: Option<String>,
-    /// Want a certificate for this name, and tell it to the server (SNI), instead of the URL's host
-    #[arg(long, visible_alias = "server-name", value_name = "NAME")]
-    servername: Option<String>,
-    /// Tell no server which name is wanted (SNI)
-    #[arg(long)]
-    no_sni: bool,
-    /// The oldest version of TLS to take: 1.2 or 1.3
-    #[arg(long, value_name = "VERSION", default_value = "1.2")]
-    tls_min: TlsVersion,
-    /// The newest version of TLS to take: 1.2 or 1.3
-    #[arg(long, value_name = "VERSION", default_value = "1.3")]
-    tls_max: TlsVersion,
-    /// TLS 1.2 or newer, as curl has it
-    #[arg(long = "tlsv1.2", hide = true, conflicts_with = "tls_min")]
-    tlsv1_2: bool,
-    /// TLS 1.3, as curl has it
-    #[arg(long = "tlsv1.3", hide = true, conflicts_with = "tls_min")]
-    tlsv1_3: bool,
-    /// Write the keys of the connections to the file that $SSLKEYLOGFILE names, for Wireshark: who has it reads them
-    #[arg(long)]
-    key_log: bool,
+    /// Connect through this proxy: http://, https://, socks5:// or socks5h://, with USER:PASSWORD@ before the host if
+    /// need be; else through that of $ws_proxy, $http_proxy, $https_proxy or $all_proxy
+    #[arg(long, value_name = "URL")]
+    proxy: Option<Proxy>,
+    /// Hosts to connect to without a proxy, separated by commas, or *; else those of $no_proxy
+    #[arg(long, visible_alias = "no-proxy", value_name = "HOSTS")]
+    noproxy: Option<NoProxy>,
+    /// Connect to this Unix socket, whatever host the URL names
+    #[arg(long, value_name = "PATH", conflicts_with = "abstract_unix_socket")]
+    unix_socket: Option<PathBuf>,
+    /// The same, to one of Linux's abstract namespace
+    #[arg(long, value_name = "NAME")]
+    abstract_unix_socket: Option<String>,
+    /// Connect to another host and port than the URL's: HOST1:PORT1:HOST2:PORT2; an empty one stands for any, or the same
+    #[arg(long, value_name = "H1:P1:H2:P2")]
+    connect_to: Vec<ConnectTo>,
+    /// Take the addresses of a host from here: HOST:PORT:ADDRESS[,ADDRESS]
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<Resolve>,
+    /// Connect to IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Connect to IPv6 addresses only
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Follow redirects; credentials stay with the server of the URL
+    #[arg(short = 'L', long)]
+    location: bool,
+    /// Follow so many redirects at most
+    #[arg(long, value_name = "N", default_value = "10", requires = "location")]
+    max_redirs: u32,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 impl Reach {
     /// A connector by these options. Says why there is none.
     pub(crate) fn connector(&self) -> Result<Connector, String> {
-        Ok(Connector::new().tls(self.tls()?))
+        let mut connector = Connector::new()
+            .tls(self.tls.options()?)
+            .proxies(self.proxies()?)
+            .redirects(if self.location { self.max_redirs } else { 0 });
+        if let Some(path) = &self.unix_socket {
+            connector = connector.unix_socket(path);
+        }
+        if let Some(name) = &self.abstract_unix_socket {
+            connector = connector.abstract_unix_socket(name.clone());
+        }
+        for other in &self.connect_to {
+            connector = connector.connect_to(other.clone());
+        }
+        for known in &self.resolve {
+            connector = connector.resolve(known.clone());
+        }
+        Ok(match (self.ipv4, self.ipv6) {
+            (true, _) => connector.address_family(AddressFamily::V4),
+            (_, true) => connector.address_family(AddressFamily::V6),
+            (false, false) => connector,
+        })
     }
 
     /// The files that it reads.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let cert = self.cert.as_deref().map(|text| split(text).0);
-        let certs = cert.map(PathBuf::from).into_iter();
-        self.ca.iter().chain(&self.key).cloned().chain(certs)
+        self.tls.files()
     }
 
     /// Says aloud, before anything is sent, that nobody looks who the servers are.
     pub(crate) fn warn(&self) {
-        if self.insecure && self.pin.is_empty() {
-            not_verified();
-        }
+        self.tls.warn();
     }
 
-    fn tls(&self) -> Result<TlsOptions, String> {
-        let min = if self.tlsv1_3 {
-            TlsVersion::Tls13
-        } else {
-            self.tls_min
+    fn proxies(&self) -> Result<Proxies, String> {
+        let proxies = match &self.proxy {
+            Some(proxy) => Proxies::all(proxy.clone()),
+            None => Proxies::from_variables(variable).map_err(|error| error.to_string())?,
         };
-        if min > self.tls_max {
-            return Err(format!(
-                "no version of TLS is both {min} or newer and {} or older",
-                self.tls_max
-            ));
-        }
-        if self.key_log && env::var_os("SSLKEYLOGFILE").is_none() {
-            return Err(
-                "`--key-log` writes to the file that the environment variable SSLKEYLOGFILE names, and it names none"
-                    .to_owned(),
-            );
-        }
-        let mut tls = TlsOptions::new()
-            .insecure(self.insecure)
-            .system_roots(!self.no_system_ca)
-            .send_server_name(!self.no_sni)
-            .min_version(min)
-            .max_version(self.tls_max)
-            .key_log(self.key_log);
-        for file in &self.ca {
-            tls = tls.root_certificates(&read(file)?).map_err(within(file))?;
-        }
-        for pin in &self.pin {
-            tls = tls.pin(*pin);
-        }
-        if let Some(name) = &self.servername {
-            tls = tls.server_name(name).map_err(|error| error.to_string())?;
-        }
-        if let Some(identity) = self.identity()? {
-            tls = tls.identity(identity);
-        }
-        Ok(tls)
-    }
-
-    fn identity(&self) -> Result<Option<Identity>, String> {
-        let Some(cert) = &self.cert else {
-            return Ok(None);
-        };
-        let (file, passphrase) = split(cert);
-        let file = Path::new(file);
-        let passphrase = self.passphrase.clone().or(passphrase.map(str::to_owned));
-        let passphrase = passphrase.or_else(|| env::var(PASSPHRASE).ok());
-        terminal::hide(passphrase.clone());
-        let cert = read(file)?;
-        if !is_pem(&cert) {
-            if self.key.is_some() {
-                return Err(format!(
-                    "`{}` is not PEM; if it is PKCS#12, its key is in it, and `--key` is not needed",
-                    file.display()
-                ));
-            }
-            let identity = Identity::from_pkcs12(&cert, &passphrase.unwrap_or_default());
-            return identity.map(Some).map_err(within(file));
-        }
-        let (key_file, key) = match &self.key {
-            Some(key_file) => (key_file.as_path(), read(key_file)?),
-            None => (file, cert.clone()),
-        };
-        let identity = match passphrase {
-            Some(passphrase) => Identity::from_pem_encrypted(&cert, &key, &passphrase),
-            None => Identity::from_pem(&cert, &key),
-        };
-        identity.map(Some).map_err(|error| {
-            let hint = if error.to_string().ends_with("wants its passphrase") {
-                format!(": `--passphrase`, or ${PASSPHRASE}")
-            } else {
-                String::new()
-            };
-            format!("`{}`: {error}{hint}", key_file.display())
+        Ok(match &self.noproxy {
+            Some(servers) => proxies.except(servers.clone()),
+            None => proxies,
         })
     }
 }
 
-/// Warns of a connection whose other end may be anybody.
-pub(crate) fn warn_of(tls: Option<&TlsInfo>) {
-    if tls.is_some_and(|tls| !tls.verified && !tls.pinned) {
-        not_verified();
+/// A variable of the environment that is about proxies. No server on this machine is behind one.
+fn variable(name: &str) -> Option<String> {
+    let set = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    if name != "no_proxy" {
+        return set(name);
     }
-}
-
-fn not_verified() {
-    terminal::warning(
-        "certificates are not verified (--insecure): anybody may be at the other end",
-    );
-}
-
-/// A file and its passphrase, as curl takes them. A file may have a colon in its name.
-fn split(text: &str) -> (&str, Option<&str>) {
-    match text.split_once(':') {
-        Some((file, passphrase)) if !Path::new(text).exists() => (file, Some(passphrase)),
-        _ => (text, None),
+    match set("no_proxy").or_else(|| set("NO_PROXY")) {
+        Some(servers) if servers.trim() == "*" => Some(servers),
+        Some(servers) => Some(format!("{servers},{LOOPBACK}")),
+        None => Some(LOOPBACK.to_owned()),
     }
-}
-
-/// PKCS#12 is binary.
-fn is_pem(file: &[u8]) -> bool {
-    file.windows(11).any(|window| window == b"-----BEGIN ")
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
-}
-
-fn within(file: &Path) -> impl Fn(Error) -> String {
-    move |error| format!("`{}`: {error}", file.display())
 }

@@ -9,7 +9,7 @@ use wiretalk_proto::handshake::{
     client::{self, Response, ResponseErrorKind},
 };
 
-use super::{refusal, request::Request, url::Target};
+use super::{refusal, request::Request, tls, url::Target};
 use crate::{
     error::{Blame, Error, ErrorKind},
     transport::Transport,
@@ -54,18 +54,26 @@ pub(super) async fn open(
 ) -> Result<(Response, Vec<u8>), Error> {
     let mut wire = Vec::with_capacity(512);
     opening.encode(&mut wire);
-    let sending = |error| Error::io("the handshake could not be sent", error);
-    stream.write_all(&wire).await.map_err(sending)?;
-    stream.flush().await.map_err(sending)?;
+    let sent = match stream.write_all(&wire).await {
+        Ok(()) => stream.flush().await,
+        Err(error) => Err(error),
+    };
+    // A server that left may have said why before: with TLS 1.3, what it thinks of our certificate.
+    let mut unsent = sent.err();
 
     let mut input = Vec::with_capacity(4096);
     loop {
-        let read = stream
-            .read_buf(&mut input)
-            .await
-            .map_err(|error| ended(&input, error))?;
-        if read == 0 {
-            return Err(ended(&input, std::io::ErrorKind::UnexpectedEof.into()));
+        let read = match stream.read_buf(&mut input).await {
+            Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            read => read,
+        };
+        if let Err(error) = read {
+            return Err(match unsent.take() {
+                Some(unsent) if input.is_empty() && tls::late(&error).is_none() => {
+                    Error::io("the handshake could not be sent", unsent)
+                }
+                _ => ended(&input, error),
+            });
         }
         match opening.parse_response(&input) {
             Ok(Progress::Partial) => {}

@@ -238,7 +238,11 @@ impl Connector {
             let peer = tls::Peer {
                 host: &target.host,
                 authority: &target.authority,
-                at_home,
+                part: if at_home {
+                    tls::Part::Server
+                } else {
+                    tls::Part::Elsewhere
+                },
             };
             let (secured, info) = self.secure(stream, peer, deadline).await?;
             (stream, tls) = (secured, Some(info));

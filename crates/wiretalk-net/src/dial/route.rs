@@ -111,11 +111,10 @@ impl Connector {
         let result = async {
             if proxy.scheme == Scheme::Https {
                 let authority = proxy::authority(&proxy.host, proxy.port);
-                // It sees no certificate of ours, and is known by its own name.
                 let peer = tls::Peer {
                     host: &proxy.host,
                     authority: &authority,
-                    at_home: false,
+                    part: tls::Part::Proxy,
                 };
                 let secured = self.secure(stream, peer, deadline).await;
                 (stream, _) = secured.map_err(|error| proxy.not_reached(error))?;

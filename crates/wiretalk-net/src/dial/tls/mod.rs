@@ -19,7 +19,7 @@ use std::{
 
 use rustls::{
     ClientConfig, KeyLogFile, RootCertStore, SignatureScheme,
-    client::{ResolvesClientCert, WebPkiServerVerifier},
+    client::{ResolvesClientCert, Resumption, WebPkiServerVerifier},
     crypto::ring,
     sign::CertifiedKey,
 };
@@ -46,7 +46,15 @@ pub(crate) use self::failure::{Failed, late};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
     options: TlsOptions,
-    config: OnceCell<Arc<ClientConfig>>,
+    prepared: OnceCell<Prepared>,
+}
+
+/// What takes long to make, and is the same for all streams.
+#[derive(Clone, Debug)]
+struct Prepared {
+    config: ClientConfig,
+    /// A proxy's key is none of those that are pinned.
+    for_proxies: Arc<Verifier>,
 }
 
 /// Whom a stream leads to.
@@ -56,15 +64,25 @@ pub(crate) struct Peer<'a> {
     pub(crate) host: &'a str,
     /// How it is called in an error.
     pub(crate) authority: &'a str,
-    /// Whether it is the one that the options are about: any other sees no certificate of ours, and goes by its own name.
-    pub(crate) at_home: bool,
+    pub(crate) part: Part,
+}
+
+/// Which of the options a peer has to do with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// The server that the caller named: all of them.
+    Server,
+    /// A server that another one redirects to: it sees no certificate of ours, and goes by its own name.
+    Elsewhere,
+    /// A proxy: nor is its key one of those that are pinned.
+    Proxy,
 }
 
 impl Client {
     pub(crate) fn new(options: TlsOptions) -> Self {
         Self {
             options,
-            config: OnceCell::new(),
+            prepared: OnceCell::new(),
         }
     }
 
@@ -75,20 +93,30 @@ impl Client {
         peer: Peer<'_>,
         alpn: &[&str],
     ) -> Result<(Transport, TlsInfo), Error> {
+        let at_home = peer.part == Part::Server;
         let name = match &self.options.server_name {
-            Some(name) if peer.at_home => name.clone(),
+            Some(name) if at_home => name.clone(),
             _ => server_name(peer.host)?,
         };
-        let identity = self.options.identity.as_ref().filter(|_| peer.at_home);
+        let identity = self.options.identity.as_ref().filter(|_| at_home);
         let certificate = Arc::new(OwnCertificate {
             key: identity.map(Identity::certified_key),
             asked: AtomicBool::new(false),
         });
-        let mut config = ClientConfig::clone(&*self.config().await?);
+        let prepared = self.prepared().await?;
+        let mut config = prepared.config.clone();
+        if peer.part == Part::Proxy {
+            let verifier = prepared.for_proxies.clone();
+            config.dangerous().set_certificate_verifier(verifier);
+        }
+        if !at_home {
+            // A session that is resumed is not looked at again, and may stand for a certificate of ours.
+            config.resumption = Resumption::disabled();
+        }
         config.client_auth_cert_resolver = certificate.clone();
         config.alpn_protocols = match &self.options.alpn {
-            Some(protocols) => protocols.clone(),
-            None => alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            Some(protocols) if peer.part != Part::Proxy => protocols.clone(),
+            _ => alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
         };
         let connector = TlsConnector::from(Arc::new(config));
         let connected = connector.connect(name.clone(), stream).await;
@@ -108,14 +136,14 @@ impl Client {
         }
     }
 
-    async fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+    async fn prepared(&self) -> Result<&Prepared, Error> {
         let build = async || {
             let options = self.options.clone();
             // Reading the roots takes some milliseconds, which others on this thread should not have to wait.
-            let built = tokio::task::spawn_blocking(move || client_config(&options)).await;
+            let built = tokio::task::spawn_blocking(move || prepare(&options)).await;
             built.unwrap_or_else(|error| Err(setup(&error)))
         };
-        self.config.get_or_try_init(build).await.cloned()
+        self.prepared.get_or_try_init(build).await
     }
 }
 
@@ -145,7 +173,7 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
 }
 
 /// Builds the configuration. Reads the system's roots from disk, so it blocks for some milliseconds.
-fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
+fn prepare(options: &TlsOptions) -> Result<Prepared, Error> {
     let provider = Arc::new(ring::default_provider());
     let chain = if options.insecure {
         None
@@ -156,7 +184,9 @@ fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
             .map_err(|_| Error::invalid("there is no root certificate to believe a server's by"))?;
         Some(verifier)
     };
-    let verifier = Verifier::new(chain, options, provider.signature_verification_algorithms);
+    let algorithms = provider.signature_verification_algorithms;
+    let for_proxies = Verifier::new(chain.clone(), &options.roots, &[], algorithms);
+    let verifier = Verifier::new(chain, &options.roots, &options.pins, algorithms);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&options.versions()?)
         .map_err(|error| setup(&error))?
@@ -167,7 +197,10 @@ fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, Error> {
     if options.key_log {
         config.key_log = Arc::new(KeyLogFile::new());
     }
-    Ok(Arc::new(config))
+    Ok(Prepared {
+        config,
+        for_proxies: Arc::new(for_proxies),
+    })
 }
 
 fn roots(options: &TlsOptions) -> Result<RootCertStore, Error> {

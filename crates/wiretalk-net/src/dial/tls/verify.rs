@@ -14,7 +14,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::{Pin, TlsOptions};
+use super::Pin;
 
 /// Asks for a chain to a root, unless any certificate will do, and for one of the pins, if there are any. In any case the
 /// server must hold the key of the certificate that it shows.
@@ -41,13 +41,14 @@ pub(super) struct SelfSigned;
 impl Verifier {
     pub(super) fn new(
         chain: Option<Arc<WebPkiServerVerifier>>,
-        options: &TlsOptions,
+        given: &[CertificateDer<'static>],
+        pins: &[Pin],
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
         Self {
             chain,
-            given: options.roots.clone(),
-            pins: options.pins.clone(),
+            given: given.to_vec(),
+            pins: pins.to_vec(),
             algorithms,
         }
     }
