@@ -30,6 +30,8 @@ pub use wiretalk_proto::{
     handshake::{Headers, client::Response},
 };
 
+#[cfg(feature = "cookies")]
+pub use crate::dial::CookieJar;
 pub use crate::{
     config::Config,
     dial::{

@@ -408,8 +408,9 @@ async fn what_a_socks_proxy_may_reply() {
 #[tokio::test]
 async fn socks_proxies_that_fail_before_that() {
     use ProxyFailure::{Authentication, Protocol};
+    type Bytes = &'static [u8];
     // The credentials, what the proxy says to the methods and then to the password, and what comes of it.
-    let cases: [(&str, &'static [u8], &'static [u8], ProxyFailure, &str); 9] = [
+    let cases: [(&str, Bytes, Bytes, ProxyFailure, &str); 9] = [
         (
             "",
             b"\x05\xff",

@@ -43,7 +43,8 @@ async fn answers(answers: &'static [&'static str]) -> (u16, JoinHandle<Vec<Strin
 
 #[tokio::test]
 async fn other_addresses_than_the_urls() {
-    let cases: [(&str, fn(Connector, u16) -> Connector); 3] = [
+    type Configure = fn(Connector, u16) -> Connector;
+    let cases: [(&str, Configure); 3] = [
         ("connect-to", |connector, port| {
             let other = format!("example.com:81:127.0.0.1:{port}");
             connector.connect_to(other.parse::<ConnectTo>().unwrap())
@@ -340,6 +341,33 @@ async fn redirects_that_lead_nowhere() {
         "{error}"
     );
     heads.await.unwrap();
+}
+
+#[cfg(feature = "cookies")]
+#[tokio::test]
+async fn cookies_are_kept_and_sent_again() {
+    let (port, heads) = answers(&[
+        "HTTP/1.1 401 No\r\nSet-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 F\r\nLocation: /in/here\r\nSet-Cookie: a=; Max-Age=0\r\nSet-Cookie: c=3\r\n\
+         Content-Length: 0\r\n\r\n",
+        "101",
+    ])
+    .await;
+    let jar = wiretalk_net::CookieJar::new();
+    let connector = Connector::new().redirects(1).cookies(jar.clone());
+    let url = format!("ws://127.0.0.1:{port}/login");
+    let error = dial(&connector, &url).await.unwrap_err();
+    assert_eq!(error.refusal().unwrap().response.status, 401);
+    assert_eq!(jar.header(&url).unwrap().as_deref(), Some("a=1; b=2"));
+    let request = Request {
+        headers: vec![("Cookie".into(), "own=0".into())],
+        ..Request::new(&url)
+    };
+    soon(connector.connect(&request)).await.unwrap();
+    let heads = heads.await.unwrap();
+    let sent: Vec<_> = heads.iter().map(|head| header(head, "Cookie")).collect();
+    let expected = [None, Some("own=0; a=1; b=2"), Some("own=0; b=2; c=3")];
+    assert_eq!(sent, expected);
 }
 
 #[cfg(unix)]

@@ -1,6 +1,8 @@
 //! Dialing: RFC 6455 section 4.1.
 
 mod asked;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod credentials;
 mod deadline;
 mod handshake;
@@ -22,6 +24,8 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::time::Instant;
 use wiretalk_proto::{Role, handshake::client::Response};
 
+#[cfg(feature = "cookies")]
+pub use self::cookies::CookieJar;
 use self::{
     asked::asked, deadline::Deadline, redirect::Way, route::Route, unix::UnixAddress, url::Target,
 };
@@ -60,6 +64,8 @@ pub struct Connector {
     tls: tls::Client,
     route: Route,
     redirects: u32,
+    #[cfg(feature = "cookies")]
+    cookies: Option<CookieJar>,
 }
 
 impl Connector {
@@ -174,6 +180,15 @@ impl Connector {
         self
     }
 
+    /// Keeps the cookies that servers set in this jar, and sends those that are for the server, behind those of a
+    /// `Cookie` header in the request. Default: none are kept, and none are sent. Needs the feature `cookies`.
+    #[cfg(feature = "cookies")]
+    #[must_use]
+    pub fn cookies(mut self, jar: CookieJar) -> Self {
+        self.cookies = Some(jar);
+        self
+    }
+
     /// Dials: resolves the name, connects to the first of its addresses that answers (RFC 8305: a new attempt joins
     /// every 250 ms), agrees on TLS if need be, and does the opening handshake. All of it together takes no longer than
     /// [`Config::handshake_timeout`].
@@ -195,13 +210,21 @@ impl Connector {
         let mut target = first.clone();
         let mut way = Way::new(self.redirects);
         loop {
-            let asked = asked(request, &mut target, &first)?;
+            let mut asked = asked(request, &mut target, &first)?;
+            self.add_cookies(&mut asked, &target);
             let mut timings = Timings::default();
             let begin = Instant::now();
             let at_home = target.same_origin(&first);
             let attempt = self.attempt(&asked, &target, at_home, deadline, &mut timings);
             let opened = attempt.await;
             timings.total = begin.elapsed();
+            self.keep_cookies(
+                match &opened {
+                    Ok((_, response, _)) => Some(response),
+                    Err(error) => error.response(),
+                },
+                &target,
+            );
             match opened {
                 Ok((socket, response, tls)) => {
                     timings.total += way.spent();
@@ -218,6 +241,26 @@ impl Connector {
             }
         }
     }
+
+    #[cfg(feature = "cookies")]
+    fn add_cookies(&self, asked: &mut Request, target: &Target) {
+        if let Some(jar) = &self.cookies {
+            jar.add(asked, target);
+        }
+    }
+
+    #[cfg(feature = "cookies")]
+    fn keep_cookies(&self, response: Option<&Response>, from: &Target) {
+        if let (Some(jar), Some(response)) = (&self.cookies, response) {
+            jar.keep(response, from);
+        }
+    }
+
+    #[cfg(not(feature = "cookies"))]
+    fn add_cookies(&self, _asked: &mut Request, _target: &Target) {}
+
+    #[cfg(not(feature = "cookies"))]
+    fn keep_cookies(&self, _response: Option<&Response>, _from: &Target) {}
 
     /// Dials one server, and does not go elsewhere if it says so. One that is not `at_home` is another than the caller
     /// named.

@@ -85,7 +85,9 @@ async fn run(plans: &[Plan], limit: u64) -> (Vec<u64>, End, u64) {
 
 #[tokio::test(start_paused = true)]
 async fn races() {
-    let cases: [(&[Plan], u64, &[u64], End, u64); 12] = [
+    // What each address does, the limit, when each attempt begins, the end, and when that is.
+    type Case<'a> = (&'a [Plan], u64, &'a [u64], End, u64);
+    let cases: [Case<'_>; 12] = [
         (&[Answers(5)], 10_000, &[0], Ok(0), 5),
         // The second is not even tried.
         (&[Answers(249), Answers(0)], 10_000, &[0], Ok(0), 249),
