@@ -68,7 +68,8 @@ fn main() -> ExitCode {
                 }
             },
             ["interop"] => |workspace, report| {
-                if setup::for_interop(workspace, report) && suite::build_binary(workspace, report) {
+                if setup::for_interop(workspace, report) && suite::build_programs(workspace, report)
+                {
                     suite::interop(workspace, report);
                 }
             },

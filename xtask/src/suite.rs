@@ -11,21 +11,24 @@ const INTEROP: &str = "wiretalk-interop";
 /// What has its tests in the crates themselves, with all that can be switched on.
 const OURS: [&str; 4] = ["--workspace", "--exclude", INTEROP, "--all-features"];
 
-/// The binary and the tests, all but those of interop: what is named here just as for the tests is built but once.
+/// The binary, the examples and the tests, all but those of interop: what is named here just as for the tests is built but once.
 pub(crate) fn build(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("build", || {
         let mut cargo = workspace.cargo();
-        cargo.args(["build", "--locked", "--bins", "--tests"]);
+        cargo.args(["build", "--locked", "--bins", "--examples", "--tests"]);
         run(cargo.args(OURS))
     })
 }
 
-/// The binary alone.
-pub(crate) fn build_binary(workspace: &Workspace, report: &mut Report) -> bool {
+/// The binary and the examples of the library, which the interop tests start.
+pub(crate) fn build_programs(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("build", || {
-        run(workspace
-            .cargo()
-            .args(["build", "--locked", "--package", "wiretalk-cli"]))
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--locked", "--package", "wiretalk-cli"]);
+        run(&mut cargo)?;
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--locked", "--package", "wiretalk", "--examples"]);
+        run(cargo.arg("--all-features"))
     })
 }
 

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Event::Message(message) => println!("received {message:?}"),
             Event::Ended(cause) => println!("{cause}"),
-            Event::GaveUp(gave_up) => return Err(gave_up.into()),
+            Event::GaveUp(gave_up) => return Err(gave_up.to_string().into()),
             other => println!("{other:?}"),
         }
     }

@@ -45,6 +45,14 @@ impl Program {
         Self::new(script, interpreter).arg(repository().join("tests/peers").join(script))
     }
 
+    /// An example of the facade crate, by its file name without `.rs`. Cargo puts it beside our binary.
+    #[must_use]
+    pub fn example(name: &str) -> Self {
+        let binary = PathBuf::from(required("WIRETALK_BIN"));
+        let folder = binary.parent().unwrap_or(Path::new("")).join("examples");
+        Self::new(name, folder.join(name).into())
+    }
+
     /// A program of the system, found in `PATH`, or where servers are, which not every user has in `PATH`.
     #[must_use]
     pub fn system(name: &str) -> Self {
