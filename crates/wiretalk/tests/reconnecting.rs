@@ -12,9 +12,12 @@ use std::{
 };
 
 use peer::{Peer, ms, soon};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep},
+};
 use wiretalk::{
-    CloseCode, Error, ErrorKind, Message, State, WebSocket,
+    CloseCode, Connector, Error, ErrorKind, Message, Proxy, State, WebSocket,
     client::{Backoff, BoxError, Cause, Event, GaveUp, Reconnecting, Retry, SendError, Unsent},
 };
 use wiretalk_net::server::Reply;
@@ -269,6 +272,34 @@ async fn what_does_not_get_better_is_not_tried_again() {
             ["connecting 1", "dial Handshake", "gave up after 1"],
             "{status}"
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_may_be_of_a_moment() {
+    for (answer, last) in [
+        ("407 Proxy Authentication Required", "gave up after 1"),
+        ("403 Forbidden", "gave up after 1"),
+        ("502 Bad Gateway", "waiting 2s for 2"),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let connector = Connector::new().proxies(proxy.parse::<Proxy>().unwrap());
+        let mut client = Reconnecting::builder("ws://example.test/")
+            .connector(connector)
+            .backoff(Backoff::fixed(TWO_SECONDS))
+            .build();
+        let answered = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let (_, words) = tokio::join!(soon(answered), until(&mut client, &last[..4]));
+        assert_eq!(words, ["connecting 1", "dial Proxy", last], "{answer}");
     }
 }
 

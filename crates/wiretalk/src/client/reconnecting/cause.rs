@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use crate::{CloseFrame, Error, ErrorKind};
+use crate::{CloseFrame, Error, ErrorKind, ProxyFailure};
 
 /// Why a connection ended, or did not come about.
 ///
@@ -40,6 +40,8 @@ impl Cause {
     ///   certificate that is not trusted: neither gets better by itself;
     /// - not if the server answered the handshake, but with no 101, or no correct one. Except with a 408, 425, 429 or 5xx
     ///   (501 and 505 excepted), which tell of a moment; its `Retry-After` (RFC 9110 10.2.3) is kept to;
+    /// - not if a proxy wants other credentials, forbids the server, or is none; but if it could not be reached, could not
+    ///   reach the server, or took too long;
     /// - else yes: nobody listens, a name cannot be resolved, time ran out, the connection was lost, the hook failed, the
     ///   peer closed, whatever the code.
     ///
@@ -56,6 +58,10 @@ impl Cause {
         };
         match error.kind() {
             ErrorKind::InvalidInput | ErrorKind::Tls => Retry::No,
+            ErrorKind::Proxy if !error.proxy_failure().is_some_and(is_of_a_moment_at_a_proxy) => {
+                Retry::No
+            }
+            ErrorKind::Proxy => Retry::Yes,
             _ => error.response().map_or(Retry::Yes, |response| {
                 if !is_of_a_moment(response.status) {
                     return Retry::No;
@@ -89,6 +95,13 @@ impl Cause {
 fn is_of_a_moment(status: u16) -> bool {
     matches!(status, 408 | 425 | 429)
         || (500..600).contains(&status) && !matches!(status, 501 | 505)
+}
+
+fn is_of_a_moment_at_a_proxy(failure: ProxyFailure) -> bool {
+    matches!(
+        failure,
+        ProxyFailure::Unreachable | ProxyFailure::Target | ProxyFailure::Timeout
+    )
 }
 
 /// RFC 9110 10.2.3: seconds, or a date.
