@@ -13,6 +13,8 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(all(doctest, feature = "json", feature = "server"))]
+mod book;
 pub mod client;
 #[cfg(feature = "mock")]
 pub mod mock;

@@ -11,6 +11,8 @@
 //!   anything in a line, and a line of it for any lines; `$ COMMAND &` is a server, which is waited for until it listens
 //!   and ended with the block. With `exits 1` the last command ends with that code. The servers take the ports that are
 //!   written there.
+//!
+//! Blocks of `rust` are documentation tests of the facade crate, which takes in every page that has one.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -288,6 +290,24 @@ fn every_talk_and_every_command_in_the_documentation_runs() {
     if only.is_empty() {
         assert!(count.checked > 60 && count.played > 60 && count.commands > 10);
     }
+}
+
+#[test]
+fn every_page_with_rust_is_among_the_documentation_tests() {
+    let book = fs::read_to_string(repository().join("crates/wiretalk/src/book.rs")).expect("a file");
+    let mut found = 0;
+    for (name, text) in pages() {
+        let rust = blocks(&text).iter().any(|block| {
+            let word = block.words.first().map_or("", String::as_str);
+            word.split(',').next() == Some("rust")
+        });
+        if rust {
+            found += 1;
+            let taken_in = format!("include_str!(\"../../../{}\")", name.display());
+            assert!(book.contains(&taken_in), "{} is not in {book}", name.display());
+        }
+    }
+    assert!(found >= 3, "the pages about the library have examples");
 }
 
 /// The first cells of the rows of a page's tables.

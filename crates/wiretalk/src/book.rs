@@ -1,0 +1,10 @@
+//! The pages of the book that are about the library: their examples are documentation tests.
+
+#[doc = include_str!("../../../docs/library/index.md")]
+mod index {}
+
+#[doc = include_str!("../../../docs/library/clients.md")]
+mod clients {}
+
+#[doc = include_str!("../../../docs/library/from-tungstenite.md")]
+mod from_tungstenite {}
