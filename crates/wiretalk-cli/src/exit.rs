@@ -34,7 +34,7 @@ Exit codes:
   0  success
   1  a test failed, or a check found something
   2  the arguments or the talk cannot be used
-  3  no connection: unknown host, refused, no answer; or the port is taken
+  3  no connection: unknown host, refused, no answer, a proxy in the way; or the port is taken
   4  TLS was not agreed on, or the certificate is not trusted
   5  the server refused the handshake
   6  the connection ended without a close frame, or with a close code of an error

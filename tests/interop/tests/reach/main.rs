@@ -3,6 +3,7 @@
 //!
 //! A module is a kind of way. The library is what is tested; the binary is where it adds something of its own.
 
+mod commands;
 mod counterparts;
 mod tls;
 

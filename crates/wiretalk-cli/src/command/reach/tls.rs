@@ -128,7 +128,6 @@ impl Tls {
         let file = Path::new(file);
         let passphrase = self.passphrase.clone().or(passphrase.map(str::to_owned));
         let passphrase = passphrase.or_else(|| env::var(PASSPHRASE).ok());
-        terminal::hide(passphrase.clone());
         let cert = read(file)?;
         if !is_pem(&cert) {
             if self.key.is_some() {
