@@ -258,6 +258,34 @@ async fn dropping_it_ends_its_task_and_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_closure_may_ask_for_what_came() {
+    let (client, mut server) = pair().await;
+    server.send("one").await.unwrap();
+    server.send("two").await.unwrap();
+    let last = |message: &Message| client.received().last() == Some(message);
+    let found = client.wait_for(last, DEADLINE).await.unwrap();
+    assert_eq!(Some(found), client.received().pop());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_waits_never_get_the_same_message() {
+    let (client, mut server) = pair().await;
+    let any = |message: &Message| message.as_text().is_some();
+    let waits = async {
+        tokio::join!(
+            client.wait_for(any, DEADLINE),
+            client.wait_for(any, DEADLINE)
+        )
+    };
+    let sends = async {
+        server.send("one").await.unwrap();
+        server.send("two").await.unwrap();
+    };
+    let ((one, other), ()) = tokio::join!(waits, sends);
+    assert_ne!(one.unwrap(), other.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_wait_looks_at_nothing() {
     let (client, mut server) = pair().await;
     server.send("one").await.unwrap();

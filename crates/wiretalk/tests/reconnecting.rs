@@ -679,6 +679,46 @@ async fn a_function_dials() {
 }
 
 #[tokio::test]
+async fn dropping_it_ends_whatever_is_under_way() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    for stage in ["the hook", "open", "waiting"] {
+        let peer = Peer::listen().await;
+        let mut client = Reconnecting::builder(peer.url())
+            .on_open(async |socket: &mut WebSocket| {
+                socket.recv().await.transpose()?;
+                Ok(())
+            })
+            .build();
+        next(&mut client).await;
+        let mut server = tokio::select! {
+            server = peer.accept() => server,
+            _ = client.next_event() => panic!("the hook waits"),
+        };
+        if stage != "the hook" {
+            server.send("come in").await.unwrap();
+            until(&mut client, "open").await;
+        }
+        if stage == "waiting" {
+            server.abort();
+            until(&mut client, "waiting").await;
+            drop(client);
+            continue;
+        }
+        drop(client);
+        let end = soon(server.recv()).await.unwrap().unwrap_err();
+        assert_eq!(end.kind(), ErrorKind::Abnormal, "{stage}");
+    }
+    // Only those of the servers, which end by themselves.
+    soon(async {
+        while metrics.num_alive_tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn it_can_be_moved_between_threads() {
     let peer = Peer::listen().await;
     let mut client = Reconnecting::builder(peer.url())

@@ -294,7 +294,8 @@ fn every_talk_and_every_command_in_the_documentation_runs() {
 
 #[test]
 fn every_page_with_rust_is_among_the_documentation_tests() {
-    let book = fs::read_to_string(repository().join("crates/wiretalk/src/book.rs")).expect("a file");
+    let book =
+        fs::read_to_string(repository().join("crates/wiretalk/src/book.rs")).expect("a file");
     let mut found = 0;
     for (name, text) in pages() {
         let rust = blocks(&text).iter().any(|block| {
@@ -304,7 +305,11 @@ fn every_page_with_rust_is_among_the_documentation_tests() {
         if rust {
             found += 1;
             let taken_in = format!("include_str!(\"../../../{}\")", name.display());
-            assert!(book.contains(&taken_in), "{} is not in {book}", name.display());
+            assert!(
+                book.contains(&taken_in),
+                "{} is not in {book}",
+                name.display()
+            );
         }
     }
     assert!(found >= 3, "the pages about the library have examples");

@@ -184,22 +184,26 @@ impl Background {
         loop {
             let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            let ended = {
-                let mut log = self.shared.log();
-                looked = looked.max(log.seen);
-                let from = looked.saturating_sub(log.dropped);
-                let found = log
-                    .messages
-                    .range(from..)
-                    .position(|message| pattern.accepts(message));
-                if let Some(at) = found {
-                    let at = from + at;
-                    log.seen = log.dropped + at + 1;
-                    return Ok(log.messages[at].clone());
-                }
-                looked = log.dropped + log.messages.len();
-                log.end.is_some()
+            let (first, messages, ended) = {
+                let log = self.shared.log();
+                let first = looked.max(log.seen).max(log.dropped);
+                let messages: Vec<Message> =
+                    log.messages.range(first - log.dropped..).cloned().collect();
+                (first, messages, log.end.is_some())
             };
+            // Without the lock: a closure may ask this client for something.
+            let found = messages.iter().position(|message| pattern.accepts(message));
+            looked = first + messages.len();
+            if let Some(at) = found {
+                let mut log = self.shared.log();
+                // Unless another call has looked at it meanwhile.
+                if first + at >= log.seen {
+                    log.seen = first + at + 1;
+                    return Ok(messages[at].clone());
+                }
+                looked = log.seen;
+                continue;
+            }
             let changes = async {
                 match until {
                     Some(until) => timeout_at(until, changed).await.is_ok(),
@@ -345,7 +349,7 @@ async fn collect(mut receiver: Receiver, shared: Arc<Shared>) {
 
 impl Shared {
     fn log(&self) -> MutexGuard<'_, Log> {
-        // Nothing in here panics half-way; a pattern that does has changed nothing yet.
+        // Each change is made in one go.
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -383,6 +387,18 @@ impl Log {
 }
 
 /// A message did not come, or one came that was not to; its sentence says what did.
+///
+/// ```no_run
+/// # async fn example(client: wiretalk::client::Background) {
+/// let deadline = std::time::Duration::from_secs(1);
+/// if let Err(unexpected) = client.wait_for("ack", deadline).await {
+///     // the text "ack" did not come within 1s; what came: "busy"
+///     println!("{unexpected}");
+///     assert!(unexpected.ended().is_none(), "it is still open");
+///     assert_eq!(unexpected.came(), ["busy".into()]);
+/// }
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Unexpected(Box<Failure>);
 
@@ -477,6 +493,19 @@ impl fmt::Debug for Unexpected {
 impl StdError for Unexpected {}
 
 /// Why [`Background::join`] failed.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use wiretalk::client::{Background, JoinError};
+///
+/// # async fn example(client: Background) {
+/// match client.join(Duration::from_secs(5)).await {
+///     Ok(frame) => assert_eq!(frame.code.as_u16(), 1000),
+///     Err(JoinError::Timeout(_)) => panic!("the server did not close the connection"),
+///     Err(other) => panic!("{other}"),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum JoinError {

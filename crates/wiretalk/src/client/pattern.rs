@@ -66,6 +66,12 @@ impl Pattern for Message {
 }
 
 /// A text message with this somewhere in it, as a [`Pattern`].
+///
+/// ```
+/// use wiretalk::client::{Pattern, containing};
+///
+/// assert!(containing("wor").accepts(&"hello, world".into()));
+/// ```
 pub fn containing(part: impl Into<String>) -> Containing {
     Containing(part.into())
 }

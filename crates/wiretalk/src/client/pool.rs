@@ -103,6 +103,20 @@ struct Settings {
 }
 
 /// The settings of a [`Pool`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk::{WebSocket, client::Pool};
+///
+/// let pool = Pool::builder("ws://127.0.0.1:4000/")
+///     .max(4)
+///     .idle_timeout(Duration::from_secs(60))
+///     .max_lifetime(Duration::from_secs(3600))
+///     .check(Duration::from_secs(1))
+///     .wait_timeout(Duration::from_secs(5))
+///     .on_open(async |socket: &mut WebSocket| Ok(socket.send("login").await?))
+///     .build();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "there is no pool before `build`"]
 pub struct PoolBuilder {
@@ -197,6 +211,13 @@ impl PoolBuilder {
 }
 
 /// How a pool is doing.
+///
+/// ```
+/// use wiretalk::client::Pool;
+///
+/// let status = Pool::builder("ws://127.0.0.1:4000/").max(4).build().status();
+/// assert_eq!((status.max, status.in_use, status.idle, status.waiting), (4, 0, 0, 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStatus {
@@ -349,6 +370,24 @@ fn deadline(since: Instant, limit: Option<Duration>) -> Option<Instant> {
 }
 
 /// A connection out of a [`Pool`], which takes it back when this is dropped. Use it as the [`WebSocket`] that it is.
+///
+/// ```no_run
+/// use wiretalk::client::{Pool, Pooled};
+///
+/// async fn ask(pool: &Pool) -> Result<String, Box<dyn std::error::Error>> {
+///     let mut socket: Pooled = pool.get().await?;
+///     socket.send("question").await?;
+///     let answer = socket.recv().await.transpose()?;
+///     match answer.as_ref().and_then(|answer| answer.as_text()) {
+///         Some(text) => Ok(text.to_owned()),
+///         None => {
+///             // Whatever this is about, nobody else should have it.
+///             socket.discard();
+///             Err("no text came".into())
+///         }
+///     }
+/// }
+/// ```
 pub struct Pooled {
     /// There until it is given back.
     socket: Option<WebSocket>,
@@ -436,6 +475,20 @@ impl fmt::Debug for Pooled {
 }
 
 /// Why there is no connection.
+///
+/// ```
+/// use wiretalk::{ErrorKind, client::{Pool, PoolError}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// // Nobody listens on this port.
+/// let pool = Pool::builder("ws://127.0.0.1:1/").build();
+/// match pool.get().await {
+///     Err(PoolError::Dial(error)) => assert_eq!(error.kind(), ErrorKind::Refused),
+///     other => panic!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {

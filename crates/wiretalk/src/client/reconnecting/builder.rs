@@ -10,6 +10,18 @@ use crate::{
 
 /// The settings of a [`Reconnecting`] client. Without any, it dials for ever with the delays of
 /// [`Backoff::exponential`], and keeps no unsent messages.
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk::{WebSocket, client::{Backoff, Reconnecting, Unsent}};
+///
+/// let client = Reconnecting::builder("ws://127.0.0.1:4000/")
+///     .backoff(Backoff::exponential().max(Duration::from_secs(10)))
+///     .attempts(20)
+///     .unsent(Unsent::Keep(1 << 20))
+///     .on_open(async |socket: &mut WebSocket| Ok(socket.send("subscribe").await?))
+///     .build();
+/// ```
 #[must_use = "nothing is dialed before `build`, and then the client being asked for events"]
 #[derive(Clone)]
 pub struct Builder {
@@ -72,7 +84,7 @@ impl Builder {
     }
 
     /// What is done with each connection before it counts as open; see [`Hook`]. If it fails, so has the attempt, with
-    /// [`Cause::Hook`].
+    /// [`Cause::Hook`]. It may take as long as it likes: give it a timeout of its own if the server may fall silent.
     pub fn on_open<H>(mut self, hook: H) -> Self
     where
         H: for<'a> Hook<'a> + 'static,

@@ -7,6 +7,19 @@ use crate::{CloseFrame, Error, ErrorKind, ProxyFailure};
 /// Why a connection ended, or did not come about.
 ///
 /// Its `Display` is a sentence for a person.
+///
+/// ```
+/// use wiretalk::{CloseCode, CloseFrame, client::Cause};
+///
+/// let frame = CloseFrame { code: CloseCode::SERVICE_RESTART, reason: "back soon".into() };
+/// let cause = Cause::Closed(frame);
+/// assert_eq!(cause.close_frame().map(|frame| frame.code.as_u16()), Some(1012));
+/// assert!(cause.error().is_none());
+/// assert_eq!(
+///     cause.to_string(),
+///     "the server closed the connection with 1012 (service restart): back soon",
+/// );
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Cause {
@@ -22,6 +35,19 @@ pub enum Cause {
 }
 
 /// Whether to dial again.
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk::{CloseCode, client::{Cause, Reconnecting, Retry}};
+///
+/// let client = Reconnecting::builder("ws://127.0.0.1:4000/")
+///     .retry(|cause| match cause.close_frame() {
+///         Some(frame) if frame.code == CloseCode::TRY_AGAIN_LATER => Retry::After(Duration::from_secs(60)),
+///         Some(frame) if frame.code == CloseCode::POLICY => Retry::No,
+///         _ => cause.retry(),
+///     })
+///     .build();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Retry {
@@ -146,6 +172,19 @@ impl StdError for Cause {
 }
 
 /// The client dials no more.
+///
+/// ```
+/// use wiretalk::client::Reconnecting;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").attempts(2).build();
+/// let gave_up = client.recv().await.expect("how it ends").unwrap_err();
+/// assert_eq!(gave_up.attempts, 2);
+/// assert_eq!(gave_up.cause.to_string(), "127.0.0.1:1 refused the connection");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct GaveUp {

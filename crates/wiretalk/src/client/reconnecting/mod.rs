@@ -31,6 +31,21 @@ use crate::{
 };
 
 /// What happens to a client, in its order.
+///
+/// ```
+/// use wiretalk::client::{Event, Reconnecting};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Nobody listens on this port.
+/// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").attempts(1).build();
+/// assert!(matches!(client.next_event().await, Some(Event::Connecting { attempt: 1 })));
+/// assert!(matches!(client.next_event().await, Some(Event::Ended(cause)) if cause.error().is_some()));
+/// assert!(matches!(client.next_event().await, Some(Event::GaveUp(_))));
+/// assert!(client.next_event().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -159,6 +174,25 @@ impl Reconnecting {
     /// What happens next; `None` once the client was closed, or gave up.
     ///
     /// Cancel-safe: nothing is lost and nothing begins anew if the future is dropped.
+    ///
+    /// ```no_run
+    /// use tokio::sync::mpsc;
+    /// use wiretalk::client::{Event, Reconnecting, SendError};
+    ///
+    /// // Sends what others want to have sent, and prints what comes.
+    /// async fn run(mut client: Reconnecting, mut wanted: mpsc::Receiver<String>) -> Result<(), SendError> {
+    ///     loop {
+    ///         tokio::select! {
+    ///             event = client.next_event() => match event {
+    ///                 Some(Event::Message(message)) => println!("{message:?}"),
+    ///                 Some(other) => println!("{other:?}"),
+    ///                 None => return Ok(()),
+    ///             },
+    ///             Some(text) = wanted.recv() => client.send(text).await?,
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub async fn next_event(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -167,6 +201,17 @@ impl Reconnecting {
     /// events are passed over.
     ///
     /// Cancel-safe: nothing is lost if the future is dropped.
+    ///
+    /// ```no_run
+    /// use wiretalk::client::{GaveUp, Reconnecting};
+    ///
+    /// async fn print(mut client: Reconnecting) -> Result<(), GaveUp> {
+    ///     while let Some(message) = client.recv().await {
+    ///         println!("{:?}", message?);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// That it [gave up](Event::GaveUp), once.
@@ -228,6 +273,21 @@ impl Reconnecting {
     ///
     /// If the future is dropped, the client is closed all the same.
     ///
+    /// ```
+    /// use wiretalk::{CloseCode, State, client::Reconnecting};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").build();
+    /// client.next_event().await;
+    /// assert_eq!(client.state(), State::Connecting);
+    /// client.close(CloseCode::NORMAL, "").await?;
+    /// assert_eq!(client.state(), State::Closed);
+    /// assert!(client.next_event().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`WebSocket::close`]; with `InvalidInput`, nothing has happened.
     pub async fn close(
@@ -260,6 +320,24 @@ impl Reconnecting {
     }
 
     /// Ends the wait before the next attempt, if there is one: the network is back, say, or the user is impatient.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::{Backoff, Event, Reconnecting};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:1/")
+    ///     .backoff(Backoff::fixed(Duration::from_secs(3600)))
+    ///     .build();
+    /// while !matches!(client.next_event().await, Some(Event::Waiting { .. })) {}
+    /// let begin = tokio::time::Instant::now();
+    /// client.retry_now();
+    /// assert!(matches!(client.next_event().await, Some(Event::Connecting { attempt: 2 })));
+    /// assert_eq!(begin.elapsed(), Duration::ZERO);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry_now(&mut self) {
         if matches!(self.phase, Phase::Waiting(_)) {
             self.phase = Phase::Ready;
@@ -301,6 +379,21 @@ impl Reconnecting {
 
     /// Takes the messages that are kept, the oldest first, so that they are not sent any more: when the client gave up,
     /// say. What an open connection was writing of them is on its way nevertheless.
+    ///
+    /// ```
+    /// use wiretalk::client::{Reconnecting, Unsent};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = Reconnecting::builder("ws://127.0.0.1:1/").unsent(Unsent::Keep(1024));
+    /// let mut client = builder.attempts(1).build();
+    /// client.send("one").await?;
+    /// client.send("two").await?;
+    /// while client.next_event().await.is_some() {}
+    /// assert_eq!(client.take_unsent(), ["one".into(), "two".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_unsent(&mut self) -> Vec<Message> {
         self.outbox.take()
     }

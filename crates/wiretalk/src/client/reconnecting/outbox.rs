@@ -8,6 +8,22 @@ use crate::{Error, Message};
 /// written.
 ///
 /// A message counts as sent once it is handed to the kernel. That it arrived is only known from an answer.
+///
+/// ```
+/// use wiretalk::client::{Event, Reconnecting, Unsent};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Reconnecting::builder("ws://127.0.0.1:1/").unsent(Unsent::KeepNewest(10));
+/// let mut client = builder.build();
+/// for price in ["price 100", "price 101", "price 102"] {
+///     client.send(price).await?;
+/// }
+/// assert!(matches!(client.next_event().await, Some(Event::Dropped { messages: 2, bytes: 18 })));
+/// assert_eq!(client.take_unsent(), ["price 102".into()]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Unsent {
@@ -25,6 +41,19 @@ pub enum Unsent {
 }
 
 /// Why a message was not sent, and not kept either.
+///
+/// ```
+/// use wiretalk::client::{Reconnecting, SendError};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").build();
+/// let error = client.send("hello").await.unwrap_err();
+/// assert!(matches!(error, SendError::NotConnected(_)));
+/// assert_eq!(error.into_message(), Some("hello".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SendError {
