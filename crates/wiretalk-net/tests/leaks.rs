@@ -7,6 +7,8 @@ mod common;
 use std::{
     alloc::System,
     future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
     pin::Pin,
     task::Poll,
     time::{Duration, Instant},
@@ -14,9 +16,14 @@ use std::{
 
 use cap::Cap;
 use common::{ms, quiet};
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixListener},
+    runtime::Handle,
+    task::JoinSet,
+};
 use wiretalk_net::{
-    CloseCode, Config, Connector, Request, TlsOptions,
+    CloseCode, Config, Connector, Proxy, Request, TlsOptions,
     server::{AcceptOptions, Listener, Reply, ServeOptions, TlsConfig, serve_connection},
 };
 
@@ -166,7 +173,7 @@ async fn serve_one(incoming: wiretalk_net::server::Incoming) {
     }
 }
 
-async fn listen(tls: Option<TlsConfig>) -> (Listener, std::net::SocketAddr) {
+async fn listen(tls: Option<TlsConfig>) -> (Listener, SocketAddr) {
     let listener = Listener::bind("127.0.0.1:0", tls).await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
@@ -201,6 +208,75 @@ fn tls() -> TlsConfig {
     TlsConfig::from_pem(chain.as_bytes(), key_pem.as_bytes()).unwrap()
 }
 
+/// What stands between: it takes a stream, says what it has to, and passes on what comes.
+async fn relay<S>(mut client: S, opening: Opening, to: SocketAddr) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match opening {
+        Opening::Nothing => {}
+        Opening::Connect => {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await?);
+            }
+            client
+                .write_all(b"HTTP/1.1 200 Here you are\r\n\r\n")
+                .await?;
+        }
+        Opening::Socks => {
+            // Version 5, one method, no authentication; then a request for an IPv4 address.
+            client.read_exact(&mut [0; 3]).await?;
+            client.write_all(&[5, 0]).await?;
+            client.read_exact(&mut [0; 10]).await?;
+            client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).await?;
+        }
+    }
+    let mut server = TcpStream::connect(to).await?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Opening {
+    Nothing,
+    Connect,
+    Socks,
+}
+
+async fn relay_tcp(listener: TcpListener, opening: Opening, to: SocketAddr) {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            client = listener.accept() => {
+                tasks.spawn(relay(client.unwrap().0, opening, to));
+            }
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+}
+
+async fn relay_unix(listener: UnixListener, to: SocketAddr) {
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            client = listener.accept() => {
+                tasks.spawn(relay(client.unwrap().0, Opening::Nothing, to));
+            }
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+}
+
+/// A way to the server.
+struct Way {
+    name: &'static str,
+    connector: Connector,
+    url: String,
+    /// Whether whole conversations are dropped, too, not the dialing alone.
+    conversations: bool,
+}
+
 #[test]
 fn a_thousand_drops_at_every_await_leave_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -208,34 +284,78 @@ fn a_thousand_drops_at_every_await_leave_nothing() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        for (name, certificate) in [("ws", None), ("wss", Some(tls()))] {
-            let (listener, address) = listen(certificate).await;
-            let serving = tokio::spawn(serve(listener));
-            let url = format!("{name}://localhost:{}/", address.port());
-            let request = Request::new(url.replace("localhost", "127.0.0.1"));
-            let by_name = Request::new(url);
-            let connector = Connector::new()
-                .config(quick())
-                .tls(TlsOptions::new().insecure(true));
+        let mut servers = JoinSet::new();
+        let (listener, plain) = listen(None).await;
+        servers.spawn(serve(listener));
+        let (listener, secure) = listen(Some(tls())).await;
+        servers.spawn(serve(listener));
+        let (http, http_proxy) = listen_bare().await;
+        servers.spawn(relay_tcp(http, Opening::Connect, secure));
+        let (socks, socks_proxy) = listen_bare().await;
+        servers.spawn(relay_tcp(socks, Opening::Socks, plain));
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        servers.spawn(relay_unix(UnixListener::bind(&socket).unwrap(), plain));
 
+        let connector = || {
+            let tls = TlsOptions::new().insecure(true);
+            Connector::new().config(quick()).tls(tls)
+        };
+        let through = |proxy: String| connector().proxies(proxy.parse::<Proxy>().unwrap());
+        let way = |name, connector, url| Way {
+            name,
+            connector,
+            url,
+            conversations: false,
+        };
+        let ways = [
+            Way {
+                conversations: true,
+                ..way("ws", connector(), format!("ws://{plain}/"))
+            },
+            Way {
+                conversations: true,
+                ..way("wss", connector(), format!("wss://{secure}/"))
+            },
+            way(
+                "by name",
+                connector(),
+                format!("ws://localhost:{}/", plain.port()),
+            ),
+            way(
+                "wss through an HTTP proxy",
+                through(format!("http://{http_proxy}")),
+                format!("wss://{secure}/"),
+            ),
+            way(
+                "through a SOCKS proxy",
+                through(format!("socks5://{socks_proxy}")),
+                format!("ws://{plain}/"),
+            ),
+            way(
+                "a Unix socket",
+                connector().unix_socket(&socket),
+                "ws://localhost/".to_owned(),
+            ),
+        ];
+        for way in &ways {
+            let request = Request::new(way.url.as_str());
             leaves_nothing(
-                &format!("{name}, dialing"),
-                Box::new(|waits| Box::pin(drop_after(connector.connect(&request), waits))),
+                &format!("{}: dialing", way.name),
+                Box::new(|waits| Box::pin(drop_after(way.connector.connect(&request), waits))),
             )
             .await;
-            leaves_nothing(
-                &format!("{name}, dialing by name"),
-                Box::new(|waits| Box::pin(drop_after(connector.connect(&by_name), waits))),
-            )
-            .await;
-            leaves_nothing(
-                &format!("{name}, a whole conversation"),
-                Box::new(|waits| Box::pin(drop_after(converse(&connector, &request), waits))),
-            )
-            .await;
-            serving.abort();
-            let _ = serving.await;
+            if way.conversations {
+                leaves_nothing(
+                    &format!("{}: a conversation", way.name),
+                    Box::new(|waits| {
+                        Box::pin(drop_after(converse(&way.connector, &request), waits))
+                    }),
+                )
+                .await;
+            }
         }
+        servers.shutdown().await;
 
         let (listener, address) = listen(None).await;
         leaves_nothing(
@@ -257,4 +377,10 @@ fn a_thousand_drops_at_every_await_leave_nothing() {
         )
         .await;
     });
+}
+
+async fn listen_bare() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
 }
