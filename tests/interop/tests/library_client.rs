@@ -85,7 +85,7 @@ fn it_counts_anew_after_each_success() {
     let attempts = attempts(&client);
     assert!(attempts.len() >= 10, "{attempts:?}");
     assert!(
-        attempts.iter().all(|number| *number < "5".to_owned()),
+        attempts.iter().all(|number| number.as_str() < "5"),
         "{attempts:?}"
     );
     server.process.say("leave");

@@ -9,17 +9,11 @@ mod options;
 mod pin;
 mod verify;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{cell::Cell, fmt, sync::Arc};
 
 use rustls::{
     ClientConfig, KeyLogFile, RootCertStore, SignatureScheme,
-    client::{ResolvesClientCert, Resumption, WebPkiServerVerifier},
+    client::{ResolvesClientCert, WebPkiServerVerifier},
     crypto::ring,
     sign::CertifiedKey,
 };
@@ -53,6 +47,8 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 struct Prepared {
     config: ClientConfig,
+    /// For those who see no certificate of ours.
+    nobody: Arc<OwnCertificate>,
     /// A proxy's key is none of those that are pinned.
     for_proxies: Arc<Verifier>,
 }
@@ -98,29 +94,26 @@ impl Client {
             Some(name) if at_home => name.clone(),
             _ => server_name(peer.host)?,
         };
-        let identity = self.options.identity.as_ref().filter(|_| at_home);
-        let certificate = Arc::new(OwnCertificate {
-            key: identity.map(Identity::certified_key),
-            asked: AtomicBool::new(false),
-        });
         let prepared = self.prepared().await?;
         let mut config = prepared.config.clone();
         if peer.part == Part::Proxy {
             let verifier = prepared.for_proxies.clone();
             config.dangerous().set_certificate_verifier(verifier);
         }
+        // rustls resumes a session only under the same verifier and the same certificate of ours, so none of another part.
         if !at_home {
-            // A session that is resumed is not looked at again, and may stand for a certificate of ours.
-            config.resumption = Resumption::disabled();
+            config.client_auth_cert_resolver = prepared.nobody.clone();
         }
-        config.client_auth_cert_resolver = certificate.clone();
         config.alpn_protocols = match &self.options.alpn {
             Some(protocols) if peer.part != Part::Proxy => protocols.clone(),
             _ => alpn.iter().map(|name| name.as_bytes().to_vec()).collect(),
         };
         let connector = TlsConnector::from(Arc::new(config));
-        let connected = connector.connect(name.clone(), stream).await;
-        let asked = certificate.asked.load(Ordering::Relaxed);
+        let handshake = async {
+            let connected = connector.connect(name.clone(), stream).await;
+            (connected, ASKED.with(Cell::get))
+        };
+        let (connected, asked) = ASKED.scope(Cell::new(false), handshake).await;
         match connected {
             Ok(stream) => {
                 let info = TlsInfo::of(stream.get_ref().1, &self.options, &name, asked);
@@ -130,7 +123,7 @@ impl Client {
                 authority: peer.authority,
                 options: &self.options,
                 asked,
-                shown: asked && identity.is_some(),
+                shown: asked && at_home && self.options.identity.is_some(),
             }
             .failed(error)),
         }
@@ -197,8 +190,11 @@ fn prepare(options: &TlsOptions) -> Result<Prepared, Error> {
     if options.key_log {
         config.key_log = Arc::new(KeyLogFile::new());
     }
+    let key = options.identity.as_ref().map(Identity::certified_key);
+    config.client_auth_cert_resolver = Arc::new(OwnCertificate { key });
     Ok(Prepared {
         config,
+        nobody: Arc::new(OwnCertificate { key: None }),
         for_proxies: Arc::new(for_proxies),
     })
 }
@@ -232,16 +228,22 @@ fn setup(why: &dyn fmt::Display) -> Error {
     )
 }
 
-/// Our certificate, and whether the server asked for one: then its refusal may be about that.
+tokio::task_local! {
+    /// Whether the server has asked for our certificate, in the handshake that this task is at: then its refusal may be
+    /// about that.
+    static ASKED: Cell<bool>;
+}
+
+/// The certificate that we show if we are asked. All connections share it, or none would resume a session of another.
 #[derive(Debug)]
 struct OwnCertificate {
     key: Option<Arc<CertifiedKey>>,
-    asked: AtomicBool,
 }
 
 impl ResolvesClientCert for OwnCertificate {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
+        // rustls asks nobody outside of the handshake.
+        let _ = ASKED.try_with(|asked| asked.set(true));
         self.key.clone()
     }
 
