@@ -6,5 +6,13 @@ mod index {}
 #[doc = include_str!("../../../docs/library/clients.md")]
 mod clients {}
 
+#[cfg(feature = "axum")]
+#[doc = include_str!("../../../docs/library/servers.md")]
+mod servers {}
+
+#[cfg(feature = "mock")]
+#[doc = include_str!("../../../docs/library/testing.md")]
+mod testing {}
+
 #[doc = include_str!("../../../docs/library/from-tungstenite.md")]
 mod from_tungstenite {}
