@@ -86,11 +86,11 @@ pub enum ProxyFailure {
     Unreachable,
     /// TLS with the proxy could not be agreed upon. The error's source says why.
     Tls,
-    /// The proxy wants a user name and a password, or others than it was given (HTTP status 407, RFC 1929).
+    /// The proxy wants a user name and a password, or others than it was given (HTTP statuses 407 and 401, RFC 1929).
     Authentication,
-    /// The proxy will not connect to that server (HTTP statuses 4xx, SOCKS reply 2).
+    /// The proxy will not connect to that server (any other HTTP status below 500, SOCKS reply 2).
     Denied,
-    /// The proxy tried, and could not connect to the server (HTTP statuses 5xx, SOCKS replies 1, 3 to 6).
+    /// The proxy tried, and could not connect to the server (HTTP statuses 5xx, SOCKS replies 1, 3 to 6 and 8).
     Target,
     /// What it answered is not what a proxy of its kind answers.
     Protocol,

@@ -279,7 +279,13 @@ async fn a_proxy_that_cannot_be_reached() {
 #[tokio::test]
 async fn what_an_http_proxy_may_answer() {
     use ProxyFailure::{Authentication, Denied, Protocol, Target};
-    let cases: [(&str, &'static str, ProxyFailure, &str); 11] = [
+    let cases: [(&str, &'static str, ProxyFailure, &str); 12] = [
+        (
+            "me:secret@",
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nContent-Length: 2\r\n\r\nno",
+            Authentication,
+            "that it was given: it answered 401 Unauthorized; it takes Basic",
+        ),
         (
             "",
             "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"a, b\", Digest nonce=\"c\", qop=auth\r\n\

@@ -5,7 +5,10 @@
 
 mod commands;
 mod counterparts;
+mod proxy;
+mod redirect;
 mod tls;
+mod unix;
 
 use std::future::Future;
 

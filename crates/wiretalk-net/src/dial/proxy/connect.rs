@@ -81,7 +81,8 @@ fn refused(proxy: &Proxy, target: &str, answer: crate::RefusedHandshake) -> Erro
     let space = if reason.is_empty() { "" } else { " " };
     let status_line = format!("{status}{space}{}", reason.escape_debug());
     let (failure, sentence) = match *status {
-        407 => {
+        // The first is for servers, and some proxies answer it all the same.
+        401 | 407 => {
             let wants = if proxy.credentials.is_some() {
                 "does not take the user name and the password that it was given"
             } else {
@@ -114,7 +115,8 @@ fn refused(proxy: &Proxy, target: &str, answer: crate::RefusedHandshake) -> Erro
 /// parameters with commas between, as there are between challenges.
 fn schemes(response: &Response) -> Vec<String> {
     let mut names = Vec::new();
-    for value in response.headers.get_all("Proxy-Authenticate") {
+    let proxys = response.headers.get_all("Proxy-Authenticate");
+    for value in proxys.chain(response.headers.get_all("WWW-Authenticate")) {
         let value = String::from_utf8_lossy(value);
         // Commas in quotes part nothing.
         let mut quoted = false;

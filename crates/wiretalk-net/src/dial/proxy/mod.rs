@@ -11,7 +11,10 @@ use url::{Host, Url};
 
 pub use self::{choice::Proxies, no_proxy::NoProxy};
 pub(super) use self::{connect::connect, socks::socks};
-use super::credentials::{Credentials, without_secrets};
+use super::{
+    credentials::{Credentials, without_secrets},
+    tls::TlsFailure,
+};
 use crate::error::{Error, ErrorKind, ProxyFailure};
 
 /// A proxy, read from a URL:
@@ -138,7 +141,15 @@ impl Proxy {
             ErrorKind::Tls => (ProxyFailure::Tls, ""),
             _ => (ProxyFailure::Unreachable, " cannot be reached"),
         };
-        let sentence = format!("the proxy {self}{what}: {error}");
+        let sentence = match error.tls() {
+            // What a server would want instead is of no help here.
+            Some(TlsFailure::NotTls) => {
+                format!(
+                    "the proxy {self} does not speak TLS; it may want http:// instead of https://"
+                )
+            }
+            _ => format!("the proxy {self}{what}: {error}"),
+        };
         Error::proxy(failure, sentence, None, Some(error.into()))
     }
 }
