@@ -1,8 +1,8 @@
 //! A server that sends a message to everyone each second, and passes on to all what one of them sends. Ctrl-C closes
 //! every client with 1001.
 //!
-//! Try it: `cargo run --example broadcast`, then `wiretalk ws://127.0.0.1:4000/` in two terminals. The first argument is
-//! another address, the second the time between two messages, in milliseconds.
+//! Try it: `cargo run -p wiretalk --features server --example broadcast`, then `wiretalk connect ws://127.0.0.1:4000/`
+//! in two terminals. The first argument is another address, the second the time between two messages, in milliseconds.
 #![allow(clippy::print_stdout)]
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A chat with rooms: the path is the room, and the query says who comes in.
 //!
-//! Try it: `cargo run --example chat`, then `wiretalk "ws://127.0.0.1:4000/lobby?name=ann"`, and again as bob. The first
-//! argument is another address.
+//! Try it: `cargo run -p wiretalk --features server --example chat`, then `wiretalk connect
+//! "ws://127.0.0.1:4000/lobby?name=ann"`, and again as bob. The first argument is another address.
 #![allow(clippy::print_stdout)]
 
 use wiretalk::Error;

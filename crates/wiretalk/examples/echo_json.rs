@@ -1,7 +1,7 @@
 //! A server that answers JSON with JSON, and says so if a message is none.
 //!
-//! Try it: `cargo run --example echo_json`, then `wiretalk ws://127.0.0.1:4000/` and `{"message": "hi"}`. The first
-//! argument is another address.
+//! Try it: `cargo run -p wiretalk --features server --example echo_json`, then `wiretalk connect ws://127.0.0.1:4000/`
+//! and `{"message": "hi"}`. The first argument is another address.
 #![allow(clippy::print_stdout)]
 
 use std::time::{SystemTime, UNIX_EPOCH};

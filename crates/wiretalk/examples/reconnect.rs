@@ -1,8 +1,8 @@
 //! A client that reconnects: five attempts, two seconds apart, then it gives up. It counts anew after each success, and
 //! stays away once it has closed the connection itself, which it does when it gets the message `enough`.
 //!
-//! Try it: `cargo run --example reconnect -- ws://127.0.0.1:4000/`, with a server that comes and goes. A second argument
-//! is another delay, in milliseconds.
+//! Try it: `cargo run -p wiretalk --example reconnect -- ws://127.0.0.1:4000/`, with a server that comes and goes. A
+//! second argument is another delay, in milliseconds.
 #![allow(clippy::print_stdout)]
 
 use std::time::Duration;

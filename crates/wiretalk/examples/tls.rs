@@ -1,8 +1,9 @@
 //! An echo over TLS, with a certificate and a key from PEM files.
 //!
-//! Try it: `cargo run --example tls -- 127.0.0.1:4000 certificate.pem key.pem`, then `wiretalk --ca certificate.pem
-//! wss://localhost:4000/`. For a certificate: `openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost
-//! -addext subjectAltName=DNS:localhost -keyout key.pem -out certificate.pem`.
+//! Try it: `cargo run -p wiretalk --features server --example tls -- 127.0.0.1:4000 certificate.pem key.pem`, then
+//! `wiretalk connect --ca certificate.pem wss://localhost:4000/`. For a certificate: `openssl req -x509 -newkey
+//! rsa:2048 -nodes -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout key.pem -out
+//! certificate.pem`.
 #![allow(clippy::print_stdout)]
 
 use std::fs;

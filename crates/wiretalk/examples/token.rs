@@ -1,8 +1,8 @@
 //! A server for the pages of one origin, and for clients with the right token: `Authorization: Bearer swordfish`, or
 //! `?token=swordfish` from a browser, which can send no such header.
 //!
-//! Try it: `cargo run --example token`, then `wiretalk "ws://127.0.0.1:4000/?token=swordfish"`, and the same without the
-//! token. The first argument is another address.
+//! Try it: `cargo run -p wiretalk --features server --example token`, then `wiretalk connect
+//! "ws://127.0.0.1:4000/?token=swordfish"`, and the same without the token. The first argument is another address.
 #![allow(clippy::print_stdout)]
 
 use wiretalk::{

@@ -1,7 +1,8 @@
 //! Live topics: whoever subscribes gets the newest value at once, and each one that is published from then on.
 //!
-//! Try it: `cargo run --example topics`, then `wiretalk ws://127.0.0.1:4000/` in two terminals; send `subscribe weather`
-//! in one, and `publish weather sunny` in the other. The first argument is another address.
+//! Try it: `cargo run -p wiretalk --features server --example topics`, then `wiretalk connect ws://127.0.0.1:4000/` in
+//! two terminals; send `subscribe weather` in one, and `publish weather sunny` in the other. The first argument is
+//! another address.
 #![allow(clippy::print_stdout)]
 
 use wiretalk::{

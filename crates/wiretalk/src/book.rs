@@ -1,5 +1,8 @@
 //! The pages of the book that are about the library: their examples are documentation tests.
 
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
 #[doc = include_str!("../../../docs/library/index.md")]
 mod index {}
 
