@@ -8,7 +8,7 @@ use wiretalk_proto::{
     handshake::client::{Response, ResponseError},
 };
 
-use crate::dial::{Failed, TlsFailure, late};
+use crate::dial::{Failed, TlsFailure};
 
 /// What went wrong. Cheap to clone, since every half of a connection may have to tell it.
 ///
@@ -303,9 +303,6 @@ impl Error {
     }
 
     pub(crate) fn io(what: &str, error: io::Error) -> Self {
-        if let Some((failure, sentence)) = late(&error) {
-            return Failed::error(failure, sentence, error);
-        }
         let (kind, blame) = match error.kind() {
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted

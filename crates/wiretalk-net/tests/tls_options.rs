@@ -290,6 +290,11 @@ async fn what_the_server_sees() {
     }
 }
 
+type Versions = &'static [&'static SupportedProtocolVersion];
+
+/// Version and protocol; or what failed at the server, or here (`None`).
+type Agreed = Result<(TlsVersion, Option<&'static str>), Option<TlsFailure>>;
+
 #[tokio::test]
 async fn what_is_agreed_on() {
     let authority = Authority::new("ours");
@@ -297,11 +302,7 @@ async fn what_is_agreed_on() {
     let (old, new) = (TlsVersion::Tls12, TlsVersion::Tls13);
     let ours = || authority.trusted();
     let http1 = Ok((new, Some("http/1.1")));
-    let cases: [(
-        &[&SupportedProtocolVersion],
-        TlsOptions,
-        Result<_, Option<TlsFailure>>,
-    ); 10] = [
+    let cases: [(Versions, TlsOptions, Agreed); 10] = [
         (ALL, ours(), http1.clone()),
         (ALL, ours().max_version(old), Ok((old, Some("http/1.1")))),
         (ALL, ours().min_version(new), http1.clone()),

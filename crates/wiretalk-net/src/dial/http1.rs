@@ -68,11 +68,12 @@ pub(super) async fn open(
             read => read,
         };
         if let Err(error) = read {
-            return Err(match unsent.take() {
-                Some(unsent) if input.is_empty() && tls::late(&error).is_none() => {
+            return Err(match (tls::late(&error), unsent.take()) {
+                (Some(refused), _) => refused,
+                (None, Some(unsent)) if input.is_empty() => {
                     Error::io("the handshake could not be sent", unsent)
                 }
-                _ => ended(&input, error),
+                (None, _) => ended(&input, error),
             });
         }
         match opening.parse_response(&input) {

@@ -43,7 +43,7 @@ use crate::{
     websocket::{Info, WebSocket},
 };
 
-pub(crate) use self::tls::{Failed, certificates, late};
+pub(crate) use self::tls::{Failed, certificates};
 
 /// Dials with the default settings; see [`Connector::connect`].
 ///

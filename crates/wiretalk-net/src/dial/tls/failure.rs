@@ -161,14 +161,18 @@ impl Attempt<'_> {
     }
 }
 
-/// An alert that came when the handshake was over for us: a server of TLS 1.3 looks at the client's certificate only then
-/// (RFC 8446 4.4.2.4).
-pub(crate) fn late(error: &io::Error) -> Option<(TlsFailure, String)> {
+/// The error of a read that brought an alert, when the handshake was over for us: a server of TLS 1.3 looks at the
+/// client's certificate only then (RFC 8446 4.4.2.4). `None`: it brought none.
+pub(in crate::dial) fn late(error: &io::Error) -> Option<Error> {
     let Some(rustls::Error::AlertReceived(alert)) = tls(error) else {
         return None;
     };
     let server = "the server";
-    Some(about_us(server, *alert, false).unwrap_or_else(|| other(server, *alert)))
+    let (failure, sentence) =
+        about_us(server, *alert, false).unwrap_or_else(|| other(server, *alert));
+    // An io::Error cannot be cloned.
+    let source = io::Error::other(rustls::Error::AlertReceived(*alert));
+    Some(Failed::error(failure, sentence, source))
 }
 
 /// What an alert says of the certificate that we have shown, or have not.
@@ -322,7 +326,7 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    pub(crate) fn error(failure: TlsFailure, sentence: String, source: io::Error) -> Error {
+    fn error(failure: TlsFailure, sentence: String, source: io::Error) -> Error {
         let failed = Self { failure, source };
         Error::with_source(ErrorKind::Tls, Blame::Peer, sentence, failed)
     }

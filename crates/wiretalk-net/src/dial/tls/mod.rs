@@ -34,7 +34,8 @@ use crate::{
     transport::Transport,
 };
 
-pub(crate) use self::failure::{Failed, late};
+pub(crate) use self::failure::Failed;
+pub(super) use self::failure::late;
 
 /// Makes TLS of streams, by one set of options. What takes long to prepare is prepared at the first of them.
 #[derive(Clone, Debug, Default)]
