@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use wiretalk::{
-    CloseCode, ErrorKind, Message, MessageKind, WebSocket,
+    CloseCode, ErrorKind, Event, Message, MessageKind, WebSocket,
     client::{Pool, PoolBuilder, PoolError},
 };
 
@@ -53,10 +53,9 @@ impl Echo {
                 let now = count.fetch_add(1, Ordering::SeqCst) + 1;
                 highest.fetch_max(now, Ordering::SeqCst);
                 let _ = tell.send(Told::Came);
-                let (tell, count) = (tell.clone(), Arc::clone(&count));
+                let (tell, counted) = (tell.clone(), Counted(Arc::clone(&count)));
                 tokio::spawn(async move {
-                    let code = echo(socket).await;
-                    count.fetch_sub(1, Ordering::SeqCst);
+                    let code = echo(socket, counted).await;
                     let _ = tell.send(Told::Went(code));
                 });
             }
@@ -79,9 +78,26 @@ impl Echo {
     }
 }
 
+/// A connection that counts as open until this is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Sends each message back, but for those that ask for something else.
-async fn echo(mut socket: WebSocket) -> u16 {
-    while let Some(Ok(message)) = socket.recv().await {
+async fn echo(mut socket: WebSocket, counted: Counted) -> u16 {
+    let mut counted = Some(counted);
+    while let Ok(Some(event)) = socket.next_event().await {
+        if matches!(event, Event::Close(_)) {
+            // The client may dial anew as soon as it sees the end of the stream, which is to come yet.
+            counted = None;
+        }
+        let Ok(message) = Message::try_from(event) else {
+            continue;
+        };
         let sent = match message.as_text() {
             Some("part") => socket.send_fragment(MessageKind::Text, b"ha", false).await,
             Some("close") => socket.close(CloseCode::GOING_AWAY, "").await,
@@ -96,9 +112,9 @@ async fn echo(mut socket: WebSocket) -> u16 {
             break;
         }
     }
-    socket
-        .close_frame()
-        .map_or(1006, |frame| frame.code.as_u16())
+    drop(counted);
+    let code = socket.close_frame().map(|frame| frame.code);
+    code.map_or(1006, CloseCode::as_u16)
 }
 
 async fn ask(socket: &mut WebSocket, text: &str) -> Message {

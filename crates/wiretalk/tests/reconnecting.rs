@@ -609,9 +609,15 @@ async fn what_a_lost_connection_did_not_take_goes_over_the_next() {
     let (server, _) = tokio::join!(peer.accept(), until(&mut client, "open"));
     // The server reads nothing, so this cannot be written as a whole.
     let large = Message::from(vec![7; 32 << 20]);
+    let turns = async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::select! {
+        biased;
         _ = client.send(large.clone()) => panic!("nobody takes it"),
-        () = sleep(ms(20)) => {}
+        () = turns => {}
     }
     client
         .close(CloseCode::ABNORMAL, "")
@@ -707,7 +713,11 @@ async fn dropping_it_ends_whatever_is_under_way() {
         }
         drop(client);
         let end = soon(server.recv()).await.unwrap().unwrap_err();
-        assert_eq!(end.kind(), ErrorKind::Abnormal, "{stage}");
+        // It is a reset if something had come that the client had not read.
+        assert!(
+            matches!(end.kind(), ErrorKind::Abnormal | ErrorKind::Reset),
+            "{stage}: {end}"
+        );
     }
     // Only those of the servers, which end by themselves.
     soon(async {
