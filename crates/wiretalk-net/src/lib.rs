@@ -40,5 +40,8 @@ pub use crate::{
     },
     error::{Blame, Error, ErrorKind, ProxyFailure, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},
-    websocket::{Exchange, MessageRef, Receiver, Replies, Sender, State, TryRecvError, WebSocket},
+    websocket::{
+        Exchange, MessageRef, Receiver, Replies, Sender, State, TryRecvError, WebSocket, pair,
+        pair_with,
+    },
 };

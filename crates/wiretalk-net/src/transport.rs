@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::TlsStream;
@@ -28,6 +28,8 @@ pub(crate) enum Transport {
     Unix(UnixStream),
     /// TLS over any of the others: a proxy's tunnel may be TLS itself.
     Tls(Box<TlsStream<Transport>>),
+    /// The other end is in this process.
+    Memory(DuplexStream),
     /// A stream of an HTTP server that somebody else runs. It is whatever that server was given.
     Upgraded(Box<Foreign>),
 }
@@ -65,7 +67,7 @@ impl Transport {
             #[cfg(unix)]
             Self::Unix(_) => None,
             Self::Tls(tls) => tls.get_ref().0.tcp(),
-            Self::Upgraded(_) => None,
+            Self::Memory(_) | Self::Upgraded(_) => None,
         }
     }
 
@@ -98,6 +100,7 @@ impl AsyncRead for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
+            Self::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_read(cx, buf),
         }
     }
@@ -114,6 +117,7 @@ impl AsyncWrite for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
+            Self::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_write(cx, buf),
         }
     }
@@ -128,6 +132,7 @@ impl AsyncWrite for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
+            Self::Memory(memory) => Pin::new(memory).poll_write_vectored(cx, bufs),
             Self::Upgraded(foreign) => foreign.get().poll_write_vectored(cx, bufs),
         }
     }
@@ -139,6 +144,7 @@ impl AsyncWrite for Transport {
             Self::Unix(unix) => unix.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
             // What hyper put around the stream hides it, and a write in pieces works in any case.
+            Self::Memory(memory) => memory.is_write_vectored(),
             Self::Upgraded(_) => false,
         }
     }
@@ -149,6 +155,7 @@ impl AsyncWrite for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
+            Self::Memory(memory) => Pin::new(memory).poll_flush(cx),
             Self::Upgraded(foreign) => foreign.get().poll_flush(cx),
         }
     }
@@ -159,6 +166,7 @@ impl AsyncWrite for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
+            Self::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
             Self::Upgraded(foreign) => foreign.get().poll_shutdown(cx),
         }
     }

@@ -7,6 +7,7 @@ mod exchange;
 #[cfg(feature = "json")]
 mod json;
 mod keys;
+mod pair;
 #[cfg(feature = "raw")]
 mod raw;
 mod split;
@@ -31,6 +32,7 @@ use self::core::{Core, Outgoing, now};
 pub(crate) use self::raw::Unruly;
 pub use self::{
     exchange::{Exchange, MessageRef, Replies},
+    pair::{pair, pair_with},
     split::{Receiver, Sender},
     state::State,
 };
