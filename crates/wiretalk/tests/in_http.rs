@@ -289,3 +289,70 @@ async fn plain_requests_and_websockets_share_a_route() {
             .expect("let in");
     }
 }
+
+/// Over HTTP/2 a handshake is an extended CONNECT (RFC 8441), and the frames are those of RFC 6455.
+#[tokio::test]
+async fn a_handshake_over_http2_is_an_extended_connect() {
+    for app in [app(), layered()] {
+        let served = serve(app).await;
+        let stream = TcpStream::connect(served.address)
+            .await
+            .expect("a connection");
+        let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        let connection = tokio::spawn(connection);
+        let mut client = soon(client.ready()).await.expect("a stream");
+        soon(async {
+            while !client.is_extended_connect_protocol_enabled() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        for (origin, status) in [("https://app.example", 200), ("https://evil.example", 403)] {
+            let mut request = http::Request::builder()
+                .method("CONNECT")
+                .uri(format!("http://{}/only", served.address))
+                .header("sec-websocket-version", "13")
+                .header("sec-websocket-protocol", "v1")
+                .header("origin", origin)
+                .body(())
+                .expect("a request");
+            let protocol = h2::ext::Protocol::from_static("websocket");
+            request.extensions_mut().insert(protocol);
+            let (answer, mut frames) = client.send_request(request, false).expect("sent");
+            let answer = soon(answer).await.expect("an answer");
+            assert_eq!(answer.status(), status, "{origin}");
+            if status != 200 {
+                continue;
+            }
+            assert_eq!(
+                answer
+                    .headers()
+                    .get("sec-websocket-protocol")
+                    .expect("agreed"),
+                "v1"
+            );
+            // "hi", masked with a key of zeros.
+            let hi = b"\x81\x82\0\0\0\0hi";
+            frames.send_data(hi[..].into(), false).expect("sent");
+            let mut body = answer.into_body();
+            let mut came = Vec::new();
+            while came.len() < 3 || came.len() < 2 + usize::from(came[1]) {
+                let data = soon(body.data()).await.expect("a frame").expect("no error");
+                came.extend_from_slice(&data);
+            }
+            assert_eq!(came[0], 0x81);
+            assert!(came[2..].starts_with(b"hi Some(\"v1\") "), "{came:?}");
+            // A close frame is answered with one, and ends the stream.
+            frames
+                .send_data(b"\x88\x82\0\0\0\0\x03\xe8"[..].into(), false)
+                .expect("sent");
+            let close = soon(body.data()).await.expect("a frame").expect("no error");
+            assert_eq!(&close[..], b"\x88\x02\x03\xe8");
+            while let Some(data) = soon(body.data()).await {
+                // What ends the stream may be a frame without data.
+                assert_eq!(data.expect("no error"), b""[..]);
+            }
+        }
+        connection.abort();
+    }
+}
