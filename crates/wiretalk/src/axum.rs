@@ -1,4 +1,4 @@
-//! Extractors for [axum](::axum) 0.8: WebSockets as this library has them, on the routes of an axum server.
+//! Extractors for [axum] 0.8: WebSockets as this library has them, on the routes of an axum server.
 //!
 //! [`WebSocketUpgrade`] is for a route that serves WebSockets and nothing else, [`MaybeUpgrade`] for one that serves plain
 //! requests, too. Over HTTP/1.1 a handshake is a GET; over HTTP/2 (feature `http2`) it is an extended CONNECT (RFC 8441),

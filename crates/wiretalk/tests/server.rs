@@ -517,9 +517,17 @@ async fn limits_hold() {
 
 #[tokio::test]
 async fn a_silent_client_is_dropped() {
-    let server = bind().await.idle_timeout(Duration::from_millis(50));
+    let server = bind().await.idle_timeout(Duration::from_millis(500));
     let running = server.spawn(obey).expect("a runtime");
-    assert_eq!(end(connect(&running).await).await.1, 1001);
+    let silent = tokio::spawn(end(connect(&running).await));
+    // Whoever says something now and then stays.
+    let mut lively = connect(&running).await;
+    while !silent.is_finished() {
+        tell(&mut lively, "ping", "ping 0").await;
+    }
+    assert_eq!(silent.await.expect("no panic"), (Vec::new(), 1001));
+    tell(&mut lively, "ping", "ping 0").await;
+    assert_eq!(end(lively).await, (Vec::new(), 1001));
     running.stop().await;
 
     let server = bind().await.ping_interval(Duration::from_millis(30));

@@ -2,12 +2,13 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use wiretalk_hub::{Drain, Item, Outbox};
 
 use crate::{Blame, CloseCode, Error, ErrorKind, Message, Prepared, WebSocket};
@@ -47,11 +48,47 @@ pub(crate) struct Link {
     closing: bool,
     /// The first error of the connection.
     error: Option<Error>,
+    idle: Option<Box<Idle>>,
+}
+
+/// The clock of a client that may be silent for so long.
+struct Idle {
+    limit: Duration,
+    /// When it last sent a message.
+    since: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Idle {
+    fn new(limit: Duration) -> Box<Self> {
+        Box::new(Self {
+            limit,
+            since: Instant::now(),
+            alarm: Box::pin(sleep(limit)),
+        })
+    }
+
+    /// Whether the limit is over. The alarm is set anew only when it goes off, so that a message costs no more than a
+    /// look at the clock.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let silent = self.since.elapsed();
+            if silent >= self.limit {
+                return true;
+            }
+            let left = self.limit - silent;
+            self.alarm.as_mut().reset(Instant::now() + left);
+        }
+        false
+    }
 }
 
 impl Link {
-    pub(crate) fn new(socket: WebSocket, outbox: Outbox<Command>) -> Self {
+    /// A connection that is closed with 1001 if no message comes for `idle`.
+    pub(crate) fn new(socket: WebSocket, outbox: Outbox<Command>, idle: Option<Duration>) -> Self {
+        let idle = idle.map(Idle::new);
         Self {
+            idle,
             socket,
             outbox,
             items: Vec::new(),
@@ -80,6 +117,9 @@ impl Link {
             match event {
                 Poll::Ready(Ok(Some(event))) => {
                     if let Ok(message) = Message::try_from(event) {
+                        if let Some(idle) = &mut self.idle {
+                            idle.since = Instant::now();
+                        }
                         return Poll::Ready(Some(message));
                     }
                 }
@@ -88,7 +128,7 @@ impl Link {
                 Poll::Ready(Err(error)) => self.failed(error),
                 // It has written what it could, so that there may be room now.
                 Poll::Pending => {
-                    if !self.pump(cx) {
+                    if !self.pump(cx) && !self.poll_idle(cx) {
                         return Poll::Pending;
                     }
                 }
@@ -161,7 +201,7 @@ impl Link {
     }
 
     /// Says what is left to say, then goodbye, and waits for the end of the connection.
-    pub(crate) async fn finish(mut self, code: CloseCode, limit: std::time::Duration) {
+    pub(crate) async fn finish(mut self, code: CloseCode, limit: Duration) {
         // A peer that takes nothing is not waited for longer than one that does not answer a close frame.
         let _ = timeout(limit, self.own_turn()).await;
         let _ = self.socket.close(code, "").await;
@@ -236,6 +276,22 @@ impl Link {
             self.next = self.items.len();
         }
         overflowed
+    }
+
+    /// Begins to close a client that was silent for too long; says whether it did.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(idle) = self.idle.as_mut().filter(|_| !self.closing) else {
+            return false;
+        };
+        if !idle.is_over(cx) {
+            return false;
+        }
+        self.start_close(
+            cx,
+            CloseCode::GOING_AWAY,
+            "the client was silent for too long",
+        );
+        true
     }
 
     /// Queues a close frame. It is written by whatever waits for the socket next, and starts the clock of the close

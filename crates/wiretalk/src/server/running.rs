@@ -408,7 +408,8 @@ where
         let service = &self.0;
         match socket.await {
             Ok(socket) => {
-                let (client, back) = Client::new(seat(Link::new(socket, outbox)));
+                let idle = service.settings.idle_timeout;
+                let (client, back) = Client::new(seat(Link::new(socket, outbox, idle)));
                 let id = client.id();
                 let result = caught(async { (service.handler)(client).await }).await;
                 let result = result.and_then(Outcome::outcome);

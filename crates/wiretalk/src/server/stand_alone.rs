@@ -63,6 +63,7 @@ pub(super) struct Settings {
     pub(super) options: ServeOptions,
     pub(super) max_clients: usize,
     pub(super) queue_size: usize,
+    pub(super) idle_timeout: Option<Duration>,
     pub(super) stop_timeout: Duration,
     pub(super) check: Option<Check>,
     pub(super) pages: Option<Pages>,
@@ -90,6 +91,7 @@ impl Server {
                 options: ServeOptions::default(),
                 max_clients: usize::MAX,
                 queue_size: DEFAULT_QUEUE_LIMIT,
+                idle_timeout: None,
                 stop_timeout: STOP_TIMEOUT,
                 check: None,
                 pages: None,
@@ -230,10 +232,10 @@ impl Server {
         self
     }
 
-    /// How long a client may be silent, pongs included, before it is dropped; `None`: for ever. It means something only
-    /// if it is shorter than the [ping interval](Self::ping_interval). Default: for ever.
+    /// How long a client may send no message before it is closed with 1001, however well it answers pings; `None`: for
+    /// ever. It is looked at while the handler is in [`Client::recv`]. Default: for ever.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.policy.config_mut().idle_timeout = timeout.into();
+        self.settings.idle_timeout = timeout.into();
         self
     }
 
