@@ -315,7 +315,10 @@ async fn a_reset_in_the_handshake() {
     .await;
     let error = refused(&format!("ws://{address}/")).await;
     assert_eq!(error.kind(), ErrorKind::Reset);
-    assert_eq!(error.to_string(), "the connection was reset");
+    assert_eq!(
+        error.to_string(),
+        "the connection was reset in the opening handshake"
+    );
     played.await.unwrap();
 }
 

@@ -148,7 +148,7 @@ async fn messages_of_all_sizes_go_both_ways_and_the_connection_closes() {
             Ok::<_, wiretalk_net::Error>(())
         });
         for size in [0, 1, 125, 126, 4096, 65_535, 65_536, 3 << 20] {
-            let payload: Vec<u8> = (0..size).map(|at: usize| (at * at >> 3) as u8).collect();
+            let payload: Vec<u8> = (0..size).map(|at: usize| ((at * at) >> 3) as u8).collect();
             client.send(payload.clone()).await.unwrap();
             let came = client.recv().await.unwrap().unwrap();
             assert_eq!(came.as_bytes(), payload, "{size} bytes, hidden: {hidden}");

@@ -6,6 +6,10 @@ mod readme {}
 #[doc = include_str!("../../../docs/library/index.md")]
 mod index {}
 
+#[cfg(feature = "cookies")]
+#[doc = include_str!("../../../docs/library/reach.md")]
+mod reach {}
+
 #[doc = include_str!("../../../docs/library/clients.md")]
 mod clients {}
 

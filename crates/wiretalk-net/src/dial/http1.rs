@@ -112,6 +112,16 @@ fn ended(input: &[u8], error: std::io::Error) -> Error {
             "the server ended the stream in the middle of its answer to the handshake"
         })
     } else {
-        Error::io("the handshake's answer could not be read", error)
+        broke("the handshake's answer could not be read", error)
+    }
+}
+
+/// The stream failed. Of a reset, only the step is worth telling.
+fn broke(what: &str, error: std::io::Error) -> Error {
+    let error = Error::io(what, error);
+    if error.kind() == ErrorKind::Reset {
+        error.extended(" in the opening handshake")
+    } else {
+        error
     }
 }

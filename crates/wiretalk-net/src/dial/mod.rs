@@ -126,7 +126,8 @@ impl Connector {
     /// Goes through a proxy, or several; see [`Proxies`]. Default: none, whatever the environment says.
     /// [`Proxies::from_env`] asks it.
     ///
-    /// A Unix socket is dialed without a proxy. Through one, [`WebSocket::peer_addr`] is the proxy's address.
+    /// A proxy of `https:` is judged by the same [`TlsOptions`] as servers, pins included; it is not shown a client
+    /// certificate. A Unix socket is dialed without a proxy. Through one, [`WebSocket::peer_addr`] is the proxy's address.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), wiretalk_net::Error> {
@@ -146,6 +147,12 @@ impl Connector {
     }
 
     /// Whether only IPv4 or only IPv6 addresses are dialed. Default: both.
+    ///
+    /// ```
+    /// use wiretalk_net::{AddressFamily, Connector};
+    ///
+    /// let connector = Connector::new().address_family(AddressFamily::V4);
+    /// ```
     #[must_use]
     pub fn address_family(mut self, family: AddressFamily) -> Self {
         self.route.resolver.family = family;
@@ -153,6 +160,12 @@ impl Connector {
     }
 
     /// Dials another host and port than the URL's; of several that are for it, the first. See [`ConnectTo`].
+    ///
+    /// ```
+    /// let staging = "chat.example:443:staging.example:8443".parse()?;
+    /// let connector = wiretalk_net::Connector::new().connect_to(staging);
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     #[must_use]
     pub fn connect_to(mut self, other: ConnectTo) -> Self {
         self.route.connect_to.push(other);
@@ -161,6 +174,12 @@ impl Connector {
 
     /// Takes the addresses of a host from here, not from the system's resolver; of several that are for it, the first.
     /// See [`Resolve`].
+    ///
+    /// ```
+    /// let known = "chat.example:443:192.0.2.7,192.0.2.8".parse()?;
+    /// let connector = wiretalk_net::Connector::new().resolve(known);
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     #[must_use]
     pub fn resolve(mut self, known: Resolve) -> Self {
         self.route.resolver.known.push(known);
@@ -174,6 +193,19 @@ impl Connector {
     /// URL's user name and password, a `Host` header and the client certificate are sent only to the URL's own scheme, host
     /// and port, and the name of [`TlsOptions::server_name`] is wanted there alone. A redirect from `wss:` to `ws:` is
     /// refused. [`Handshake::redirects`] tells the way that was taken.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wiretalk_net::Error> {
+    /// use wiretalk_net::{Connector, Request};
+    ///
+    /// let connector = Connector::new().redirects(5);
+    /// let (socket, handshake) = connector.connect(&Request::new("ws://example.com/old")).await?;
+    /// for hop in &handshake.redirects {
+    ///     println!("{}: {} to {}", hop.url, hop.response.status, hop.location);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn redirects(mut self, max: u32) -> Self {
         self.redirects = max;

@@ -52,6 +52,17 @@ impl Proxies {
 
     /// The same, with the variables' values from elsewhere.
     ///
+    /// ```
+    /// use wiretalk_net::Proxies;
+    ///
+    /// let proxies = Proxies::from_variables(|name| match name {
+    ///     "https_proxy" => Some("http://proxy.example:3128".to_owned()),
+    ///     "no_proxy" => Some("localhost, .example.com".to_owned()),
+    ///     _ => None,
+    /// })?;
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`from_env`](Proxies::from_env).
     pub fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {

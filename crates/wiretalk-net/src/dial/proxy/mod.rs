@@ -71,6 +71,14 @@ impl Scheme {
 impl Proxy {
     /// The same proxy with a user name and a password, as they are: not percent-encoded.
     ///
+    /// ```
+    /// use wiretalk_net::Proxy;
+    ///
+    /// let proxy: Proxy = "http://proxy.example:3128".parse()?;
+    /// let proxy = proxy.credentials("me", "p@ss:word")?;
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidInput` for what cannot be sent: a colon in the user name or a control character; for SOCKS, an empty user
     /// name, or more than 255 bytes.
