@@ -51,6 +51,9 @@ pub enum ErrorKind {
     Tls,
     /// The opening handshake failed, or was refused (RFC 6455 4).
     Handshake,
+    /// The stream or the connection of HTTP/2 under the opening handshake was refused, reset or ended, or the server takes
+    /// no WebSocket over HTTP/2 (RFC 8441). A server that answers with a status makes it [`Handshake`](Self::Handshake).
+    Http2,
     /// The peer took longer than it may for the opening or the closing handshake.
     Timeout,
     /// The peer, or something on the way, reset the connection.
@@ -251,11 +254,19 @@ impl Error {
     }
 
     pub(crate) fn refused_handshake(refusal: RefusedHandshake) -> Self {
+        Self::refused(refusal, "101 Switching Protocols")
+    }
+
+    /// As [`refused_handshake`](Self::refused_handshake), over HTTP/2.
+    #[cfg(feature = "http2")]
+    pub(crate) fn refused_connect(refusal: RefusedHandshake) -> Self {
+        Self::refused(refusal, "200")
+    }
+
+    fn refused(refusal: RefusedHandshake, instead: &str) -> Self {
         let Response { status, reason, .. } = &refusal.response;
         let space = if reason.is_empty() { "" } else { " " };
-        let sentence = format!(
-            "the server answered {status}{space}{reason} instead of 101 Switching Protocols"
-        );
+        let sentence = format!("the server answered {status}{space}{reason} instead of {instead}");
         Self::build(
             ErrorKind::Handshake,
             Blame::Peer,
@@ -330,6 +341,14 @@ impl Error {
 
     fn reset(error: io::Error) -> Self {
         let sentence = "the connection was reset".to_owned();
+        #[cfg(feature = "http2")]
+        let sentence = match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<crate::http2::Broken>())
+        {
+            Some(broken) => format!("{sentence}: {broken}"),
+            None => sentence,
+        };
         Self::build(
             ErrorKind::Reset,
             Blame::Peer,

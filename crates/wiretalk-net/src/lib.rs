@@ -18,6 +18,8 @@
 mod config;
 mod dial;
 mod error;
+#[cfg(feature = "http2")]
+mod http2;
 mod message;
 #[cfg(feature = "raw")]
 pub mod raw;
@@ -35,8 +37,9 @@ pub use crate::dial::CookieJar;
 pub use crate::{
     config::Config,
     dial::{
-        AddressFamily, ConnectTo, Connector, Handshake, Identity, NoProxy, Pin, Proxies, Proxy,
-        Redirect, Request, Resolve, Timings, TlsFailure, TlsInfo, TlsOptions, TlsVersion, connect,
+        AddressFamily, ConnectTo, Connector, Handshake, Http2, Identity, NoProxy, Pin, Proxies,
+        Proxy, Redirect, Request, Resolve, Timings, TlsFailure, TlsInfo, TlsOptions, TlsVersion,
+        connect,
     },
     error::{Blame, Error, ErrorKind, ProxyFailure, RefusedHandshake},
     message::{CloseFrame, Event, Message, Text},

@@ -19,6 +19,16 @@ use tokio::{
 };
 use tokio_rustls::TlsStream;
 
+#[cfg(feature = "http2")]
+use {
+    crate::{
+        error::{Blame, Error},
+        http2::{self, H2Stream},
+    },
+    std::time::Duration,
+    tokio::time::timeout,
+};
+
 /// A connected stream. The enum, not a trait object, is kept so that the socket stays within reach: for its
 /// addresses, and for a reset.
 #[derive(Debug)]
@@ -30,6 +40,9 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream<Transport>>),
     /// The other end is in this process.
     Memory(DuplexStream),
+    /// A stream of an HTTP/2 connection.
+    #[cfg(feature = "http2")]
+    H2(Box<H2Stream>),
     /// A stream of an HTTP server that somebody else runs. It is whatever that server was given.
     Upgraded(Box<Foreign>),
 }
@@ -67,6 +80,8 @@ impl Transport {
             #[cfg(unix)]
             Self::Unix(_) => None,
             Self::Tls(tls) => tls.get_ref().0.tcp(),
+            #[cfg(feature = "http2")]
+            Self::H2(_) => None,
             Self::Memory(_) | Self::Upgraded(_) => None,
         }
     }
@@ -79,9 +94,29 @@ impl Transport {
         self.tcp()?.local_addr().ok()
     }
 
+    /// Whether the client speaks HTTP/2: TLS says so (RFC 9113 3.2), or without it the first bytes (section 3.3), which
+    /// stay where they are.
+    #[cfg(feature = "http2")]
+    pub(crate) async fn speaks_http2(&self, limit: Duration) -> Result<bool, Error> {
+        match self {
+            Self::Tls(tls) => Ok(tls.get_ref().1.alpn_protocol() == Some(http2::ALPN)),
+            Self::Tcp(tcp) => timeout(limit, http2::server::begins(tcp))
+                .await
+                .map_err(|_| {
+                    let what = "the client did not send the head of a request";
+                    Error::timeout(Blame::Peer, what, limit)
+                }),
+            _ => Ok(false),
+        }
+    }
+
     /// Ends the stream with a TCP reset if a TCP socket is within reach, so that the peer sees a broken connection and
-    /// the kernel keeps nothing of it. Any other stream ends at once, without ceremony.
+    /// the kernel keeps nothing of it, and with RST_STREAM over HTTP/2. Any other stream ends at once, without ceremony.
     pub(crate) fn reset(self) {
+        #[cfg(feature = "http2")]
+        if let Self::H2(stream) = self {
+            return stream.reset();
+        }
         if let Some(tcp) = self.tcp() {
             // Should the option be refused, the drop that follows still ends the stream, only less rudely.
             let _ = tcp.set_zero_linger();
@@ -101,6 +136,8 @@ impl AsyncRead for Transport {
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_read(cx, buf),
             Self::Memory(memory) => Pin::new(memory).poll_read(cx, buf),
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_read(cx, buf),
         }
     }
@@ -118,6 +155,8 @@ impl AsyncWrite for Transport {
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
             Self::Memory(memory) => Pin::new(memory).poll_write(cx, buf),
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
             Self::Upgraded(foreign) => foreign.get().poll_write(cx, buf),
         }
     }
@@ -133,6 +172,8 @@ impl AsyncWrite for Transport {
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
             Self::Memory(memory) => Pin::new(memory).poll_write_vectored(cx, bufs),
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
             Self::Upgraded(foreign) => foreign.get().poll_write_vectored(cx, bufs),
         }
     }
@@ -143,8 +184,10 @@ impl AsyncWrite for Transport {
             #[cfg(unix)]
             Self::Unix(unix) => unix.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
-            // What hyper put around the stream hides it, and a write in pieces works in any case.
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => stream.is_write_vectored(),
             Self::Memory(memory) => memory.is_write_vectored(),
+            // What hyper put around the stream hides it, and a write in pieces works in any case.
             Self::Upgraded(_) => false,
         }
     }
@@ -156,6 +199,8 @@ impl AsyncWrite for Transport {
             Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
             Self::Memory(memory) => Pin::new(memory).poll_flush(cx),
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
             Self::Upgraded(foreign) => foreign.get().poll_flush(cx),
         }
     }
@@ -167,6 +212,8 @@ impl AsyncWrite for Transport {
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls.as_mut()).poll_shutdown(cx),
             Self::Memory(memory) => Pin::new(memory).poll_shutdown(cx),
+            #[cfg(feature = "http2")]
+            Self::H2(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
             Self::Upgraded(foreign) => foreign.get().poll_shutdown(cx),
         }
     }

@@ -169,12 +169,34 @@ impl Server {
     }
 }
 
-/// Serves one TCP connection: plain requests, and then perhaps a WebSocket.
+/// The WebSockets of one TCP connection.
+#[derive(Default)]
+struct Lives {
+    /// Over HTTP/1.1 there is one, which begins when HTTP has ended.
+    next: Option<Life>,
+    /// Over HTTP/2 there may be many, which live beside it.
+    beside: Option<JoinSet<()>>,
+}
+
+impl Lives {
+    fn add(&mut self, life: Life, version: http::Version) {
+        if version != http::Version::HTTP_2 {
+            self.next = Some(life);
+            return;
+        }
+        let beside = self.beside.get_or_insert_default();
+        // Those that are over are let go of.
+        while beside.try_join_next().is_some() {}
+        beside.spawn(life);
+    }
+}
+
+/// Serves one TCP connection: plain requests, and what WebSockets become of them.
 async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) {
     let peer = incoming.peer_addr();
-    let life: Mutex<Option<Life>> = Mutex::new(None);
+    let lives: Mutex<Lives> = Mutex::default();
     let served = serve_connection(incoming, ServeOptions::default(), |request| {
-        let reply = answer(&host, request, &life);
+        let reply = answer(&host, request, &lives);
         async move { reply }
     })
     .await;
@@ -184,14 +206,17 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) {
             why: &error.to_string(),
         });
     }
-    let life = life.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(life) = life {
+    let lives = lives.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(mut beside) = lives.beside {
+        while beside.join_next().await.is_some() {}
+    }
+    if let Some(life) = lives.next {
         life.await;
     }
 }
 
 /// Answers one request.
-fn answer<H: Host>(host: &Arc<H>, mut request: Request, life: &Mutex<Option<Life>>) -> Reply {
+fn answer<H: Host>(host: &Arc<H>, mut request: Request, lives: &Mutex<Lives>) -> Reply {
     let peer = request.peer_addr;
     let target = request.uri.to_string();
     let refused = |reply: Reply, why: &str| {
@@ -207,7 +232,8 @@ fn answer<H: Host>(host: &Arc<H>, mut request: Request, life: &Mutex<Option<Life
         Ok(upgrade) => match host.handshake(&request, upgrade) {
             (reply, Err(why)) => refused(reply, &why),
             (reply, Ok(client)) => {
-                *life.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
+                let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+                lives.add(client, request.version());
                 reply
             }
         },

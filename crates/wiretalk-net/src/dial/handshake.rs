@@ -15,6 +15,8 @@ pub struct Handshake {
     pub url: String,
     /// The answer that opened the connection.
     pub response: Response,
+    /// The version of HTTP that it came in: HTTP/1.1, or HTTP/2 if that was allowed (`Connector::http2`).
+    pub http_version: http::Version,
     /// The redirects that led there, the first one first; see [`Connector::redirects`](crate::Connector::redirects).
     pub redirects: Vec<Redirect>,
     /// What TLS came to; `None` without it.

@@ -7,6 +7,7 @@ mod credentials;
 mod deadline;
 mod handshake;
 mod http1;
+mod http2;
 mod overrides;
 mod proxy;
 mod race;
@@ -31,6 +32,7 @@ use self::{
 };
 pub use self::{
     handshake::{Handshake, Redirect, Timings},
+    http2::Http2,
     overrides::{AddressFamily, ConnectTo, Resolve},
     proxy::{NoProxy, Proxies, Proxy},
     request::Request,
@@ -66,6 +68,7 @@ pub struct Connector {
     redirects: u32,
     #[cfg(feature = "cookies")]
     cookies: Option<CookieJar>,
+    http2: Http2,
 }
 
 impl Connector {
@@ -221,6 +224,25 @@ impl Connector {
         self
     }
 
+    /// Whether the WebSocket may run over HTTP/2 (RFC 8441). Default: [`Http2::Off`].
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), wiretalk_net::Error> {
+    /// use wiretalk_net::{Connector, Http2, Request};
+    ///
+    /// let connector = Connector::new().http2(Http2::Prefer);
+    /// let (socket, handshake) = connector.connect(&Request::new("wss://example.com/chat")).await?;
+    /// println!("{:?}", handshake.http_version); // HTTP/2.0, or HTTP/1.1 if the server does not do it
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "http2")]
+    #[must_use]
+    pub fn http2(mut self, http2: Http2) -> Self {
+        self.http2 = http2;
+        self
+    }
+
     /// Dials: resolves the name, connects to the first of its addresses that answers (RFC 8305: a new attempt joins
     /// every 250 ms), agrees on TLS if need be, and does the opening handshake. All of it together takes no longer than
     /// [`Config::handshake_timeout`].
@@ -235,7 +257,8 @@ impl Connector {
     /// # Errors
     /// `InvalidInput` for a bad URL, header or subprotocol; `Dns`, `Refused`, `Unreachable`, `Tls`, `Timeout`, `Reset`;
     /// `Proxy` if one is in the way and did not connect us: see [`Error::proxy_failure`]; `Handshake` if the server
-    /// answers anything but a correct 101: see [`Error::refusal`] for its answer.
+    /// answers anything but a correct 101, or over HTTP/2 2xx: see [`Error::refusal`] for its answer; `Http2` if HTTP/2
+    /// fails before there is one.
     pub async fn connect(&self, request: &Request) -> Result<(WebSocket, Handshake), Error> {
         let deadline = Deadline::from_now(self.config.handshake_timeout);
         let first = Target::parse(&request.url)?;
@@ -252,19 +275,20 @@ impl Connector {
             timings.total = begin.elapsed();
             self.keep_cookies(
                 match &opened {
-                    Ok((_, response, _)) => Some(response),
+                    Ok((_, opened)) => Some(&opened.response),
                     Err(error) => error.response(),
                 },
                 &target,
             );
             match opened {
-                Ok((socket, response, tls)) => {
+                Ok((socket, opened)) => {
                     timings.total += way.spent();
                     let handshake = Handshake {
                         url: target.url(),
-                        response,
+                        response: opened.response,
+                        http_version: opened.http_version,
                         redirects: way.into_hops(),
-                        tls,
+                        tls: opened.tls,
                         timings,
                     };
                     return Ok((socket, handshake));
@@ -303,43 +327,67 @@ impl Connector {
         at_home: bool,
         deadline: Deadline,
         timings: &mut Timings,
-    ) -> Result<(WebSocket, Response, Option<TlsInfo>), Error> {
+    ) -> Result<(WebSocket, Opened), Error> {
         let opening = http1::opening(asked, target)?;
-        let mut stream = self.reach(target, deadline, timings).await?;
-        let (peer_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
-        let mut tls = None;
-        if target.secure {
+        let mut http2 = self.http2;
+        loop {
+            let mut stream = self.reach(target, deadline, timings).await?;
+            let (peer_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
+            let mut tls = None;
+            if target.secure {
+                let since = Instant::now();
+                let peer = tls::Peer {
+                    host: &target.host,
+                    authority: &target.authority,
+                    part: if at_home {
+                        tls::Part::Server
+                    } else {
+                        tls::Part::Elsewhere
+                    },
+                };
+                let secured = self.secure(stream, peer, http2.alpn(), deadline);
+                let (secured, info) = secured.await?;
+                (stream, tls) = (secured, Some(info));
+                timings.tls = Some(since.elapsed());
+            }
             let since = Instant::now();
-            let peer = tls::Peer {
-                host: &target.host,
-                authority: &target.authority,
-                part: if at_home {
-                    tls::Part::Server
-                } else {
-                    tls::Part::Elsewhere
-                },
+            let speaks_http2 = http2.is_chosen(target.secure, tls.as_ref(), &target.authority)?;
+            let opened = if speaks_http2 {
+                http2::open(stream, &opening, http2, target, deadline).await?
+            } else {
+                Some(open(stream, &opening, target, deadline).await?)
             };
-            let (secured, info) = self.secure(stream, peer, deadline).await?;
-            (stream, tls) = (secured, Some(info));
-            timings.tls = Some(since.elapsed());
+            let Some((stream, response, read_ahead)) = opened else {
+                // It speaks HTTP/2, but takes no WebSocket over it.
+                http2 = Http2::Off;
+                continue;
+            };
+            timings.upgrade = since.elapsed();
+            let info = Info {
+                peer_addr,
+                local_addr,
+                subprotocol: response.subprotocol.as_deref().map(Into::into),
+            };
+            let socket = WebSocket::new(
+                stream,
+                Role::Client,
+                Arc::clone(&self.config),
+                response.deflate,
+                &read_ahead,
+                info,
+            );
+            let http_version = if speaks_http2 {
+                http::Version::HTTP_2
+            } else {
+                http::Version::HTTP_11
+            };
+            let opened = Opened {
+                response,
+                http_version,
+                tls,
+            };
+            return Ok((socket, opened));
         }
-        let since = Instant::now();
-        let (stream, response, read_ahead) = open(stream, &opening, target, deadline).await?;
-        timings.upgrade = since.elapsed();
-        let info = Info {
-            peer_addr,
-            local_addr,
-            subprotocol: response.subprotocol.as_deref().map(Into::into),
-        };
-        let socket = WebSocket::new(
-            stream,
-            Role::Client,
-            Arc::clone(&self.config),
-            response.deflate,
-            &read_ahead,
-            info,
-        );
-        Ok((socket, response, tls))
     }
 
     /// TLS with who is at the other end of the stream, whose certificate must be for the name.
@@ -347,16 +395,23 @@ impl Connector {
         &self,
         stream: Transport,
         peer: tls::Peer<'_>,
+        alpn: &[&str],
         deadline: Deadline,
     ) -> Result<(Transport, TlsInfo), Error> {
         let late = |limit| {
             let what = format_args!("{} did not finish the TLS handshake", peer.authority);
             Error::timeout(Blame::Peer, what, limit)
         };
-        // The opening handshake is HTTP/1.1; a server that also speaks HTTP/2 must not pick that.
-        let handshake = self.tls.connect(stream, peer, &["http/1.1"]);
+        let handshake = self.tls.connect(stream, peer, alpn);
         deadline.within(handshake, late).await?
     }
+}
+
+/// What the handshake with one server came to.
+struct Opened {
+    response: Response,
+    http_version: http::Version,
+    tls: Option<TlsInfo>,
 }
 
 /// The opening handshake, over a stream that has reached the server. Gives the stream of the connection, the answer,

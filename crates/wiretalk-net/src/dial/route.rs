@@ -6,6 +6,7 @@ use super::{
     Connector,
     deadline::Deadline,
     handshake::Timings,
+    http2::Http2,
     overrides::ConnectTo,
     proxy::{self, Proxies, Proxy, Scheme},
     tcp::Resolver,
@@ -116,7 +117,7 @@ impl Connector {
                     authority: &authority,
                     part: tls::Part::Proxy,
                 };
-                let secured = self.secure(stream, peer, deadline).await;
+                let secured = self.secure(stream, peer, Http2::Off.alpn(), deadline).await;
                 (stream, _) = secured.map_err(|error| proxy.not_reached(error))?;
             }
             let late = |limit| {

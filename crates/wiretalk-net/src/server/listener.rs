@@ -10,6 +10,9 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use super::ServeOptions;
+#[cfg(feature = "http2")]
+use crate::http2;
 use crate::{
     dial::certificates,
     error::{Blame, Error, ErrorKind},
@@ -21,7 +24,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A server's certificate and key.
 #[derive(Clone)]
-pub struct TlsConfig(TlsAcceptor);
+pub struct TlsConfig {
+    http1: Arc<ServerConfig>,
+    /// The same, for clients that may choose HTTP/2.
+    #[cfg(feature = "http2")]
+    http2: Arc<ServerConfig>,
+}
 
 impl TlsConfig {
     /// Reads a certificate chain, the server's own first, and its private key.
@@ -44,7 +52,26 @@ impl TlsConfig {
                 .with_single_cert(chain, key)
                 .map_err(unusable)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self {
+            #[cfg(feature = "http2")]
+            http2: {
+                let mut config = config.clone();
+                config.alpn_protocols.insert(0, http2::ALPN.to_vec());
+                Arc::new(config)
+            },
+            http1: Arc::new(config),
+        })
+    }
+
+    /// What is offered to a client (RFC 7301).
+    fn acceptor(self, options: &ServeOptions) -> TlsAcceptor {
+        #[cfg(feature = "http2")]
+        if options.http2 {
+            return self.http2.into();
+        }
+        #[cfg(not(feature = "http2"))]
+        let _ = options;
+        self.http1.into()
     }
 }
 
@@ -181,10 +208,14 @@ impl Incoming {
     }
 
     /// Does the TLS handshake if there is to be one. `None`: the client left before it began.
-    pub(super) async fn into_transport(self, limit: Duration) -> Result<Option<Transport>, Error> {
-        let Some(TlsConfig(acceptor)) = self.tls else {
+    pub(super) async fn into_transport(
+        self,
+        options: &ServeOptions,
+    ) -> Result<Option<Transport>, Error> {
+        let Some(tls) = self.tls else {
             return Ok(Some(Transport::Tcp(self.tcp)));
         };
+        let (acceptor, limit) = (tls.acceptor(options), options.handshake_timeout);
         match timeout(limit, acceptor.accept(Transport::Tcp(self.tcp))).await {
             Ok(Ok(stream)) => Ok(Some(Transport::Tls(Box::new(TlsStream::Server(stream))))),
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),

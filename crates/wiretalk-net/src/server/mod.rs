@@ -1,7 +1,8 @@
 //! Accepting: HTTP and WebSocket on one port, RFC 6455 section 4.2.
 //!
-//! A [`Listener`] accepts streams; [`serve_connection`] speaks HTTP/1 on one of them and asks a handler for each
-//! request, which may turn it into a WebSocket:
+//! A [`Listener`] accepts streams; [`serve_connection`] speaks HTTP on one of them and asks a handler for each request,
+//! which may turn it into a WebSocket. With the feature `http2` that is HTTP/1.1 or HTTP/2, as the client chooses, and
+//! one connection of HTTP/2 carries many WebSockets (RFC 8441):
 //!
 //! ```no_run
 //! use wiretalk_net::server::{AcceptOptions, Listener, Reply, ServeOptions, serve_connection};
@@ -66,6 +67,11 @@ pub struct ServeOptions {
     pub handshake_timeout: Duration,
     /// The longest head of a request, in bytes. Default: 64 KiB.
     pub head_size: usize,
+    /// Whether HTTP/2 is spoken, too: over TLS with a client that chooses it (ALPN), and without TLS with one that begins
+    /// with it. Needs the feature `http2`, and means nothing without it. Default: yes.
+    ///
+    /// A client may have 1,024 streams of a connection open, and all of them together may send 8 MiB that nobody reads.
+    pub http2: bool,
 }
 
 impl Default for ServeOptions {
@@ -73,11 +79,14 @@ impl Default for ServeOptions {
         Self {
             handshake_timeout: Duration::from_secs(10),
             head_size: 64 * 1024,
+            http2: true,
         }
     }
 }
 
 /// An HTTP request: its head. The body, if there is one, is not read.
+///
+/// One that came over HTTP/2 has the form of HTTP/1.1: what was `:authority` is in `Host`, and `:path` is the target.
 #[derive(Debug)]
 pub struct Request {
     /// Its method.
@@ -93,13 +102,29 @@ pub struct Request {
     /// Whether it came over TLS.
     pub secure: bool,
     version: http::Version,
-    upgrade: Option<hyper::upgrade::OnUpgrade>,
+    #[cfg(feature = "http2")]
+    pseudo: Option<crate::http2::server::Pseudo>,
+    upgrade: Option<upgrade::Source>,
 }
 
-/// Serves HTTP/1 on one connection until it ends or becomes a WebSocket. `handler` is asked for each request.
+impl Request {
+    /// The version of HTTP that it came in: what [`serve_connection`] says of its handler's WebSockets hangs on it.
+    #[must_use]
+    pub fn version(&self) -> http::Version {
+        self.version
+    }
+}
+
+/// Serves HTTP on one connection until it ends or, over HTTP/1.1, becomes a WebSocket. `handler` is asked for each
+/// request.
 ///
-/// The future of [`Upgrade::accept`] gets its stream when this returns, so it must be awaited elsewhere: spawned, or
-/// kept until then.
+/// The future of [`Upgrade::accept`] must be awaited elsewhere than in `handler`. Over HTTP/1.1 it gets its stream when
+/// this returns, so it may be kept until then. Over HTTP/2 it gets it as soon as the reply is sent, and this goes on, for
+/// it carries what all the connection's WebSockets send and receive: spawn the future, or poll both.
+///
+/// HTTP/2 ends when the client ends the connection, or has no stream open for
+/// [`handshake_timeout`](ServeOptions::handshake_timeout). Dropping this future ends the connection, and over HTTP/2 its
+/// WebSockets with it.
 ///
 /// # Errors
 /// How the connection went wrong; `Tls` and `Timeout` for a client that does not get as far as a request. A client that
@@ -118,9 +143,33 @@ where
         incoming.local_addr(),
         incoming.is_secure(),
     );
-    let Some(stream) = incoming.into_transport(options.handshake_timeout).await? else {
+    let Some(stream) = incoming.into_transport(&options).await? else {
         return Ok(());
     };
+    #[cfg(feature = "http2")]
+    if options.http2 && stream.speaks_http2(options.handshake_timeout).await? {
+        let handler = |asked: crate::http2::server::Asked| {
+            let head = asked.head;
+            handler(Request {
+                method: head.method,
+                uri: head.uri,
+                headers: head.headers,
+                peer_addr,
+                local_addr,
+                secure,
+                version: head.version,
+                pseudo: Some(asked.pseudo),
+                upgrade: Some(upgrade::Source::Http2(asked.stream)),
+            })
+        };
+        // Boxed, for most connections have no use for its memory.
+        return Box::pin(crate::http2::server::serve(
+            stream,
+            options.handshake_timeout,
+            handler,
+        ))
+        .await;
+    }
     let spoke = AtomicBool::new(false);
     let service = service_fn(|mut request: http::Request<body::Incoming>| {
         spoke.store(true, Ordering::Relaxed);
@@ -134,7 +183,9 @@ where
             local_addr,
             secure,
             version: head.version,
-            upgrade: Some(upgrade),
+            #[cfg(feature = "http2")]
+            pseudo: None,
+            upgrade: Some(upgrade::Source::Http1(upgrade)),
         });
         async { Ok::<_, Infallible>(reply.await.into_http()) }
     });

@@ -118,13 +118,25 @@ impl Reply {
     /// As [`into_http`](Self::into_http), with a body of whatever type the server has: `axum::body::Body`, say.
     #[must_use]
     pub fn into_http_body<B: From<Bytes>>(self) -> Response<B> {
+        let (head, body) = self.into_head();
+        head.map(|()| B::from(body))
+    }
+
+    /// Status and headers, and the body. Only for the answer that is given, too.
+    pub(crate) fn into_head(self) -> (Response<()>, Bytes) {
         if let Some(given) = self.given {
             given.store(true, Ordering::Release);
         }
-        let mut response = Response::new(B::from(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        response
+        let mut head = Response::new(());
+        *head.status_mut() = self.status;
+        *head.headers_mut() = self.headers;
+        (head, self.body)
+    }
+
+    /// Whether a WebSocket comes of it.
+    #[cfg(feature = "http2")]
+    pub(crate) fn opens(&self) -> bool {
+        self.given.is_some()
     }
 
     fn typed(mut self, content_type: &'static str, body: String) -> Self {

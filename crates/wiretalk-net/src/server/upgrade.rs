@@ -1,6 +1,7 @@
 //! From a request to a WebSocket.
 
 use std::{
+    error::Error as StdError,
     future::Future,
     net::SocketAddr,
     sync::{
@@ -9,16 +10,17 @@ use std::{
     },
 };
 
-use http::uri::PathAndQuery;
+use bytes::Bytes;
+#[cfg(feature = "http2")]
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::timeout;
+#[cfg(feature = "http2")]
+use wiretalk_proto::handshake::http2::{self, PseudoHeaders};
 use wiretalk_proto::{
     Agreed, DeflateConfig, Role,
-    handshake::{
-        http2::{self, PseudoHeaders},
-        server::{HttpVersion, Offer, Refusal, RefusalKind, check, check_target},
-    },
+    handshake::server::{HttpVersion, Offer, Refusal, RefusalKind, check, check_target},
 };
 
 use super::{Reply, Request};
@@ -58,9 +60,19 @@ impl Default for AcceptOptions {
 #[derive(Debug)]
 pub struct Upgrade {
     offer: Offer,
-    stream: OnUpgrade,
+    stream: Source,
     peer_addr: Option<SocketAddr>,
     local_addr: Option<SocketAddr>,
+}
+
+/// Where the stream comes from once the request is answered.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// From hyper: the whole connection, or over HTTP/2 a stream of it.
+    Http1(OnUpgrade),
+    /// From our own HTTP/2.
+    #[cfg(feature = "http2")]
+    Http2(tokio::sync::oneshot::Receiver<crate::http2::H2Stream>),
 }
 
 impl Request {
@@ -75,7 +87,17 @@ impl Request {
             version: self.version,
             uri: &self.uri,
             headers: &self.headers,
-            protocol: None,
+            #[cfg(feature = "http2")]
+            scheme: self
+                .pseudo
+                .as_ref()
+                .and_then(|pseudo| pseudo.scheme.as_ref())
+                .map(Scheme::as_str),
+            #[cfg(feature = "http2")]
+            protocol: self
+                .pseudo
+                .as_ref()
+                .and_then(|pseudo| pseudo.protocol.as_deref()),
         };
         let offer = asked.judge()?;
         match self.upgrade.take() {
@@ -130,25 +152,24 @@ impl Upgrade {
     /// others `Reply::from(refusal)` is the right answer. [`RefusalKind::NotUpgradable`]: the server does not give its
     /// stream away, or did already.
     pub fn from_parts(parts: &mut http::request::Parts) -> Result<Self, Refusal> {
-        #[cfg(feature = "http2")]
-        let protocol = parts
-            .extensions
-            .get::<hyper::ext::Protocol>()
-            .map(hyper::ext::Protocol::as_str);
-        #[cfg(not(feature = "http2"))]
-        let protocol = None;
         let asked = Asked {
             method: &parts.method,
             version: parts.version,
             uri: &parts.uri,
             headers: &parts.headers,
-            protocol,
+            #[cfg(feature = "http2")]
+            scheme: parts.uri.scheme_str(),
+            #[cfg(feature = "http2")]
+            protocol: parts
+                .extensions
+                .get::<hyper::ext::Protocol>()
+                .map(hyper::ext::Protocol::as_str),
         };
         let offer = asked.judge()?;
         match parts.extensions.remove::<OnUpgrade>() {
             Some(stream) => Ok(Self {
                 offer,
-                stream,
+                stream: Source::Http1(stream),
                 peer_addr: None,
                 local_addr: None,
             }),
@@ -245,7 +266,11 @@ struct Asked<'r> {
     version: http::Version,
     uri: &'r http::Uri,
     headers: &'r HeaderMap,
+    /// `:scheme`, over HTTP/2.
+    #[cfg(feature = "http2")]
+    scheme: Option<&'r str>,
     /// `:protocol`, over HTTP/2.
+    #[cfg(feature = "http2")]
     protocol: Option<&'r str>,
 }
 
@@ -253,11 +278,12 @@ impl Asked<'_> {
     fn judge(&self) -> Result<Offer, Refusal> {
         let headers = self.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        #[cfg(feature = "http2")]
         if self.version == http::Version::HTTP_2 {
             let pseudo = PseudoHeaders {
                 method: self.method.as_str(),
                 protocol: self.protocol,
-                scheme: self.uri.scheme_str(),
+                scheme: self.scheme,
                 authority: self.uri.authority().map(http::uri::Authority::as_str),
                 path: self.uri.path_and_query().map(PathAndQuery::as_str),
             };
@@ -271,16 +297,27 @@ impl Asked<'_> {
     }
 }
 
-/// Takes the stream back out of hyper, with what it has read too far.
+impl Source {
+    /// Takes the stream out of HTTP, with what was read of it too far.
+    async fn wait(self) -> Result<(Transport, Bytes), Box<dyn StdError + Send + Sync>> {
+        match self {
+            Self::Http1(upgrade) => Ok(Transport::from_upgraded(upgrade.await?)),
+            #[cfg(feature = "http2")]
+            Self::Http2(stream) => Ok((Transport::H2(Box::new(stream.await?)), Bytes::new())),
+        }
+    }
+}
+
+/// Takes the stream over once it is there.
 async fn take_over(
-    stream: OnUpgrade,
+    stream: Source,
     given: Arc<AtomicBool>,
     config: Arc<Config>,
     deflate: Option<Agreed>,
     info: Info,
 ) -> Result<WebSocket, Error> {
     let limit = config.handshake_timeout;
-    let upgraded = timeout(limit, stream).await.map_err(|_| {
+    let upgraded = timeout(limit, stream.wait()).await.map_err(|_| {
         let what = "the handshake's answer could not be sent";
         Error::timeout(Blame::Peer, what, limit)
     })?;
@@ -292,11 +329,10 @@ async fn take_over(
             "the handshake was answered with something else",
         ));
     }
-    let upgraded = upgraded.map_err(|error| {
+    let (stream, read_ahead) = upgraded.map_err(|error| {
         let sentence = "the connection ended before the handshake's answer was sent".to_owned();
         Error::with_source(ErrorKind::Handshake, Blame::Peer, sentence, error)
     })?;
-    let (stream, read_ahead) = Transport::from_upgraded(upgraded);
     Ok(WebSocket::new(
         stream,
         Role::Server,
