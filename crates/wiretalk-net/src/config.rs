@@ -9,6 +9,20 @@ use wiretalk_proto::{Agreed, Limits};
 
 /// The settings of one connection. A plain struct: change what differs and take the rest from
 /// [`Config::default`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk_net::{Config, Connector, Limits};
+///
+/// let connector = Connector::new().config(Config {
+///     limits: Limits {
+///         message_size: 1 << 20,
+///         ..Limits::default()
+///     },
+///     ping_interval: Some(Duration::from_secs(5)),
+///     ..Config::default()
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the peer may send at most.

@@ -7,23 +7,48 @@ use bytestring::ByteString;
 use wiretalk_proto::{CloseCode, MessageKind};
 
 /// The payload of a text message: bytes that are known to be UTF-8. A clone shares them.
+///
+/// ```
+/// use bytes::Bytes;
+/// use wiretalk_net::Text;
+///
+/// let text = Text::from("grüezi");
+/// assert_eq!(text, "grüezi");
+/// assert!(text.starts_with("grü"));
+/// assert!(Text::try_from(Bytes::from_static(b"\xff")).is_err());
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Text(ByteString);
 
 impl Text {
     /// The text of a constant, without a copy.
+    ///
+    /// ```
+    /// const HELLO: wiretalk_net::Text = wiretalk_net::Text::from_static("hello");
+    /// assert_eq!(HELLO, "hello");
+    /// ```
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(ByteString::from_static(text))
     }
 
     /// The text as a string slice.
+    ///
+    /// ```
+    /// let text = wiretalk_net::Text::from("hello");
+    /// assert_eq!(text.as_str(), "hello");
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The bytes of the text, shared and not copied.
+    ///
+    /// ```
+    /// let text = wiretalk_net::Text::from("hello");
+    /// assert_eq!(text.into_bytes(), "hello");
+    /// ```
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()
@@ -95,6 +120,18 @@ impl PartialEq<&str> for Text {
 }
 
 /// A data message (RFC 6455 5.6), whole, however many fragments it had on the wire.
+///
+/// ```
+/// use wiretalk_net::Message;
+///
+/// let text = Message::from("hello");
+/// let binary = Message::from(vec![1, 2, 3]);
+/// match text {
+///     Message::Text(text) => assert_eq!(text, "hello"),
+///     Message::Binary(_) => unreachable!("it is a text"),
+/// }
+/// assert_eq!(binary.as_bytes(), [1, 2, 3]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A text message.
@@ -105,6 +142,12 @@ pub enum Message {
 
 impl Message {
     /// Text or binary.
+    ///
+    /// ```
+    /// use wiretalk_net::{Message, MessageKind};
+    ///
+    /// assert_eq!(Message::from("hello").kind(), MessageKind::Text);
+    /// ```
     #[must_use]
     pub fn kind(&self) -> MessageKind {
         match self {
@@ -114,6 +157,10 @@ impl Message {
     }
 
     /// The payload, whichever opcode it has.
+    ///
+    /// ```
+    /// assert_eq!(wiretalk_net::Message::from("hello").as_bytes(), b"hello");
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -123,6 +170,10 @@ impl Message {
     }
 
     /// The payload, whichever opcode it has, shared and not copied.
+    ///
+    /// ```
+    /// assert_eq!(wiretalk_net::Message::from("hello").into_bytes(), "hello");
+    /// ```
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
@@ -132,6 +183,13 @@ impl Message {
     }
 
     /// The text, if this is a text message.
+    ///
+    /// ```
+    /// use wiretalk_net::Message;
+    ///
+    /// assert_eq!(Message::from("hello").as_text(), Some("hello"));
+    /// assert_eq!(Message::from(vec![1, 2, 3]).as_text(), None);
+    /// ```
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -178,6 +236,26 @@ impl From<&[u8]> for Message {
 }
 
 /// Everything that can come from the peer while the connection lives.
+///
+/// ```
+/// use wiretalk_net::{CloseCode, Event};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.ping(b"?").await?;
+/// client.close(CloseCode::NORMAL, "bye").await?;
+/// while let Some(event) = server.next_event().await? {
+///     match event {
+///         Event::Text(text) => println!("{text}"),
+///         Event::Binary(bytes) => println!("{} bytes", bytes.len()),
+///         Event::Ping(payload) | Event::Pong(payload) => println!("{payload:?}"),
+///         Event::Close(frame) => assert_eq!(frame.expect("it has a code").reason, "bye"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A text message.
@@ -216,6 +294,20 @@ impl TryFrom<Event> for Message {
 }
 
 /// What a close frame carried (RFC 6455 5.5.1).
+///
+/// ```
+/// use wiretalk_net::{CloseCode, CloseFrame};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.close(CloseCode::NORMAL, "bye").await?;
+/// assert!(server.recv().await.is_none());
+/// let reason = String::from("bye");
+/// assert_eq!(server.close_frame(), Some(&CloseFrame { code: CloseCode::NORMAL, reason }));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame {
     /// Why the peer closes.

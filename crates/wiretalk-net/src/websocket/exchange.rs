@@ -15,6 +15,17 @@ use crate::{
 };
 
 /// A message that came, and the way to answer it, from [`WebSocket::next_exchange`](super::WebSocket::next_exchange).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.send("hello").await?;
+/// let mut exchange = server.next_exchange().await?.expect("it is open");
+/// exchange.replies.send_back(exchange.message)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Exchange<'a> {
@@ -25,6 +36,20 @@ pub struct Exchange<'a> {
 }
 
 /// A message that is lent from the buffer into which it was read.
+///
+/// ```
+/// use wiretalk_net::MessageRef;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.send("hello").await?;
+/// let mut exchange = server.next_exchange().await?.expect("it is open");
+/// let message: &MessageRef<'_> = &exchange.message;
+/// assert_eq!(message.as_text(), Some("hello"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct MessageRef<'a>(Lies<'a>);
 
 enum Lies<'a> {
@@ -76,6 +101,20 @@ impl Drop for Borrowed {
 ///
 /// What is sent here is queued, and leaves when the connection is asked for the next message and has none, so that
 /// many answers leave in one write.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.send("hello").await?;
+/// let mut exchange = server.next_exchange().await?.expect("it is open");
+/// exchange.replies.send("one")?;
+/// exchange.replies.send("two")?;
+/// # server.flush().await?;
+/// # assert_eq!(client.queued(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Replies<'a>(Answering<'a>);
 
 impl<'a> Exchange<'a> {
@@ -109,6 +148,19 @@ impl<'a> Exchange<'a> {
 
 impl MessageRef<'_> {
     /// Text or binary.
+    ///
+    /// ```
+    /// use wiretalk_net::MessageKind;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// assert_eq!(exchange.message.kind(), MessageKind::Text);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> MessageKind {
         match &self.0 {
@@ -120,6 +172,17 @@ impl MessageRef<'_> {
     }
 
     /// The payload, whichever opcode it has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// assert_eq!(exchange.message.as_bytes(), b"hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -130,6 +193,17 @@ impl MessageRef<'_> {
     }
 
     /// The text, if this is a text message.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// assert_eq!(exchange.message.as_text(), Some("hello"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match &self.0 {
@@ -141,6 +215,18 @@ impl MessageRef<'_> {
     }
 
     /// The message in owned form. A long one that came in several reads is not copied.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// let kept = exchange.message.into_message();
+    /// assert_eq!(kept, "hello".into());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_message(self) -> Message {
         match self {
@@ -157,6 +243,19 @@ impl MessageRef<'_> {
 impl Replies<'_> {
     /// Answers with a message.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send("welcome")?;
+    /// server.flush().await?;
+    /// assert_eq!(client.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Closed` once a close frame came or went; otherwise how the connection ended.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
@@ -164,6 +263,19 @@ impl Replies<'_> {
     }
 
     /// Answers with a message, compressed or not; see [`Compression`].
+    ///
+    /// ```
+    /// use wiretalk_net::Compression;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send_with(vec![1, 2, 3], Compression::Never)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -177,6 +289,17 @@ impl Replies<'_> {
 
     /// Answers with a text, without an allocation.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send_text("welcome")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_text(&mut self, text: &str) -> Result<(), Error> {
@@ -186,6 +309,17 @@ impl Replies<'_> {
 
     /// Answers with bytes, without an allocation.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send_binary(&[1, 2, 3])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_binary(&mut self, payload: &[u8]) -> Result<(), Error> {
@@ -194,6 +328,19 @@ impl Replies<'_> {
     }
 
     /// Answers with a message that came, from this connection or another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send_back(exchange.message)?;
+    /// server.flush().await?;
+    /// assert_eq!(client.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -218,6 +365,19 @@ impl Replies<'_> {
 
     /// Answers with a message that was framed before.
     ///
+    /// ```
+    /// use wiretalk_net::Prepared;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send_prepared(&Prepared::text("welcome"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
@@ -226,6 +386,18 @@ impl Replies<'_> {
 
     /// Bytes that wait to be sent. Once they are at [`Config::max_queued`](crate::Config::max_queued), no further message is
     /// taken from the peer.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("hello").await?;
+    /// let mut exchange = server.next_exchange().await?.expect("it is open");
+    /// exchange.replies.send("welcome")?;
+    /// assert_eq!(exchange.replies.buffered_amount(), 7 + 2, "the text, and its header");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn buffered_amount(&self) -> usize {
         self.0.buffered_amount()

@@ -11,6 +11,16 @@ use crate::{
 impl WebSocket {
     /// Sends a value as the JSON of a text message; see [`send`](Self::send).
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send_json(&[1, 2, 3]).await?;
+    /// assert_eq!(server.recv().await.transpose()?, Some("[1,2,3]".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Json` if the value cannot be written as JSON; otherwise as [`send`](Self::send).
     pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
@@ -19,6 +29,17 @@ impl WebSocket {
 
     /// The next message, read as JSON, be it text or binary; `None` once the connection has ended. Cancel-safe, as
     /// [`recv`](Self::recv) is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.send("[1, 2, 3]").await?;
+    /// let numbers: Vec<u8> = server.recv_json().await.expect("it is open")?;
+    /// assert_eq!(numbers, [1, 2, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Json` if the message is not the JSON of such a value, which leaves the connection as it is; otherwise as
@@ -32,6 +53,17 @@ impl WebSocket {
 impl Sender {
     /// Sends a value as the JSON of a text message; see [`send`](Self::send).
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (client, mut server) = wiretalk_net::pair();
+    /// let (sender, mut receiver) = client.split();
+    /// sender.send_json("hello").await?;
+    /// assert_eq!(server.recv().await.transpose()?, Some("\"hello\"".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Json` if the value cannot be written as JSON; otherwise as [`send`](Self::send).
     pub async fn send_json<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), Error> {
@@ -41,6 +73,18 @@ impl Sender {
 
 impl Receiver {
     /// The next message, read as JSON; see [`WebSocket::recv_json`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (client, mut server) = wiretalk_net::pair();
+    /// let (sender, mut receiver) = client.split();
+    /// server.send("true").await?;
+    /// let answer: bool = receiver.recv_json().await.expect("it is open")?;
+    /// assert!(answer);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`WebSocket::recv_json`].
@@ -52,6 +96,14 @@ impl Receiver {
 
 impl Message {
     /// The JSON of a value, as a text message.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let message = wiretalk_net::Message::from_json(&("join", 7))?;
+    /// assert_eq!(message.as_text(), Some(r#"["join",7]"#));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Json` if the value cannot be written as JSON: a map with keys that are no strings, say.

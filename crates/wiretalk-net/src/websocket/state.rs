@@ -3,6 +3,20 @@
 use wiretalk_proto as proto;
 
 /// How far a connection is: what browsers call `readyState`.
+///
+/// ```
+/// use wiretalk_net::State;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// assert_eq!(client.state(), State::Open);
+/// drop(server);
+/// assert!(client.recv().await.expect("it is told once").is_err());
+/// assert_eq!(client.state(), State::Closed);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// There is no connection yet. A [`WebSocket`](crate::WebSocket) is past this; a client that dials by itself is not.

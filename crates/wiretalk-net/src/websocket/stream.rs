@@ -12,7 +12,7 @@ use wiretalk_proto::{CloseCode, Compression};
 use super::{
     Receiver, Sender, WebSocket,
     core::{Core, Outgoing},
-    message,
+    receiving::message,
 };
 use crate::{error::Error, message::Message};
 
