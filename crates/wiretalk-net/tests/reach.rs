@@ -2,15 +2,15 @@
 
 mod common;
 
-use common::{header, read_head, script, soon, switching};
+use common::{header, ms, read_head, script, soon, switching};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     task::JoinHandle,
 };
 use wiretalk_net::{
-    AddressFamily, Blame, ConnectTo, Connector, Error, ErrorKind, Handshake, Request, Resolve,
-    WebSocket,
+    AddressFamily, Blame, Config, ConnectTo, Connector, Error, ErrorKind, Handshake, Request,
+    Resolve, WebSocket,
 };
 
 type Dialed = Result<(WebSocket, Handshake), Error>;
@@ -500,6 +500,25 @@ mod unix {
         assert_eq!(handshake.url, format!("ws+unix:{}:/b", socket.display()));
         let heads = served.await.unwrap();
         assert!(heads[0].starts_with("GET /b "), "{}", heads[0]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_is_called_by_its_socket() {
+        let folder = Folder::new("hangs");
+        let socket = folder.socket();
+        let listener = UnixListener::bind(&socket).unwrap();
+        for scheme in ["ws", "wss"] {
+            let connector = Connector::new().config(Config {
+                handshake_timeout: ms(100),
+                ..Config::default()
+            });
+            let url = url(&socket, "/").replacen("ws", scheme, 1);
+            let error = dial(&connector, &url).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout);
+            let name = format!("the Unix socket {} did not ", socket.display());
+            assert!(error.to_string().starts_with(&name), "{error}");
+            drop(listener.accept().await.unwrap());
+        }
     }
 
     #[tokio::test]

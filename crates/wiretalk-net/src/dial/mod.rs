@@ -129,8 +129,9 @@ impl Connector {
     /// Goes through a proxy, or several; see [`Proxies`]. Default: none, whatever the environment says.
     /// [`Proxies::from_env`] asks it.
     ///
-    /// A proxy of `https:` is judged by the same [`TlsOptions`] as servers, pins included; it is not shown a client
-    /// certificate. A Unix socket is dialed without a proxy. Through one, [`WebSocket::peer_addr`] is the proxy's address.
+    /// A proxy of `https:` is judged by the roots of [`Connector::tls`], as servers are; pins and the client certificate
+    /// are not for it. A Unix socket is dialed without a proxy. Through one, [`WebSocket::peer_addr`] is the proxy's
+    /// address.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), wiretalk_net::Error> {
@@ -338,7 +339,7 @@ impl Connector {
                 let since = Instant::now();
                 let peer = tls::Peer {
                     host: &target.host,
-                    authority: &target.authority,
+                    authority: &target.name(),
                     part: if at_home {
                         tls::Part::Server
                     } else {
@@ -351,7 +352,7 @@ impl Connector {
                 timings.tls = Some(since.elapsed());
             }
             let since = Instant::now();
-            let speaks_http2 = http2.is_chosen(target.secure, tls.as_ref(), &target.authority)?;
+            let speaks_http2 = http2.is_chosen(target.secure, tls.as_ref(), &target.name())?;
             let opened = if speaks_http2 {
                 http2::open(stream, &opening, http2, target, deadline).await?
             } else {
@@ -424,7 +425,7 @@ async fn open(
 ) -> Result<(Transport, Response, Vec<u8>), Error> {
     let answer = http1::open(&mut stream, opening, deadline.at);
     let late = |limit| {
-        let what = format_args!("{} did not answer the opening handshake", target.authority);
+        let what = format_args!("{} did not answer the opening handshake", target.name());
         Error::timeout(Blame::Peer, what, limit)
     };
     let (response, read_ahead) = deadline.within(answer, late).await??;

@@ -5,10 +5,9 @@ use std::{ffi::OsString, fmt, path::PathBuf};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 use super::deadline::Deadline;
-use crate::{
-    error::{Blame, Error, ErrorKind},
-    transport::Transport,
-};
+#[cfg(unix)]
+use crate::error::{Blame, ErrorKind};
+use crate::{error::Error, transport::Transport};
 
 /// Where a Unix socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,5 +201,5 @@ pub(super) async fn dial(address: &UnixAddress, _deadline: Deadline) -> Result<T
     )))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -112,19 +112,28 @@ impl Target {
         let scheme = if self.secure { "wss" } else { "ws" };
         match &self.unix {
             Some(socket) => format!("{scheme}+unix:{}:{}", socket.in_url(), self.resource),
-            None => {
-                // Of what is dialed; the authority may be a `Host` header of the caller's.
-                let host = if self.host.contains(':') {
-                    format!("[{}]", self.host)
-                } else {
-                    self.host.clone()
-                };
-                let port = match (self.secure, self.port) {
-                    (false, 80) | (true, 443) => String::new(),
-                    (_, port) => format!(":{port}"),
-                };
-                format!("{scheme}://{host}{port}{}", self.resource)
-            }
+            None => format!("{scheme}://{}{}", self.place(), self.resource),
+        }
+    }
+
+    /// How the server is called in an error.
+    pub(crate) fn name(&self) -> String {
+        match &self.unix {
+            Some(socket) => socket.to_string(),
+            None => self.place(),
+        }
+    }
+
+    /// Host and port of the URL; the authority may be a `Host` header of the caller's.
+    fn place(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        match (self.secure, self.port) {
+            (false, 80) | (true, 443) => host,
+            (_, port) => format!("{host}:{port}"),
         }
     }
 

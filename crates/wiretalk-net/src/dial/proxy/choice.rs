@@ -1,5 +1,7 @@
 //! Which proxy is for which server.
 
+use std::{env::VarError, fmt};
+
 use super::{NoProxy, Proxy};
 use crate::{dial::url::Target, error::Error};
 
@@ -47,7 +49,12 @@ impl Proxies {
     /// # Errors
     /// `InvalidInput` for a variable that cannot be read as what it is; the sentence names it.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::read(|name| match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(VarError::NotPresent) => Ok(None),
+            // To go without the proxy that somebody named would be worse.
+            Err(VarError::NotUnicode(_)) => Err(of(name, &"it is not UTF-8")),
+        })
     }
 
     /// The same, with the variables' values from elsewhere.
@@ -66,19 +73,31 @@ impl Proxies {
     /// # Errors
     /// As [`from_env`](Proxies::from_env).
     pub fn from_variables(value: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        Self::read(|name| Ok(value(name)))
+    }
+
+    fn read(value: impl Fn(&str) -> Result<Option<String>, Error>) -> Result<Self, Error> {
         let first = |names: &[&'static str]| {
-            names.iter().find_map(|name| {
-                let value = value(name)?;
-                (!value.trim_ascii().is_empty()).then_some((*name, value))
-            })
+            for name in names {
+                let value = value(name)?.unwrap_or_default();
+                if !value.trim_ascii().is_empty() {
+                    return Ok(Some((*name, value)));
+                }
+            }
+            Ok::<_, Error>(None)
         };
         let proxy = |names: &[&'static str]| {
-            first(names)
-                .map(|(name, value)| value.trim_ascii().parse().map_err(|why| of(name, &why)))
+            first(names)?
+                .map(|(name, value)| {
+                    value
+                        .trim_ascii()
+                        .parse()
+                        .map_err(|why: Error| of(name, &why))
+                })
                 .transpose()
         };
-        let except = first(&["no_proxy", "NO_PROXY"])
-            .map(|(name, value)| value.parse().map_err(|why| of(name, &why)))
+        let except = first(&["no_proxy", "NO_PROXY"])?
+            .map(|(name, value)| value.parse().map_err(|why: Error| of(name, &why)))
             .transpose()?;
         Ok(Self {
             ws: proxy(&[
@@ -122,6 +141,6 @@ impl From<Proxy> for Proxies {
     }
 }
 
-fn of(name: &str, why: &Error) -> Error {
+fn of(name: &str, why: &dyn fmt::Display) -> Error {
     Error::invalid(format!("the environment's variable {name}: {why}"))
 }

@@ -10,7 +10,6 @@ async fn refused(address: UnixAddress) -> (ErrorKind, String) {
     (error.kind(), error.to_string())
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn paths_that_cannot_be() {
     let long = format!("/{}", "x".repeat(120));
