@@ -23,7 +23,6 @@ pub(super) fn asked(
     let home = target.same_origin(first);
     let mut asked = request.clone();
     if !home {
-        let is_secret = |name: &str| SECRETS.iter().any(|secret| is(name, secret));
         asked.headers.retain(|(name, _)| !is_secret(name));
     }
     let mut hosts = asked.headers.extract_if(.., |(name, _)| is(name, "Host"));
@@ -47,6 +46,13 @@ pub(super) fn asked(
         asked.headers.push(line);
     }
     Ok(asked)
+}
+
+/// Whether it is one of the headers that prove who the caller is.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRETS
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -80,3 +80,20 @@ fn a_host_header_takes_the_place_of_the_urls() {
     let error = asked(&twice, &mut target.clone(), &target).unwrap_err();
     assert_eq!(error.to_string(), "header `Host` is set twice");
 }
+
+#[test]
+fn a_request_shows_no_secret() {
+    let request = Request {
+        headers: vec![
+            ("authorization".into(), "Bearer secret".into()),
+            ("X-A".into(), "b".into()),
+        ],
+        origin: Some("http://a.com".into()),
+        ..Request::new("ws://me:secret@a.com/x")
+    };
+    assert_eq!(
+        format!("{request:?}"),
+        "Request { url: \"ws://…@a.com/x\", headers: [(\"authorization\", \"…\"), (\"X-A\", \"b\")], subprotocols: [], \
+         origin: Some(\"http://a.com\"), deflate: [] }"
+    );
+}

@@ -97,8 +97,8 @@ fn entry(text: &str) -> Result<Entry, &'static str> {
             bits.ok_or("its network has more bits than an address")?,
         )
     } else {
-        let name = host.strip_prefix('*').unwrap_or(host);
-        let name = name.strip_prefix('.').unwrap_or(name);
+        let name = host.strip_prefix("*.").or(host.strip_prefix('.'));
+        let name = name.unwrap_or(host);
         let name = name.strip_suffix('.').unwrap_or(name);
         if name.is_empty() || name.contains(['*', '/', '[', ']']) {
             return Err("a name has no `*` but at its begin, and is not empty");

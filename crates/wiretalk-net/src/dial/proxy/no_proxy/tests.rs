@@ -61,6 +61,8 @@ fn what_is_no_list() {
         ("[::1]x", "follows its bracket"),
         (".", "not empty"),
         ("a.*.com", "no `*`"),
+        ("*a.com", "no `*`"),
+        ("*.", "not empty"),
     ];
     for (list, why) in cases {
         let error = list.parse::<NoProxy>().unwrap_err();
