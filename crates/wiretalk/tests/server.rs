@@ -628,3 +628,80 @@ async fn receiving_is_cancel_safe() {
     sending.await.expect("no panic");
     running.stop().await;
 }
+
+/// A client that leaves before it is answered is not checked any further.
+#[tokio::test]
+async fn whoever_leaves_meanwhile_is_not_checked_any_further() {
+    let (told, mut dropped) = mpsc::unbounded_channel();
+    let (begin, mut begun) = mpsc::unbounded_channel();
+    let server = bind().await.max_clients(1).check(move |handshake| {
+        let guard = (Dropped(told.clone()), begin.send(()));
+        async move {
+            if handshake.path() == "/slow" {
+                std::future::pending::<()>().await;
+            }
+            drop(guard);
+            Ok(handshake)
+        }
+    });
+    let running = server.spawn(obey).expect("a runtime");
+    let mut request = Request::new(format!("{}/slow", running.url()));
+    request.subprotocols = vec!["v1".to_owned()];
+    let connector = Connector::new();
+    tokio::select! {
+        _ = connector.connect(&request) => panic!("it is not answered"),
+        began = begun.recv() => began.expect("a check"),
+    }
+    soon(dropped.recv()).await.expect("it was dropped");
+    // Its place is free again.
+    let (mut socket, _) = dial(&running, "/", &[]).await.expect("let in");
+    tell(&mut socket, "ping", "ping 0").await;
+    drop(socket);
+    running.stop().await;
+}
+
+/// Clients that come, join, talk and vanish, all at once, leave nothing of themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_of_clients_that_come_and_go() {
+    const AT_ONCE: usize = 8;
+    let server = bind().await.max_clients(AT_ONCE);
+    let running = server.spawn(obey).expect("a runtime");
+    let tasks = (0..AT_ONCE).map(|task| {
+        let url = running.url();
+        tokio::spawn(async move {
+            for round in 0..20 {
+                let mut socket = loop {
+                    match wiretalk::connect(&url).await {
+                        Ok((socket, _)) => break socket,
+                        // The server has not noticed yet that somebody is gone.
+                        Err(error) => assert!(error.refusal().is_some(), "{error}"),
+                    }
+                };
+                let room = (task + round) % 3;
+                socket.send(format!("join {room}")).await.expect("sent");
+                socket.send(format!("room {room} hi")).await.expect("sent");
+                while text(&mut socket).await != "hi" {}
+                match round % 3 {
+                    0 => drop(socket),
+                    1 => socket.abort(),
+                    _ => socket.close(CloseCode::NORMAL, "").await.expect("closed"),
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        soon(task).await.expect("no panic");
+    }
+    soon(running.clients().wait_for_none()).await;
+    assert!(running.clients().rooms().is_empty());
+    let mut sockets = Vec::new();
+    while sockets.len() < AT_ONCE {
+        // A place is free when the connection is over, a little later than its client is gone.
+        if let Ok((socket, _)) = dial(&running, "/", &[]).await {
+            sockets.push(socket);
+        }
+    }
+    assert_eq!(refused(dial(&running, "/", &[]).await).0, 503);
+    drop(sockets);
+    running.stop().await;
+}

@@ -411,7 +411,7 @@ where
                 let idle = service.settings.idle_timeout;
                 let (client, back) = Client::new(seat(Link::new(socket, outbox, idle)));
                 let id = client.id();
-                let result = caught(async { (service.handler)(client).await }).await;
+                let result = caught(|| (service.handler)(client)).await;
                 let result = result.and_then(Outcome::outcome);
                 let code = match result {
                     Ok(()) => CloseCode::NORMAL,
@@ -425,7 +425,8 @@ where
                     let Seat { link, place, .. } = *seat;
                     drop(place);
                     let limit = service.settings.policy.config.close_timeout;
-                    link.finish(code, limit).await;
+                    // Boxed, so that a client that stays needs no memory for going.
+                    Box::pin(link.finish(code, limit)).await;
                 }
             }
             Err(error) => service.tell(None, Some(peer), error.into()),
@@ -436,18 +437,25 @@ where
     }
 }
 
-/// Runs a future; a panic in it is an error.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, BoxError> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        // What the future has left half done is dropped with it, or guards itself against panics (a poisoned mutex).
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+/// Runs what a handler gives; a panic in it is an error.
+///
+/// Its future is boxed at once: an async block has room for each future that is moved through it.
+fn caught<F: Future>(
+    handler: impl FnOnce() -> F,
+) -> impl Future<Output = Result<F::Output, BoxError>> {
+    // What a handler has left half done is dropped with it, or guards itself against panics (a poisoned mutex).
+    let mut begun = catch_unwind(AssertUnwindSafe(|| Box::pin(handler())));
+    poll_fn(move |cx| {
+        let polled = match &mut begun {
+            Ok(future) => catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))),
+            Err(panic) => return Poll::Ready(Err(panicked(panic.as_ref()))),
+        };
+        match polled {
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(panic) => Poll::Ready(Err(panicked(panic.as_ref()))),
         }
     })
-    .await
 }
 
 /// What a panic said.
