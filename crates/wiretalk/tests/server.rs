@@ -705,3 +705,67 @@ async fn nothing_is_left_of_clients_that_come_and_go() {
     drop(sockets);
     running.stop().await;
 }
+
+/// Over HTTP/2 the server is the same: rooms, checks, limits, and a goodbye to everyone.
+#[cfg(feature = "http2")]
+#[tokio::test]
+async fn clients_come_over_http2_too() {
+    use wiretalk::Http2;
+
+    let before = Handle::current().metrics().num_alive_tasks();
+    let server = bind().await.subprotocols(["v1"]).max_clients(4);
+    let running = server.spawn(obey).expect("a runtime");
+    let connector = Connector::new().http2(Http2::Only);
+    let mut request = Request::new(format!("{}/chat?x=1", running.url()));
+    request.subprotocols = vec!["v1".to_owned()];
+    request.deflate = vec![DeflateConfig::default()];
+    let mut sockets = Vec::new();
+    for origin in ["https://evil.example", "own", "own", "own"] {
+        let own = running.url().replacen("ws", "http", 1);
+        request.origin = Some(if origin == "own" {
+            own
+        } else {
+            origin.to_owned()
+        });
+        match soon(connector.connect(&request)).await {
+            Ok((socket, handshake)) => {
+                assert_eq!(handshake.response.status, 200);
+                assert_eq!(socket.subprotocol(), Some("v1"));
+                assert!(socket.deflate().is_some());
+                sockets.push(socket);
+            }
+            Err(error) => {
+                assert_eq!(origin, "https://evil.example", "{error}");
+                assert_eq!(refused(Err(error)).0, 403);
+            }
+        }
+    }
+    // One of HTTP/1.1 among them.
+    sockets.push(connect(&running).await);
+    soon(running.clients().wait_for(4)).await;
+    assert_eq!(refused(dial(&running, "/", &[]).await).0, 503);
+    let refusal = soon(connector.connect(&request)).await;
+    assert_eq!(refused(refusal).0, 503);
+    for socket in &mut sockets {
+        tell(socket, "join lobby", "join 1").await;
+    }
+    sockets[0].send("room-but-me lobby hi").await.expect("sent");
+    assert_eq!(text(&mut sockets[0]).await, "room-but-me 3");
+    for socket in &mut sockets[1..] {
+        assert_eq!(text(socket).await, "hi");
+    }
+    let ends: Vec<_> = sockets
+        .into_iter()
+        .map(|socket| tokio::spawn(end(socket)))
+        .collect();
+    soon(running.stop()).await;
+    for end in ends {
+        assert_eq!(soon(end).await.expect("no panic"), (Vec::new(), 1001));
+    }
+    soon(async {
+        while Handle::current().metrics().num_alive_tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
