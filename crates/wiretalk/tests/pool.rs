@@ -405,6 +405,42 @@ async fn a_check_finds_out_who_does_not_answer() {
     assert!(begin.elapsed() < ms(200));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_during_a_check_is_for_nobody() {
+    let peer = Peer::listen().await;
+    let pool = Pool::builder(peer.url()).check(ms(5000)).build();
+    let (mut server, socket) = tokio::join!(peer.accept(), pool.get());
+    drop(socket.unwrap());
+    let answers = async {
+        // The ping has left, and nobody has read it.
+        yield_now().await;
+        server.send("late").await.unwrap();
+        let ended = server.recv().await.expect("how it ended");
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Abnormal);
+    };
+    let (socket, (), mut second) = tokio::join!(pool.get(), soon(answers), peer.accept());
+    second.send("first").await.unwrap();
+    let message = soon(socket.unwrap().recv()).await.unwrap().unwrap();
+    assert_eq!(message, "first".into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_being_closed_has_its_place_until_it_is() {
+    let peer = Peer::listen().await;
+    let pool = Pool::builder(peer.url()).max(1).build();
+    let (mut server, socket) = tokio::join!(peer.accept(), pool.get());
+    socket.unwrap().discard();
+    // Nobody answers the close frame yet.
+    tokio::select! {
+        _ = pool.get() => panic!("that would be two"),
+        () = sleep(ms(1000)) => {}
+    }
+    assert_eq!(counts(&pool), (1, 0, 0));
+    let (ended, socket, _) = tokio::join!(soon(server.recv()), pool.get(), peer.accept());
+    assert!(ended.is_none());
+    assert!(socket.is_ok());
+}
+
 #[tokio::test]
 async fn a_closed_pool() {
     let (mut echo, pool) = pool(|pool| pool.max(2)).await;

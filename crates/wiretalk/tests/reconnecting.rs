@@ -58,6 +58,7 @@ async fn until(client: &mut Reconnecting, last: &str) -> Vec<String> {
         if words.last().unwrap().starts_with(last) {
             return words;
         }
+        assert!(words.len() < 100, "{last} does not come: {words:?}");
     }
 }
 
@@ -66,6 +67,7 @@ async fn all(client: &mut Reconnecting) -> Vec<String> {
     let mut words = Vec::new();
     while let Some(event) = soon(client.next_event()).await {
         words.push(word(&event));
+        assert!(words.len() < 100, "it goes on and on: {words:?}");
     }
     words
 }
@@ -195,7 +197,7 @@ async fn delays_are_kept_to_the_drawn_time() {
     assert!(due.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deliberate_close_is_for_good() {
     let peer = Peer::listen().await;
     let mut client = Reconnecting::builder(peer.url()).build();

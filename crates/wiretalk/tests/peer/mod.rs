@@ -13,12 +13,12 @@ pub(crate) const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// Fails instead of hanging for ever. Under a paused clock the hour is over at once if nothing else is to happen.
+/// Fails instead of hanging for ever. Under a paused clock the minute is over at once if nothing else is to happen.
 #[track_caller]
 pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let place = Location::caller();
     async move {
-        let result = timeout(Duration::from_secs(3600), future).await;
+        let result = timeout(Duration::from_secs(60), future).await;
         result.unwrap_or_else(|_| panic!("nothing happened at {place}"))
     }
 }
