@@ -337,7 +337,7 @@ fn refused(error: &Error) -> Exit {
     match error.kind() {
         ErrorKind::InvalidInput => Exit::USAGE,
         ErrorKind::Tls => Exit::TLS,
-        ErrorKind::Handshake => Exit::HANDSHAKE,
+        ErrorKind::Handshake | ErrorKind::Http2 => Exit::HANDSHAKE,
         ErrorKind::Protocol => Exit::PROTOCOL,
         _ => Exit::NO_CONNECTION,
     }

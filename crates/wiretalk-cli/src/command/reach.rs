@@ -6,7 +6,7 @@ use std::env;
 use std::path::PathBuf;
 
 use clap::Args;
-use wiretalk_net::{AddressFamily, ConnectTo, Connector, NoProxy, Proxies, Proxy, Resolve};
+use wiretalk_net::{AddressFamily, ConnectTo, Connector, Http2, NoProxy, Proxies, Proxy, Resolve};
 
 use tls::Tls;
 
@@ -49,6 +49,12 @@ pub(crate) struct Reach {
     /// Follow so many redirects at most
     #[arg(long, value_name = "N", default_value = "10", requires = "location")]
     max_redirs: u32,
+    /// Take HTTP/2 over TLS if the server does WebSockets over it (RFC 8441), else HTTP/1.1
+    #[arg(long, conflicts_with = "http2_prior_knowledge")]
+    http2: bool,
+    /// HTTP/2 and nothing else, without TLS, too
+    #[arg(long)]
+    http2_prior_knowledge: bool,
     #[command(flatten)]
     tls: Tls,
 }
@@ -59,7 +65,12 @@ impl Reach {
         let mut connector = Connector::new()
             .tls(self.tls.options()?)
             .proxies(self.proxies()?)
-            .redirects(if self.location { self.max_redirs } else { 0 });
+            .redirects(if self.location { self.max_redirs } else { 0 })
+            .http2(match (self.http2, self.http2_prior_knowledge) {
+                (_, true) => Http2::Only,
+                (true, false) => Http2::Prefer,
+                (false, false) => Http2::Off,
+            });
         if let Some(path) = &self.unix_socket {
             connector = connector.unix_socket(path);
         }

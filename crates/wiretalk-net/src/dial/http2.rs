@@ -40,6 +40,14 @@ impl Http2 {
     ) -> Result<bool, Error> {
         let agreed = tls.and_then(|tls| tls.alpn.as_deref());
         match self {
+            // Only a list of the caller's own offers it then.
+            Self::Off if agreed == Some("h2") => Err(Error::new(
+                ErrorKind::Http2,
+                Blame::Us,
+                format!(
+                    "{authority} chose HTTP/2 of the protocols that were offered (ALPN), which is not allowed here"
+                ),
+            )),
             Self::Off => Ok(false),
             Self::Prefer => Ok(agreed == Some("h2")),
             Self::Only if !secure || agreed == Some("h2") => Ok(true),

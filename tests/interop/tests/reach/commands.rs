@@ -207,7 +207,7 @@ fn each_step_is_told() {
         "TLS 1.3 with TLS_",
         "ALPN http/1.1: certificate for 127.0.0.1 verified, sha256//",
         "client certificate asked for in ",
-        "upgraded by status 101 in ",
+        "upgraded by HTTP/1.1 101 in ",
         "all of it in ",
     ]);
 }
@@ -292,4 +292,49 @@ fn redirects() {
     let _ = connect(&[&old], &[]).with_code(5).saying(&["302"]);
     let stopped = connect(&[&again, "--location", "--max-redirs", "3"], &[]);
     let _ = stopped.with_code(5).saying(&["more than 3 redirects"]);
+}
+
+#[test]
+fn http2() {
+    let authority = Authority::new("an authority");
+    let pair = authority.issue("server", &Leaf::server(&["127.0.0.1"]));
+    let both = authority.file("both.pem").display().to_string();
+    let text = |path| fs::read_to_string(path).expect("it was written");
+    fs::write(&both, text(&pair.cert) + &text(&pair.key)).expect("it is written");
+    let echo = Server::peer("server.py", &["echo"]);
+    let backend = format!("backend back\n server one 127.0.0.1:{}", echo.port());
+    let haproxy = |bind: &str| {
+        Counterpart::haproxy(&format!(
+            "frontend front\n bind 127.0.0.1:{{port}} {bind}\n default_backend back\n{backend}"
+        ))
+    };
+    let ca = authority.cert().display().to_string();
+    let over_tls = haproxy(&format!("ssl crt {both} alpn h2,http/1.1"));
+    let plain = haproxy("proto h2");
+    let old = haproxy(&format!("ssl crt {both} alpn http/1.1"));
+    // It speaks HTTP/2, but does not do WebSockets over it.
+    let nginx = Counterpart::nginx(&format!(
+        "listen 127.0.0.1:{{port}} ssl http2; ssl_certificate {both}; ssl_certificate_key {both};
+         location / {{ {} proxy_pass {}; }}",
+        Counterpart::NGINX_UPGRADE,
+        echo.http()
+    ));
+    let only = "--http2-prior-knowledge";
+    for (url, option, answer) in [
+        (over_tls.url("wss"), "--http2", "HTTP/2.0 200"),
+        (over_tls.url("wss"), only, "HTTP/2.0 200"),
+        (plain.url("ws"), only, "HTTP/2.0 200"),
+        (old.url("wss"), "--http2", "HTTP/1.1 101"),
+        (nginx.url("wss"), "--http2", "HTTP/1.1 101"),
+    ] {
+        let came = echoed(&[&url, "--ca", &ca, "-v", option], &[]);
+        let _ = came.saying(&[&format!("upgraded by {answer} in ")]);
+    }
+    for (server, sentence) in [
+        (&old, "did not choose HTTP/2"),
+        (&nginx, "takes no WebSocket over it"),
+    ] {
+        let came = connect(&[&server.url("wss"), "--ca", &ca, only], &[]);
+        let _ = came.with_code(5).saying(&[sentence]);
+    }
 }

@@ -382,6 +382,11 @@ async fn protocols() {
         let error = fails(&offering(&["foo"]), server.url("wss")).await;
         assert_eq!(error.tls(), Some(&TlsFailure::Alpn), "{error}");
     }
+    // A protocol that was offered, but that this connector may not speak.
+    let server = site.openssl(&["-alpn", "h2"]);
+    let error = fails(&offering(&["h2", "http/1.1"]), server.url("wss")).await;
+    assert_eq!(error.kind(), ErrorKind::Http2, "{error}");
+    assert!(error.to_string().contains("chose HTTP/2"), "{error}");
 }
 
 #[tokio::test]

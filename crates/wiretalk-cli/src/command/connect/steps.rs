@@ -47,7 +47,8 @@ pub(super) fn lines(handshake: &Handshake, peer: Option<SocketAddr>) -> Vec<Stri
         step(&secured(info), tls);
     }
     let status = handshake.response.status;
-    step(&format!("upgraded by status {status}"), Some(upgrade));
+    let version = handshake.http_version;
+    step(&format!("upgraded by {version:?} {status}"), Some(upgrade));
     step("all of it", Some(total));
     lines
 }

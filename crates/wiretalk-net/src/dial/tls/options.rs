@@ -169,7 +169,8 @@ impl TlsOptions {
     }
 
     /// The protocols to offer (ALPN, RFC 7301), the best liked first; an empty list offers none. Default: those that the
-    /// [`Connector`](crate::Connector) can speak. If the server chooses one that it cannot, the connection fails.
+    /// [`Connector`](crate::Connector) may speak. If the server chooses HTTP/2 (`h2`), and the connector may not, the
+    /// connection fails; anything else is taken for HTTP/1.1 by another name.
     ///
     /// ```
     /// let tls = wiretalk_net::TlsOptions::new().alpn(["http/1.1"]);
