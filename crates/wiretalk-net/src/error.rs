@@ -13,6 +13,19 @@ use crate::dial::{Failed, TlsFailure};
 /// What went wrong. Cheap to clone, since every half of a connection may have to tell it.
 ///
 /// `Display` is a sentence for a person; [`kind`](Error::kind) is for a program.
+///
+/// ```
+/// use wiretalk_net::{Blame, ErrorKind};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// // Nobody listens on this port.
+/// let error = wiretalk_net::connect("ws://127.0.0.1:1/").await.unwrap_err();
+/// assert_eq!(error.to_string(), "127.0.0.1:1 refused the connection");
+/// assert_eq!((error.kind(), error.blame()), (ErrorKind::Refused, Blame::Peer));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -36,6 +49,17 @@ enum Detail {
 }
 
 /// The classes of errors.
+///
+/// ```
+/// use wiretalk_net::ErrorKind;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let error = wiretalk_net::connect("ftp://example.com/").await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -82,6 +106,21 @@ pub enum ErrorKind {
 }
 
 /// What went wrong at a proxy.
+///
+/// ```
+/// use wiretalk_net::{Connector, ErrorKind, Proxy, ProxyFailure, Request};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// // Nobody listens on this port.
+/// let proxy: Proxy = "http://127.0.0.1:1".parse()?;
+/// let request = Request::new("ws://example.com/");
+/// let error = Connector::new().proxies(proxy).connect(&request).await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Proxy);
+/// assert_eq!(error.proxy_failure(), Some(ProxyFailure::Unreachable));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxyFailure {
@@ -102,6 +141,19 @@ pub enum ProxyFailure {
 }
 
 /// Who can mend it.
+///
+/// ```
+/// use wiretalk_net::Blame;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let (mut client, mut server) = wiretalk_net::pair();
+/// client.abort();
+/// let error = server.recv().await.expect("it is told once").unwrap_err();
+/// assert_eq!(error.blame(), Blame::Peer);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
     /// This program, or who uses it.
@@ -113,6 +165,26 @@ pub enum Blame {
 }
 
 /// An answer that was not the handshake's: a server's, or a proxy's.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = wiretalk_net::server::Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     let incoming = listener.accept().await.unwrap();
+/// #     let options = wiretalk_net::server::ServeOptions::default();
+/// #     let refuse = async |_| wiretalk_net::server::Reply::text(401, "who are you?");
+/// #     let _ = wiretalk_net::server::serve_connection(incoming, options, refuse).await;
+/// # });
+/// let error = wiretalk_net::connect(url).await.unwrap_err();
+/// let refusal = error.refusal().expect("it is one");
+/// assert_eq!(refusal.response.status, 401);
+/// assert_eq!(refusal.body, "who are you?");
+/// assert!(!refusal.truncated);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RefusedHandshake {
     /// Status and headers.
@@ -130,18 +202,49 @@ impl RefusedHandshake {
 
 impl Error {
     /// The class of the error.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let error = wiretalk_net::connect("ws://127.0.0.1:1/").await.unwrap_err();
+    /// assert_eq!(error.kind(), wiretalk_net::ErrorKind::Refused);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
     /// Who can mend it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let error = wiretalk_net::connect("ws:// /").await.unwrap_err();
+    /// assert_eq!(error.blame(), wiretalk_net::Blame::Us);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn blame(&self) -> Blame {
         self.0.blame
     }
 
     /// Which rule the peer broke, if it broke one: section, and the code that it was told.
+    ///
+    /// ```
+    /// use wiretalk_net::CloseCode;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.close(CloseCode::NORMAL, "").await?;
+    /// let error = client.send("too late").await.unwrap_err();
+    /// assert!(error.protocol().is_none(), "no rule was broken by the peer");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn protocol(&self) -> Option<&ProtocolError> {
         match &self.0.detail {
@@ -151,6 +254,26 @@ impl Error {
     }
 
     /// The server's answer, if it refused the handshake with one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let listener = wiretalk_net::server::Listener::bind("127.0.0.1:0", None).await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async move {
+    /// #     let incoming = listener.accept().await.unwrap();
+    /// #     let options = wiretalk_net::server::ServeOptions::default();
+    /// #     let refuse = async |_| wiretalk_net::server::Reply::text(401, "who are you?");
+    /// #     let _ = wiretalk_net::server::serve_connection(incoming, options, refuse).await;
+    /// # });
+    /// let error = wiretalk_net::connect(url).await.unwrap_err();
+    /// if let Some(refusal) = error.refusal() {
+    ///     println!("{}: {:?}", refusal.response.status, refusal.body);
+    /// }
+    /// # assert_eq!(error.refusal().unwrap().response.status, 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn refusal(&self) -> Option<&RefusedHandshake> {
         match &self.0.detail {
@@ -160,6 +283,24 @@ impl Error {
     }
 
     /// The server's answer to the handshake, if there was one and the handshake failed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let listener = wiretalk_net::server::Listener::bind("127.0.0.1:0", None).await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async move {
+    /// #     let incoming = listener.accept().await.unwrap();
+    /// #     let options = wiretalk_net::server::ServeOptions::default();
+    /// #     let refuse = async |_| wiretalk_net::server::Reply::text(401, "who are you?");
+    /// #     let _ = wiretalk_net::server::serve_connection(incoming, options, refuse).await;
+    /// # });
+    /// let error = wiretalk_net::connect(url).await.unwrap_err();
+    /// let response = error.response().expect("there was an answer");
+    /// assert_eq!(response.headers.get("content-length"), Some(&b"12"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn response(&self) -> Option<&Response> {
         match &self.0.detail {
@@ -170,6 +311,17 @@ impl Error {
     }
 
     /// What went wrong at the proxy, if it was there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let proxy: wiretalk_net::Proxy = "socks5://127.0.0.1:1".parse()?;
+    /// let connector = wiretalk_net::Connector::new().proxies(proxy);
+    /// let error = connector.connect(&"ws://127.0.0.1:2/".into()).await.unwrap_err();
+    /// assert!(error.proxy_failure().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn proxy_failure(&self) -> Option<ProxyFailure> {
         match &self.0.detail {
@@ -180,6 +332,15 @@ impl Error {
 
     /// The answer of an HTTP proxy that did not make a tunnel. Of the server's own answers, [`refusal`](Error::refusal)
     /// tells.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let error = wiretalk_net::connect("ws://127.0.0.1:1/").await.unwrap_err();
+    /// assert!(error.proxy_answer().is_none(), "there is no proxy");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn proxy_answer(&self) -> Option<&RefusedHandshake> {
         match &self.0.detail {
@@ -189,6 +350,15 @@ impl Error {
     }
 
     /// Why no TLS came about, if that is what failed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let error = wiretalk_net::connect("wss://127.0.0.1:1/").await.unwrap_err();
+    /// assert!(error.tls().is_none(), "it did not come so far");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tls(&self) -> Option<&TlsFailure> {
         let source = self.0.source.as_ref()?;
@@ -197,6 +367,19 @@ impl Error {
 
     /// The close code that stands for the error: the one that was sent to a peer that broke the protocol or did not end
     /// a message, and 1006 for one that was silent or ended the stream without a close frame.
+    ///
+    /// ```
+    /// use wiretalk_net::CloseCode;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// drop(client);
+    /// let error = server.recv().await.expect("it is told once").unwrap_err();
+    /// assert_eq!(error.close_code(), Some(CloseCode::ABNORMAL));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn close_code(&self) -> Option<CloseCode> {
         match self.0.kind {

@@ -7,6 +7,34 @@ use wiretalk_proto::handshake::client::Response;
 use super::TlsInfo;
 
 /// How a connection came about: what the server answered, and how long each step took.
+///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     while let Ok(incoming) = listener.accept().await {
+/// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #             tokio::spawn(async {
+/// #                 let mut socket = socket.await.unwrap();
+/// #                 while let Some(Ok(message)) = socket.recv().await {
+/// #                     let _ = socket.send(message).await;
+/// #                 }
+/// #             });
+/// #             reply
+/// #         }));
+/// #     }
+/// # });
+/// let (socket, handshake) = wiretalk_net::connect(&*url).await?;
+/// assert_eq!(handshake.url, url);
+/// assert_eq!(handshake.response.status, 101);
+/// assert!(handshake.redirects.is_empty() && handshake.tls.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Handshake {
@@ -26,6 +54,37 @@ pub struct Handshake {
 }
 
 /// A server that sent the client elsewhere (RFC 9110 15.4).
+///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+/// use wiretalk_net::{Connector, Request};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     while let Ok(incoming) = listener.accept().await {
+/// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #             tokio::spawn(async {
+/// #                 let mut socket = socket.await.unwrap();
+/// #                 while let Some(Ok(message)) = socket.recv().await {
+/// #                     let _ = socket.send(message).await;
+/// #                 }
+/// #             });
+/// #             reply
+/// #         }));
+/// #     }
+/// # });
+/// let connector = Connector::new().redirects(3);
+/// let (socket, handshake) = connector.connect(&Request::new(url)).await?;
+/// for redirect in &handshake.redirects {
+///     println!("{} led to {}", redirect.url, redirect.location);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Redirect {
@@ -41,6 +100,35 @@ pub struct Redirect {
 
 /// How long each step of dialing took. A step that was not needed is `None`. After a redirect, the steps are those of
 /// the last server; only `total` counts all of them.
+///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     while let Ok(incoming) = listener.accept().await {
+/// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #             tokio::spawn(async {
+/// #                 let mut socket = socket.await.unwrap();
+/// #                 while let Some(Ok(message)) = socket.recv().await {
+/// #                     let _ = socket.send(message).await;
+/// #                 }
+/// #             });
+/// #             reply
+/// #         }));
+/// #     }
+/// # });
+/// let (socket, handshake) = wiretalk_net::connect(url).await?;
+/// let timings = handshake.timings;
+/// println!("TCP took {:?}, the handshake {:?}", timings.tcp, timings.upgrade);
+/// assert!(timings.tls.is_none());
+/// assert!(timings.total >= timings.upgrade);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {

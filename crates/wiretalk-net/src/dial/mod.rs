@@ -49,6 +49,33 @@ pub(crate) use self::tls::{Failed, certificates};
 
 /// Dials with the default settings; see [`Connector::connect`].
 ///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     while let Ok(incoming) = listener.accept().await {
+/// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #             tokio::spawn(async {
+/// #                 let mut socket = socket.await.unwrap();
+/// #                 while let Some(Ok(message)) = socket.recv().await {
+/// #                     let _ = socket.send(message).await;
+/// #                 }
+/// #             });
+/// #             reply
+/// #         }));
+/// #     }
+/// # });
+/// let (mut socket, handshake) = wiretalk_net::connect(url).await?;
+/// socket.send("hello").await?;
+/// assert_eq!(socket.recv().await.transpose()?, Some("hello".into()));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// As [`Connector::connect`].
 pub async fn connect(request: impl Into<Request>) -> Result<(WebSocket, Handshake), Error> {
@@ -60,6 +87,35 @@ pub async fn connect(request: impl Into<Request>) -> Result<(WebSocket, Handshak
 /// `wss:`, once.
 ///
 /// Nothing of the environment is looked at: there is no proxy, no cookie and no redirect that is not asked for.
+///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+/// use wiretalk_net::{Connector, Request};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async move {
+/// #     while let Ok(incoming) = listener.accept().await {
+/// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+/// #             tokio::spawn(async {
+/// #                 let mut socket = socket.await.unwrap();
+/// #                 while let Some(Ok(message)) = socket.recv().await {
+/// #                     let _ = socket.send(message).await;
+/// #                 }
+/// #             });
+/// #             reply
+/// #         }));
+/// #     }
+/// # });
+/// let connector = Connector::new().redirects(5);
+/// let (first, _) = connector.connect(&Request::new(&*url)).await?;
+/// let (second, _) = connector.connect(&Request::new(&*url)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Connector {
     config: Arc<Config>,
@@ -73,12 +129,32 @@ pub struct Connector {
 
 impl Connector {
     /// The default settings.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = wiretalk_net::Connector::new();
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The settings of the connections.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk_net::{Config, Connector};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = Connector::new().config(Config {
+    ///     handshake_timeout: Duration::from_secs(3),
+    ///     ..Config::default()
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.config = config.into();
@@ -120,6 +196,13 @@ impl Connector {
 
     /// Dials this socket of Linux's abstract namespace, as [`unix_socket`](Connector::unix_socket) does one with a path.
     /// The name comes without the NUL (or the `@`, as people write it) before it. Anywhere but on Linux, dialing fails.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = wiretalk_net::Connector::new().abstract_unix_socket("chat");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn abstract_unix_socket(mut self, name: impl Into<Vec<u8>>) -> Self {
         self.route.unix = Some(UnixAddress::Abstract(name.into()));
@@ -254,6 +337,36 @@ impl Connector {
     /// Dropping the future ends the attempt wherever it is: nothing was spawned for it, and its sockets are closed. Only
     /// a look-up of a name that the system's resolver has begun runs to its end, on one of tokio's threads for blocking
     /// calls, whose number is bounded.
+    ///
+    /// ```
+    /// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, serve_connection};
+    /// use wiretalk_net::{Connector, Request};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async move {
+    /// #     while let Ok(incoming) = listener.accept().await {
+    /// #         tokio::spawn(serve_connection(incoming, ServeOptions::default(), async |mut request| {
+    /// #             let (reply, socket) = request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap();
+    /// #             tokio::spawn(async {
+    /// #                 let mut socket = socket.await.unwrap();
+    /// #                 while let Some(Ok(message)) = socket.recv().await {
+    /// #                     let _ = socket.send(message).await;
+    /// #                 }
+    /// #             });
+    /// #             reply
+    /// #         }));
+    /// #     }
+    /// # });
+    /// let mut request = Request::new(url);
+    /// request.headers.push(("Authorization".into(), "Bearer s3cret".into()));
+    /// let (socket, handshake) = Connector::new().connect(&request).await?;
+    /// println!("open after {:?}", handshake.timings.total);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a bad URL, header or subprotocol; `Dns`, `Refused`, `Unreachable`, `Tls`, `Timeout`, `Reset`;

@@ -10,6 +10,15 @@ use std::{
 use crate::error::Error;
 
 /// Which kind of addresses may be dialed.
+///
+/// ```
+/// use wiretalk_net::{AddressFamily, Connector};
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// let connector = Connector::new().address_family(AddressFamily::V4);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AddressFamily {

@@ -39,6 +39,13 @@ pub struct Request {
 
 impl Request {
     /// Asks for a URL, and offers nothing.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let request = wiretalk_net::Request::new("wss://example.com/chat");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {

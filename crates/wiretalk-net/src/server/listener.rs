@@ -23,6 +23,20 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A server's certificate and key.
+///
+/// ```
+/// use wiretalk_net::server::{Listener, TlsConfig};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+/// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+/// let listener = Listener::bind("127.0.0.1:0", Some(tls)).await?;
+/// assert!(listener.is_secure());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct TlsConfig {
     http1: Arc<ServerConfig>,
@@ -33,6 +47,18 @@ pub struct TlsConfig {
 
 impl TlsConfig {
     /// Reads a certificate chain, the server's own first, and its private key.
+    ///
+    /// ```
+    /// use wiretalk_net::server::TlsConfig;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+    /// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// assert!(TlsConfig::from_pem(b"no certificate", key_pem.as_bytes()).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` if one is missing, cannot be read, or they do not belong together.
@@ -82,6 +108,17 @@ impl fmt::Debug for TlsConfig {
 }
 
 /// A listening socket.
+///
+/// ```
+/// use wiretalk_net::server::Listener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// println!("listening on ws://{}", listener.local_addr()?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
@@ -90,6 +127,18 @@ pub struct Listener {
 
 impl Listener {
     /// Listens on an address, such as `127.0.0.1:4000`; port 0 takes a free one.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let taken = listener.local_addr()?;
+    /// assert!(Listener::bind(taken, None).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Io` if the address is in use or not to be had; the sentence says which.
@@ -123,6 +172,20 @@ impl Listener {
     }
 
     /// The same, with TLS on all that comes from now on.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{Listener, TlsConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+    /// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?.with_tls(tls);
+    /// assert!(listener.is_secure());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_tls(mut self, tls: TlsConfig) -> Self {
         self.tls = Some(tls);
@@ -130,6 +193,17 @@ impl Listener {
     }
 
     /// Where it listens.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Io`.
@@ -140,6 +214,17 @@ impl Listener {
     }
 
     /// Whether what comes is TLS.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// assert!(!listener.is_secure());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
@@ -148,6 +233,19 @@ impl Listener {
     /// The next stream. Nothing has been said on it yet, not even TLS, so that a slow client keeps nobody waiting.
     ///
     /// While the system is out of descriptors or memory this waits, and tries again every 100 ms. Cancel-safe.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?;
+    /// assert_eq!(incoming.peer_addr(), client.local_addr().unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Io` if the listening socket itself is broken.
@@ -180,6 +278,19 @@ impl Listener {
 }
 
 /// A stream that was accepted, and is to be served with [`serve_connection`](super::serve_connection).
+///
+/// ```
+/// use wiretalk_net::server::Listener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+/// let incoming = listener.accept().await?;
+/// println!("somebody came from {}", incoming.peer_addr());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Incoming {
     tcp: TcpStream,
@@ -190,18 +301,57 @@ pub struct Incoming {
 
 impl Incoming {
     /// Where it comes from.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?;
+    /// assert_eq!(incoming.peer_addr(), client.local_addr().unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer_addr
     }
 
     /// Where it came to.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?;
+    /// assert_eq!(incoming.local_addr(), listener.local_addr()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
     /// Whether it is to be TLS.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?;
+    /// assert!(!incoming.is_secure());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()

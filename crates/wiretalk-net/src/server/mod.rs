@@ -60,6 +60,19 @@ use crate::error::{Blame, Error, ErrorKind};
 
 /// How HTTP is served on a connection. A plain struct: change what differs and take the rest from
 /// [`ServeOptions::default`].
+///
+/// ```
+/// use std::time::Duration;
+/// use wiretalk_net::server::ServeOptions;
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// let options = ServeOptions {
+///     handshake_timeout: Duration::from_secs(3),
+///     ..ServeOptions::default()
+/// };
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// How long the client may take for the TLS handshake, and then for the head of each request, its pause before it
@@ -87,6 +100,29 @@ impl Default for ServeOptions {
 /// An HTTP request: its head. The body, if there is one, is not read.
 ///
 /// One that came over HTTP/2 has the form of HTTP/1.1: what was `:authority` is in `Host`, and `:path` is the target.
+///
+/// ```
+/// use wiretalk_net::server::{Listener, Reply, Request, ServeOptions, serve_connection};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// let url = format!("ws://{}/chat", listener.local_addr()?);
+/// tokio::spawn(async move {
+///     let incoming = listener.accept().await?;
+///     serve_connection(incoming, ServeOptions::default(), async |request: Request| {
+///         match request.uri.path() {
+///             "/health" => Reply::text(200, "fine"),
+///             _ => Reply::text(404, "there is nothing here"),
+///         }
+///     })
+///     .await
+/// });
+/// let error = wiretalk_net::connect(url).await.unwrap_err();
+/// assert_eq!(error.refusal().expect("it is one").response.status, 404);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Request {
     /// Its method.
@@ -109,6 +145,26 @@ pub struct Request {
 
 impl Request {
     /// The version of HTTP that it came in: what [`serve_connection`] says of its handler's WebSockets hangs on it.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |request: Request| {
+    ///         Reply::text(200, format!("{:?}", request.version()))
+    ///     })
+    ///     .await
+    /// });
+    /// let error = wiretalk_net::connect(url).await.unwrap_err();
+    /// assert_eq!(error.refusal().expect("it is one").body, "HTTP/1.1");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn version(&self) -> http::Version {
         self.version
@@ -125,6 +181,35 @@ impl Request {
 /// HTTP/2 ends when the client ends the connection, or has no stream open for
 /// [`handshake_timeout`](ServeOptions::handshake_timeout). Dropping this future ends the connection, and over HTTP/2 its
 /// WebSockets with it.
+///
+/// ```
+/// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// let url = format!("ws://{}/chat", listener.local_addr()?);
+/// tokio::spawn(async move {
+///     let incoming = listener.accept().await?;
+///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+///         let upgrade = match request.upgrade() {
+///             Ok(upgrade) => upgrade,
+///             Err(refusal) => return Reply::from(refusal),
+///         };
+///         let (reply, socket) = match upgrade.accept(AcceptOptions::default()) {
+///             Ok(accepted) => accepted,
+///             Err(error) => return Reply::text(500, error.to_string()),
+///         };
+///         tokio::spawn(async { socket.await?.send("welcome").await });
+///         reply
+///     })
+///     .await
+/// });
+/// let (mut socket, _) = wiretalk_net::connect(url).await?;
+/// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// How the connection went wrong; `Tls` and `Timeout` for a client that does not get as far as a request. A client that

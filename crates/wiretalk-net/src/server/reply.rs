@@ -13,6 +13,16 @@ use wiretalk_proto::handshake::server::Refusal;
 use crate::error::Error;
 
 /// An HTTP response: a plain one, or that of [`Upgrade::accept`](super::Upgrade::accept), which opens the connection.
+///
+/// ```
+/// use wiretalk_net::server::Reply;
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// let reply = Reply::text(401, "who are you?").header("WWW-Authenticate", "Bearer")?;
+/// assert_eq!(reply.status(), 401);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: StatusCode,
@@ -24,6 +34,15 @@ pub struct Reply {
 
 impl Reply {
     /// A response without headers or body. A number that is not a status (100 to 999) becomes 500.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// assert_eq!(Reply::new(204).status(), 204);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -36,18 +55,49 @@ impl Reply {
     }
 
     /// A response of plain text, in UTF-8.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let reply = Reply::text(404, "there is nothing here");
+    /// assert_eq!(reply.headers()["content-type"], "text/plain; charset=utf-8");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn text(status: u16, text: impl Into<String>) -> Self {
         Self::new(status).typed("text/plain; charset=utf-8", text.into())
     }
 
     /// A response of HTML, in UTF-8.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let reply = Reply::html(200, "<!doctype html><title>chat</title>");
+    /// assert_eq!(reply.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn html(status: u16, html: impl Into<String>) -> Self {
         Self::new(status).typed("text/html; charset=utf-8", html.into())
     }
 
     /// Adds a header.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let reply = Reply::new(503).header("Retry-After", "10")?;
+    /// assert_eq!(reply.headers()["retry-after"], "10");
+    /// assert!(Reply::new(200).header("not a name", "").is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a name or a value that no header may have.
@@ -69,6 +119,15 @@ impl Reply {
     }
 
     /// Replaces the body.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let reply = Reply::new(200).body("fine");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -76,18 +135,46 @@ impl Reply {
     }
 
     /// The status.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// assert_eq!(Reply::new(403).status(), 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// The headers.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// assert!(Reply::new(204).headers().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// The headers, to change them.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let mut reply = Reply::new(200);
+    /// reply.headers_mut().insert("x-mood", "good".parse().unwrap());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         &mut self.headers
     }
@@ -116,6 +203,16 @@ impl Reply {
     }
 
     /// As [`into_http`](Self::into_http), with a body of whatever type the server has: `axum::body::Body`, say.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Reply;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let response: http::Response<bytes::Bytes> = Reply::text(200, "fine").into_http_body();
+    /// assert_eq!(response.body(), "fine");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_http_body<B: From<Bytes>>(self) -> Response<B> {
         let (head, body) = self.into_head();

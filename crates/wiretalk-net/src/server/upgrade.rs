@@ -32,6 +32,21 @@ use crate::{
 };
 
 /// How to accept.
+///
+/// ```
+/// use wiretalk_net::Config;
+/// use wiretalk_net::server::AcceptOptions;
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// let options = AcceptOptions {
+///     subprotocol: Some("chat.v2".into()),
+///     deflate: None,
+///     config: Config { max_queued: 1 << 16, ..Config::default() }.into(),
+///     ..AcceptOptions::default()
+/// };
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct AcceptOptions {
     /// One of those that the client offered.
@@ -57,6 +72,36 @@ impl Default for AcceptOptions {
 }
 
 /// A request for a WebSocket that can be accepted.
+///
+/// ```
+/// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// let listener = Listener::bind("127.0.0.1:0", None).await?;
+/// let url = format!("ws://{}/chat", listener.local_addr()?);
+/// tokio::spawn(async move {
+///     let incoming = listener.accept().await?;
+///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+///         let upgrade = match request.upgrade() {
+///             Ok(upgrade) => upgrade,
+///             Err(refusal) => return Reply::from(refusal),
+///         };
+///         let options = AcceptOptions::default();
+///         let (reply, socket) = match upgrade.accept(options) {
+///             Ok(accepted) => accepted,
+///             Err(error) => return Reply::text(500, error.to_string()),
+///         };
+///         tokio::spawn(async { socket.await?.send("welcome").await });
+///         reply
+///     })
+///     .await
+/// });
+/// let (mut socket, _) = wiretalk_net::connect(url).await?;
+/// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Upgrade {
     offer: Offer,
@@ -77,6 +122,36 @@ pub(super) enum Source {
 
 impl Request {
     /// Judges whether this asks for a WebSocket, and as section 4.2.1 wants it.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+    ///         let upgrade = match request.upgrade() {
+    ///             Ok(upgrade) => upgrade,
+    ///             Err(refusal) => return Reply::from(refusal),
+    ///         };
+    /// #        let options = AcceptOptions::default();
+    ///         let (reply, socket) = match upgrade.accept(options) {
+    ///             Ok(accepted) => accepted,
+    ///             Err(error) => return Reply::text(500, error.to_string()),
+    ///         };
+    ///         tokio::spawn(async { socket.await?.send("welcome").await });
+    ///         reply
+    ///     })
+    ///     .await
+    /// });
+    /// let (mut socket, _) = wiretalk_net::connect(url).await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Why it cannot be one. [`RefusalKind::NotUpgrade`] is plain HTTP; to the others `Reply::from(refusal)` is the
@@ -178,6 +253,37 @@ impl Upgrade {
     }
 
     /// Says where the request comes from, for [`WebSocket::peer_addr`], if that is not known already.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+    ///         let upgrade = match request.upgrade() {
+    ///             Ok(upgrade) => upgrade,
+    ///             Err(refusal) => return Reply::from(refusal),
+    ///         };
+    ///         let upgrade = upgrade.peer_addr(([192, 0, 2, 1], 4000).into());
+    ///         let options = AcceptOptions::default();
+    ///         let (reply, socket) = match upgrade.accept(options) {
+    ///             Ok(accepted) => accepted,
+    ///             Err(error) => return Reply::text(500, error.to_string()),
+    ///         };
+    ///         tokio::spawn(async { socket.await?.send("welcome").await });
+    ///         reply
+    ///     })
+    ///     .await
+    /// });
+    /// let (mut socket, _) = wiretalk_net::connect(url).await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn peer_addr(mut self, address: SocketAddr) -> Self {
         self.peer_addr = Some(address);
@@ -185,6 +291,37 @@ impl Upgrade {
     }
 
     /// Says where the request came to, for [`WebSocket::local_addr`], if that is not known already.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+    ///         let upgrade = match request.upgrade() {
+    ///             Ok(upgrade) => upgrade,
+    ///             Err(refusal) => return Reply::from(refusal),
+    ///         };
+    ///         let upgrade = upgrade.local_addr(([192, 0, 2, 1], 4000).into());
+    ///         let options = AcceptOptions::default();
+    ///         let (reply, socket) = match upgrade.accept(options) {
+    ///             Ok(accepted) => accepted,
+    ///             Err(error) => return Reply::text(500, error.to_string()),
+    ///         };
+    ///         tokio::spawn(async { socket.await?.send("welcome").await });
+    ///         reply
+    ///     })
+    ///     .await
+    /// });
+    /// let (mut socket, _) = wiretalk_net::connect(url).await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.local_addr = Some(address);
@@ -192,12 +329,83 @@ impl Upgrade {
     }
 
     /// The subprotocols that the client offers, the one it likes best first.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+    ///         let upgrade = match request.upgrade() {
+    ///             Ok(upgrade) => upgrade,
+    ///             Err(refusal) => return Reply::from(refusal),
+    ///         };
+    ///         let known = upgrade.subprotocols().find(|name| *name == "chat.v2");
+    ///         let options = AcceptOptions {
+    ///             subprotocol: known.map(str::to_owned),
+    ///             ..AcceptOptions::default()
+    ///         };
+    ///         let (reply, socket) = match upgrade.accept(options) {
+    ///             Ok(accepted) => accepted,
+    ///             Err(error) => return Reply::text(500, error.to_string()),
+    ///         };
+    ///         tokio::spawn(async { socket.await?.send("welcome").await });
+    ///         reply
+    ///     })
+    ///     .await
+    /// });
+    /// let request = wiretalk_net::Request {
+    ///     subprotocols: vec!["chat.v3".into(), "chat.v2".into()],
+    ///     ..wiretalk_net::Request::new(url)
+    /// };
+    /// let (socket, _) = wiretalk_net::connect(request).await?;
+    /// assert_eq!(socket.subprotocol(), Some("chat.v2"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.offer.subprotocols.iter().map(String::as_str)
     }
 
     /// Accepts. The reply must be given back by the handler; then the future, which must be awaited elsewhere, gets the
     /// stream.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{AcceptOptions, Listener, Reply, Request, ServeOptions, serve_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let url = format!("ws://{}/chat", listener.local_addr()?);
+    /// tokio::spawn(async move {
+    ///     let incoming = listener.accept().await?;
+    ///     serve_connection(incoming, ServeOptions::default(), async |mut request: Request| {
+    ///         let upgrade = match request.upgrade() {
+    ///             Ok(upgrade) => upgrade,
+    ///             Err(refusal) => return Reply::from(refusal),
+    ///         };
+    ///         let options = AcceptOptions {
+    ///             deflate: None,
+    ///             ..AcceptOptions::default()
+    ///         };
+    ///         let (reply, socket) = match upgrade.accept(options) {
+    ///             Ok(accepted) => accepted,
+    ///             Err(error) => return Reply::text(500, error.to_string()),
+    ///         };
+    ///         tokio::spawn(async { socket.await?.send("welcome").await });
+    ///         reply
+    ///     })
+    ///     .await
+    /// });
+    /// let (mut socket, _) = wiretalk_net::connect(url).await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a subprotocol that was not offered, or a header that belongs to the handshake.

@@ -24,12 +24,31 @@ pub struct Proxies {
 
 impl Proxies {
     /// No proxy.
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, Proxies};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = Connector::new().proxies(Proxies::none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
     /// This proxy for every server.
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, Proxies};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let proxies = Proxies::all("http://proxy.example:3128".parse()?);
+    /// let connector = Connector::new().proxies(proxies);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn all(proxy: Proxy) -> Self {
         Self {
@@ -45,6 +64,15 @@ impl Proxies {
     ///   a web server sets it to what a client sent as its header `Proxy`.
     /// - for `wss:`, of `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY`.
     /// - for the exceptions, of `no_proxy` and `NO_PROXY`; see [`NoProxy`].
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, Proxies};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = Connector::new().proxies(Proxies::from_env()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a variable that cannot be read as what it is; the sentence names it.
@@ -120,6 +148,16 @@ impl Proxies {
     }
 
     /// Servers that are dialed without a proxy, instead of those that were said before.
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, Proxies};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let proxies = Proxies::all("socks5h://127.0.0.1:1080".parse()?);
+    /// let connector = Connector::new().proxies(proxies.except("localhost,.internal".parse()?));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn except(mut self, servers: NoProxy) -> Self {
         self.except = servers;

@@ -11,6 +11,18 @@ use crate::error::Error;
 /// A certificate and its private key, which a client shows to a server that asks for them.
 ///
 /// The key is shown nowhere, not even by `Debug`.
+///
+/// ```
+/// use wiretalk_net::{Identity, TlsOptions};
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+/// let identity = Identity::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+/// let tls = TlsOptions::new().identity(identity);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 

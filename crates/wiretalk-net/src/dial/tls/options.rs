@@ -40,6 +40,15 @@ pub struct TlsOptions {
 }
 
 /// A version of TLS.
+///
+/// ```
+/// use wiretalk_net::{TlsOptions, TlsVersion};
+///
+/// # fn main() -> Result<(), wiretalk_net::Error> {
+/// let tls = TlsOptions::new().min_version(TlsVersion::Tls13);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -51,6 +60,15 @@ pub enum TlsVersion {
 
 impl TlsOptions {
     /// The default settings.
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, TlsOptions};
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// let connector = Connector::new().tls(TlsOptions::new());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
