@@ -6,10 +6,7 @@ use tokio::time::timeout;
 use wiretalk_proto::{Agreed, CloseCode, Compression, MessageKind, Prepared};
 
 use super::{
-    super::{
-        State,
-        core::{Core, Outgoing},
-    },
+    super::{State, core::Outgoing},
     Shared,
 };
 use crate::{error::Error, message::Message};
@@ -459,7 +456,10 @@ impl Sender {
 
     /// Does something with the connection that whoever receives should know of.
     #[cfg(feature = "raw")]
-    pub(in crate::websocket) fn with_core<T>(&self, action: impl FnOnce(&mut Core) -> T) -> T {
+    pub(in crate::websocket) fn with_core<T>(
+        &self,
+        action: impl FnOnce(&mut super::super::core::Core) -> T,
+    ) -> T {
         let result = self.shared.act(|core, _| action(core));
         self.shared.waiters.wake_all();
         result
