@@ -207,7 +207,7 @@ async fn large_messages_cross_and_a_slow_reader_slows_the_sender() {
     assert!(
         is_pending(async {
             while !sending.is_finished() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         })
         .await
@@ -396,7 +396,8 @@ where
 #[tokio::test]
 async fn streams_that_are_not_answered_are_told_apart() {
     type Respond = h2::server::SendResponse<Bytes>;
-    let cases: [(fn(Respond), &str); 4] = [
+    type Answer = fn(Respond);
+    let cases: [(Answer, &str); 4] = [
         (
             |mut respond| respond.send_reset(Reason::REFUSED_STREAM),
             "no answer to the handshake came over HTTP/2: the server reset the stream with REFUSED_STREAM: it did nothing about it, so it may be tried again",

@@ -78,7 +78,7 @@ pub(crate) async fn open(
             // Whatever came, the stream tells of it.
             _ => Pin::new(&mut answer).poll(cx),
         },
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     });
     let answer = head.await.map_err(failed)?;
     let (head, mut receive) = answer.into_parts();
@@ -165,7 +165,7 @@ async fn body(receive: &mut RecvStream, driver: &mut Driver, deadline: Instant) 
                 let _ = driver.poll(cx);
                 receive.poll_data(cx)
             }
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         });
         match timeout_at(deadline, data).await {
             Ok(Some(Ok(data))) => {
