@@ -1,4 +1,5 @@
-//! The public API of the library crates, compared with what is written down of it in `crates/*/api.txt`.
+//! The public API of the library crates, compared with what is written down of it in `crates/*/api.txt`; and whether each
+//! item of it has an example.
 //!
 //! rustdoc can tell it as JSON, a form that is not stable yet: so it is asked by a toolchain of one version, and by a
 //! wrapper, so that cargo does not see the difference and need not build everything else again.
@@ -6,6 +7,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
+use crate::examples;
 use crate::report::Report;
 use crate::workspace::{Workspace, command, output, run};
 
@@ -17,11 +21,14 @@ const PACKAGES: [&str; 2] = ["wiretalk-net", "wiretalk"];
 
 const WRAPPER: &str = "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n";
 
-/// Fails if something public is new, gone or changed and not written down.
+/// Fails if something public is new, gone or changed and not written down, or has no example.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let mut wrong = Vec::new();
+    let mut bare = Vec::new();
     for package in PACKAGES {
-        let now = api(workspace, package)?;
+        let json = json(workspace, package)?;
+        bare.extend(without_example(&json)?);
+        let now = api(&json)?;
         let file = written(workspace, package);
         let then =
             fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -30,6 +37,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
         let new = now.iter().filter(|line| !then.contains(line));
         wrong.extend(gone.map(|line| format!("- {line}")));
         wrong.extend(new.map(|line| format!("+ {line}")));
+    }
+    if !bare.is_empty() {
+        return Err(format!("without an example:\n{}", bare.join("\n")));
     }
     if wrong.is_empty() {
         return Ok(());
@@ -45,7 +55,7 @@ pub(crate) fn write(workspace: &Workspace, report: &mut Report) {
     for package in PACKAGES {
         report.check(package, || {
             let file = written(workspace, package);
-            fs::write(&file, api(workspace, package)?)
+            fs::write(&file, api(&json(workspace, package)?)?)
                 .map_err(|error| format!("{}: {error}", file.display()))
         });
     }
@@ -69,8 +79,8 @@ fn written(workspace: &Workspace, package: &str) -> PathBuf {
     workspace.root.join("crates").join(package).join("api.txt")
 }
 
-/// One line for each public item, sorted. What every type has of the blanket and auto traits is left out.
-fn api(workspace: &Workspace, package: &str) -> Result<String, String> {
+/// What rustdoc tells of a crate, in a file.
+fn json(workspace: &Workspace, package: &str) -> Result<PathBuf, String> {
     let wrapper = workspace.tools().join("rustdoc-json");
     wrap(&wrapper)?;
     let mut rustdoc = workspace.cargo();
@@ -85,8 +95,12 @@ fn api(workspace: &Workspace, package: &str) -> Result<String, String> {
     }
     run(&mut rustdoc)?;
     let name = package.replace('-', "_");
-    let json = workspace.docs().join(name).with_extension("json");
-    let api = public_api::Builder::from_rustdoc_json(&json)
+    Ok(workspace.docs().join(name).with_extension("json"))
+}
+
+/// One line for each public item, sorted. What every type has of the blanket and auto traits is left out.
+fn api(json: &Path) -> Result<String, String> {
+    let api = public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
@@ -94,6 +108,13 @@ fn api(workspace: &Workspace, package: &str) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}", json.display()))?;
     let lines = api.items().map(|item| format!("{item}\n"));
     Ok(lines.collect())
+}
+
+fn without_example(json: &Path) -> Result<Vec<String>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", json.display());
+    let text = fs::read(json).map_err(|error| failed(&error))?;
+    let json: Value = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+    Ok(examples::missing(&json))
 }
 
 fn wrap(wrapper: &Path) -> Result<(), String> {

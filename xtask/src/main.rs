@@ -9,6 +9,7 @@
 mod api;
 mod arrows;
 mod check;
+mod examples;
 mod length;
 mod report;
 mod setup;
