@@ -18,6 +18,32 @@ use crate::{Agreed, CloseCode, CloseFrame, Error, Message, Prepared};
 /// awaited, and before whatever this client is sent directly; so keep one of them going, in a `select!` if need be. When
 /// the client is dropped, by the end of its handler, say, it leaves its rooms, is sent what waits for it, and is closed:
 /// with 1000, or with 1011 if the handler failed or panicked.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use wiretalk::server::{Client, Server};
+///
+/// async fn serve(mut client: Client) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     client.join("lobby")?;
+///     client.identify("ann");
+///     client.send(format!("{} at {}", client.id(), client.path())).await?;
+///     while let Some(message) = client.recv().await {
+///         client.room("lobby").except(&client).send(message);
+///     }
+///     assert_eq!(client.close_frame().map(|frame| frame.code.as_u16()), Some(1005));
+///     Ok(())
+/// }
+///
+/// let running = Server::bind("127.0.0.1:0").await?.spawn(serve)?;
+/// let (mut socket, _) = wiretalk::connect(format!("{}/chat?x=1", running.url())).await?;
+/// assert_eq!(socket.recv().await.expect("a message")?.as_text(), Some("#1 at /chat"));
+/// socket.close(None, "").await?;
+/// assert!(socket.recv().await.is_none());
+/// running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Client {
     /// Given back when this is dropped.
     seat: Option<Box<Seat>>,

@@ -177,6 +177,20 @@ impl fmt::Debug for Clients {
 }
 
 /// Some clients of a server: those that something goes to. It is looked up when something is sent.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// use wiretalk::{CloseCode, server::Server};
+///
+/// let server = Server::bind("127.0.0.1:0").await?;
+/// let clients = server.clients();
+/// assert_eq!(clients.room("lobby").send("nobody is there"), 0);
+/// assert_eq!(clients.user("ann").close(CloseCode::POLICY, "banned")?, 0);
+/// assert!(clients.all().ids().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "an audience does nothing until something is sent to it"]
 pub struct Audience<'a> {

@@ -179,6 +179,20 @@ impl Server {
     }
 
     /// Answers plain HTTP requests, which are answered with 426 otherwise.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// use wiretalk::server::{Reply, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0").await?.pages(async |request| match request.uri.path() {
+    ///     "/health" => Reply::text(200, "well\n"),
+    ///     _ => Reply::text(404, "there is nothing\n"),
+    /// });
+    /// # drop(server);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pages<H, F>(mut self, pages: H) -> Self
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -190,6 +204,16 @@ impl Server {
 
     /// Is told what goes wrong: a handler that failed or panicked, a connection that got no further than its handshake.
     /// Default: nobody is told.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.on_error(|problem| eprintln!("{problem}"));
+    /// # drop(server);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_error(mut self, told: impl Fn(&Problem) + Send + Sync + 'static) -> Self {
         self.settings.on_error = Some(Box::new(told));
         self
