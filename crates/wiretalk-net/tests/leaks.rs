@@ -15,6 +15,8 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener},
     task::JoinSet,
 };
+#[cfg(feature = "http2")]
+use wiretalk_net::Http2;
 use wiretalk_net::{
     CloseCode, Config, Connector, Proxy, Request, TlsOptions,
     server::{AcceptOptions, Listener, Reply, ServeOptions, TlsConfig, serve_connection},
@@ -34,25 +36,26 @@ async fn serve(listener: Listener) {
 }
 
 async fn serve_one(incoming: wiretalk_net::server::Incoming) {
-    let accepted = std::sync::Mutex::new(None);
+    // Over HTTP/2 the connection is served as long as its WebSockets live, and they live beside it.
+    let lives = std::sync::Mutex::new(JoinSet::new());
     let served = serve_connection(incoming, ServeOptions::default(), |mut request| {
         let options = AcceptOptions {
             config: quiet().into(),
             ..AcceptOptions::default()
         };
         let (reply, socket) = request.upgrade().unwrap().accept(options).unwrap();
-        *accepted.lock().unwrap() = Some(socket);
+        lives.lock().unwrap().spawn(async {
+            let Ok(mut socket) = socket.await else { return };
+            let _ = socket.send("hello").await;
+            while let Some(Ok(message)) = socket.recv().await {
+                let _ = socket.send(message).await;
+            }
+        });
         std::future::ready::<Reply>(reply)
     });
     let _ = served.await;
-    let Some(socket) = accepted.into_inner().unwrap() else {
-        return;
-    };
-    let Ok(mut socket) = socket.await else { return };
-    let _ = socket.send("hello").await;
-    while let Some(Ok(message)) = socket.recv().await {
-        let _ = socket.send(message).await;
-    }
+    let mut lives = lives.into_inner().unwrap();
+    while lives.join_next().await.is_some() {}
 }
 
 async fn listen(tls: Option<TlsConfig>) -> (Listener, SocketAddr) {
@@ -220,7 +223,26 @@ fn a_thousand_drops_at_every_await_leave_nothing() {
                 "ws://localhost/".to_owned(),
             ),
         ];
-        for way in &ways {
+        #[cfg(feature = "http2")]
+        let ways = ways.into_iter().chain([
+            Way {
+                conversations: true,
+                ..way(
+                    "ws over HTTP/2",
+                    connector().http2(Http2::Only),
+                    format!("ws://{plain}/"),
+                )
+            },
+            Way {
+                conversations: true,
+                ..way(
+                    "wss over HTTP/2",
+                    connector().http2(Http2::Only),
+                    format!("wss://{secure}/"),
+                )
+            },
+        ]);
+        for way in ways {
             let request = Request::new(way.url.as_str());
             leaves_nothing(
                 &format!("{}: dialing", way.name),

@@ -5,6 +5,7 @@
 
 mod commands;
 mod counterparts;
+mod http2;
 mod proxy;
 mod redirect;
 mod tls;
