@@ -1,8 +1,9 @@
 //! A client for tests that collects what it receives.
 
+mod failure;
+
 use std::{
     collections::VecDeque,
-    error::Error as StdError,
     fmt,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,14 +16,13 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::pattern::{Any, Pattern, Shown, described};
+use self::failure::{Failure, Wanted};
+pub use self::failure::{JoinError, Unexpected};
+use super::pattern::{Any, Pattern, described};
 use crate::{CloseCode, CloseFrame, Error, Event, Message, Receiver, Request, Sender, WebSocket};
 
 /// How many bytes of messages are kept if nothing else is said.
 const LIMIT: usize = 16 << 20;
-
-/// How many messages a failure shows.
-const SHOWN: usize = 10;
 
 /// A client for tests: it receives in the background, answers pings meanwhile, and collects what came.
 ///
@@ -376,159 +376,12 @@ impl Log {
     }
 
     fn failure(&self, wanted: Wanted, within: Duration) -> Unexpected {
-        Unexpected(Box::new(Failure {
+        Unexpected::new(Failure {
             wanted,
             within,
             came: self.unseen().cloned().collect(),
             dropped: self.dropped.saturating_sub(self.seen),
             end: self.end.clone(),
-        }))
-    }
-}
-
-/// A message did not come, or one came that was not to; its sentence says what did.
-///
-/// ```no_run
-/// # async fn example(client: wiretalk::client::Background) {
-/// let deadline = std::time::Duration::from_secs(1);
-/// if let Err(unexpected) = client.wait_for("ack", deadline).await {
-///     // the text "ack" did not come within 1s; what came: "busy"
-///     println!("{unexpected}");
-///     assert!(unexpected.ended().is_none(), "it is still open");
-///     assert_eq!(unexpected.came(), ["busy".into()]);
-/// }
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct Unexpected(Box<Failure>);
-
-#[derive(Clone)]
-struct Failure {
-    wanted: Wanted,
-    within: Duration,
-    came: Vec<Message>,
-    /// Of those that nobody has looked at.
-    dropped: usize,
-    end: Option<Result<CloseFrame, Error>>,
-}
-
-#[derive(Clone)]
-enum Wanted {
-    Message(String),
-    Silence,
-}
-
-impl Unexpected {
-    /// The messages that came and were not looked at before: instead of the one that was waited for, or of silence.
-    #[must_use]
-    pub fn came(&self) -> &[Message] {
-        &self.0.came
-    }
-
-    /// How the connection ended, if it had.
-    #[must_use]
-    pub fn ended(&self) -> Option<&Result<CloseFrame, Error>> {
-        self.0.end.as_ref()
-    }
-}
-
-impl fmt::Display for Unexpected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failure {
-            wanted,
-            within,
-            came,
-            dropped,
-            end,
-        } = &*self.0;
-        match (wanted, end) {
-            (Wanted::Message(wanted), None) => {
-                write!(f, "{wanted} did not come within {within:?}")?;
-            }
-            (Wanted::Message(wanted), Some(_)) => {
-                write!(f, "{wanted} did not come before the connection ended")?;
-            }
-            (Wanted::Silence, _) => write!(f, "there was to be silence for {within:?}")?,
-        }
-        match end {
-            None => {}
-            Some(Ok(frame)) => {
-                write!(f, " (the peer closed it with {}", frame.code)?;
-                if !frame.reason.is_empty() {
-                    write!(f, ": {}", frame.reason)?;
-                }
-                f.write_str(")")?;
-            }
-            Some(Err(error)) => write!(f, " ({error})")?,
-        }
-        if came.is_empty() {
-            f.write_str("; nothing came")?;
-        } else {
-            f.write_str("; what came: ")?;
-            for (index, message) in came.iter().take(SHOWN).enumerate() {
-                let separator = if index == 0 { "" } else { ", " };
-                write!(f, "{separator}{}", Shown(message))?;
-            }
-            if came.len() > SHOWN {
-                write!(f, " and {} more", came.len() - SHOWN)?;
-            }
-        }
-        if *dropped > 0 {
-            write!(
-                f,
-                "; {dropped} before that were dropped at the limit in bytes"
-            )?;
-        }
-        Ok(())
-    }
-}
-
-/// The same sentence, since it is `unwrap` that shows it in a test.
-impl fmt::Debug for Unexpected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl StdError for Unexpected {}
-
-/// Why [`Background::join`] failed.
-///
-/// ```no_run
-/// use std::time::Duration;
-/// use wiretalk::client::{Background, JoinError};
-///
-/// # async fn example(client: Background) {
-/// match client.join(Duration::from_secs(5)).await {
-///     Ok(frame) => assert_eq!(frame.code.as_u16(), 1000),
-///     Err(JoinError::Timeout(_)) => panic!("the server did not close the connection"),
-///     Err(other) => panic!("{other}"),
-/// }
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// The connection did not end in so much time.
-    Timeout(Duration),
-    /// The connection ended without a close handshake.
-    Lost(Error),
-}
-
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout(limit) => write!(f, "the connection did not end within {limit:?}"),
-            Self::Lost(error) => error.fmt(f),
-        }
-    }
-}
-
-impl StdError for JoinError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Timeout(_) => None,
-            Self::Lost(error) => error.source(),
-        }
+        })
     }
 }

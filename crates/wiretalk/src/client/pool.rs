@@ -1,12 +1,12 @@
 //! A pool of connections to one server.
 
+mod builder;
 mod keeper;
 mod shelf;
 
 use std::{
     error::Error as StdError,
     fmt,
-    future::Future,
     ops::{Deref, DerefMut},
     sync::{
         Arc,
@@ -20,12 +20,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use self::builder::PoolBuilder;
 use self::shelf::{Idle, Shelf};
 use super::{
-    BoxError, Hook,
-    dial::{Dial, DialError, Source},
+    BoxError,
+    dial::{Dial, DialError},
 };
-use crate::{Connector, Error, Event, Handshake, Request, WebSocket};
+use crate::{Error, Event, Request, WebSocket};
 
 /// Hands out connections to one server: at most so many at a time, and whoever comes next waits, in the order of coming.
 ///
@@ -102,114 +103,6 @@ struct Settings {
     wait_timeout: Option<Duration>,
 }
 
-/// The settings of a [`Pool`].
-///
-/// ```
-/// use std::time::Duration;
-/// use wiretalk::{WebSocket, client::Pool};
-///
-/// let pool = Pool::builder("ws://127.0.0.1:4000/")
-///     .max(4)
-///     .idle_timeout(Duration::from_secs(60))
-///     .max_lifetime(Duration::from_secs(3600))
-///     .check(Duration::from_secs(1))
-///     .wait_timeout(Duration::from_secs(5))
-///     .on_open(async |socket: &mut WebSocket| Ok(socket.send("login").await?))
-///     .build();
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "there is no pool before `build`"]
-pub struct PoolBuilder {
-    source: Source,
-    max: usize,
-    idle_timeout: Option<Duration>,
-    max_lifetime: Option<Duration>,
-    check: Option<Duration>,
-    wait_timeout: Option<Duration>,
-}
-
-impl PoolBuilder {
-    /// How many connections there are at most, handed out or not; at least 1. Default: 10.
-    pub fn max(mut self, max: usize) -> Self {
-        self.max = max.clamp(1, Semaphore::MAX_PERMITS);
-        self
-    }
-
-    /// How long a connection may stay that nobody wants; `None`: for ever. Default: 10 min.
-    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.idle_timeout = limit.into();
-        self
-    }
-
-    /// How long a connection may be open before it is replaced, when it is given back or idle; `None`, the default: for
-    /// ever. It spreads the load anew over servers behind a balancer.
-    pub fn max_lifetime(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.max_lifetime = limit.into();
-        self
-    }
-
-    /// A connection that was used before is handed out only once it has answered a ping in so much time; one that does not
-    /// is replaced. `None`, the default, spares the round trip: what the pool knows of a connection is all that counts.
-    pub fn check(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.check = limit.into();
-        self
-    }
-
-    /// How long to wait for a connection to be given back; `None`, the default: as long as it takes. (How long dialing may
-    /// take is [`Config::handshake_timeout`](crate::Config::handshake_timeout).)
-    pub fn wait_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.wait_timeout = limit.into();
-        self
-    }
-
-    /// Dials with these settings: TLS, limits, timeouts.
-    pub fn connector(mut self, connector: Connector) -> Self {
-        self.source.set_connector(connector);
-        self
-    }
-
-    /// Dials by a function, once for each new connection, instead of with request and connector.
-    pub fn dial<F, Fut>(mut self, dial: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(WebSocket, Handshake), Error>> + Send + 'static,
-    {
-        self.source.set_dialer(dial);
-        self
-    }
-
-    /// What is done with each new connection before it is handed out; see [`Hook`].
-    pub fn on_open<H>(mut self, hook: H) -> Self
-    where
-        H: for<'a> Hook<'a> + 'static,
-    {
-        self.source.set_hook(hook);
-        self
-    }
-
-    /// The pool. It has no connection yet.
-    #[must_use]
-    pub fn build(self) -> Pool {
-        let settings = Settings {
-            dial: self.source.build(),
-            max: self.max,
-            idle_timeout: self.idle_timeout,
-            max_lifetime: self.max_lifetime,
-            check: self.check,
-            wait_timeout: self.wait_timeout,
-        };
-        let shared = Arc::new(Shared {
-            permits: Arc::new(Semaphore::new(settings.max)),
-            waiting: AtomicUsize::new(0),
-            shelf: Shelf::default(),
-            settings,
-        });
-        Pool {
-            owner: Arc::new(Owner { shared }),
-        }
-    }
-}
-
 /// How a pool is doing.
 ///
 /// ```
@@ -234,14 +127,7 @@ pub struct PoolStatus {
 impl Pool {
     /// Begins with what to ask the server for.
     pub fn builder(request: impl Into<Request>) -> PoolBuilder {
-        PoolBuilder {
-            source: Source::new(request.into()),
-            max: 10,
-            idle_timeout: Some(Duration::from_secs(600)),
-            max_lifetime: None,
-            check: None,
-            wait_timeout: None,
-        }
+        PoolBuilder::new(request.into())
     }
 
     /// A connection: the idle one that was used last, or a new one. Waits if as many are handed out as there may be.

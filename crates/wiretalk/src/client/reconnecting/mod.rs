@@ -2,6 +2,7 @@
 
 mod builder;
 mod cause;
+mod open;
 mod outbox;
 
 use std::{
@@ -15,20 +16,17 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-use self::outbox::Outbox;
 pub use self::{
     builder::Builder,
     cause::{Cause, GaveUp, Retry},
     outbox::{SendError, Unsent},
 };
+use self::{open::Open, outbox::Outbox};
 use super::{
     backoff::Backoff,
     dial::{Dial, DialError},
 };
-use crate::{
-    CloseCode, CloseFrame, Error, ErrorKind, Event as Received, Handshake, Message, Request, State,
-    WebSocket,
-};
+use crate::{CloseCode, Error, ErrorKind, Handshake, Message, Request, State, WebSocket};
 
 /// What happens to a client, in its order.
 ///
@@ -146,11 +144,6 @@ enum Phase {
     Open(Open),
     Waiting(Pin<Box<Sleep>>),
     Over,
-}
-
-struct Open {
-    socket: WebSocket,
-    since: Instant,
 }
 
 impl Reconnecting {
@@ -512,61 +505,6 @@ impl Reconnecting {
             }
             (_, Poll::Pending) => Poll::Pending,
         }
-    }
-}
-
-impl Open {
-    /// The next message, or how the connection ended. Meanwhile it sends what is kept.
-    fn poll_message(
-        &mut self,
-        outbox: &mut Outbox,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Message, Cause>> {
-        loop {
-            // If that fails, so does what follows, and says why.
-            let _ = self.poll_feed(outbox, cx);
-            let event = pin!(self.socket.next_event()).poll(cx);
-            let written = self.socket.state() == State::Open && self.socket.buffered_amount() == 0;
-            if written {
-                outbox.on_written();
-            }
-            match event {
-                // What was just written may have left room for more.
-                Poll::Pending if written && outbox.next_to_feed().is_some() => {}
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(Some(Received::Close(frame)))) => {
-                    // Whatever the connection's settings say, it is answered; what was sent already is not sent twice.
-                    let code = frame.map(|frame| frame.code);
-                    let _ = pin!(self.socket.close(code, "")).poll(cx);
-                }
-                Poll::Ready(Ok(Some(event))) => {
-                    if let Ok(message) = Message::try_from(event) {
-                        return Poll::Ready(Ok(message));
-                    }
-                }
-                Poll::Ready(Ok(None)) => {
-                    return Poll::Ready(Err(Cause::Closed(self.close_frame())));
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Cause::Lost(error))),
-            }
-        }
-    }
-
-    /// Gives the connection what is kept, as far as it has room.
-    fn poll_feed(&mut self, outbox: &mut Outbox, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while let Some(message) = outbox.next_to_feed() {
-            ready!(pin!(self.socket.feed(message.clone())).poll(cx))?;
-            outbox.on_fed();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn close_frame(&self) -> CloseFrame {
-        let frame = self.socket.close_frame().cloned();
-        frame.unwrap_or(CloseFrame {
-            code: CloseCode::NO_STATUS,
-            reason: String::new(),
-        })
     }
 }
 
