@@ -76,8 +76,30 @@ macro_rules! talk {
 }
 
 /// Where a talk's tests connect: what `{{url}}` stands for.
+///
+/// ```
+/// use wiretalk::talk::Url;
+///
+/// struct Chat {
+///     port: u16,
+/// }
+///
+/// impl Url for Chat {
+///     fn url(&self) -> String {
+///         format!("ws://127.0.0.1:{}/chat", self.port)
+///     }
+/// }
+///
+/// assert_eq!(Chat { port: 4000 }.url(), "ws://127.0.0.1:4000/chat");
+/// ```
 pub trait Url {
     /// The URL.
+    ///
+    /// ```
+    /// use wiretalk::talk::Url;
+    ///
+    /// assert_eq!(Url::url("ws://127.0.0.1:4000/"), "ws://127.0.0.1:4000/");
+    /// ```
     fn url(&self) -> String;
 }
 
@@ -136,6 +158,22 @@ pub struct Talk {
 }
 
 /// That tests of a talk failed, or could not be run: the report.
+///
+/// ```
+/// use wiretalk::talk::{Failed, Talk};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+/// let failed: Failed = Talk::new("tests/talks/echo.talk")
+///     .variable("answer", "something else")
+///     .run(&mock)
+///     .await
+///     .unwrap_err();
+/// assert!(failed.to_string().starts_with("FAIL a text comes back (tests/talks/echo.talk:5)"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Failed {
     report: String,
@@ -158,6 +196,18 @@ impl std::error::Error for Failed {}
 
 impl Talk {
     /// A talk of the package whose tests run, or a Markdown document with talks in it.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let passed = Talk::new("tests/talks/echo.talk").run(&mock).await?;
+    /// assert_eq!(passed, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self::at(shown_path(
             std::env::var_os("CARGO_MANIFEST_DIR"),
@@ -185,6 +235,18 @@ impl Talk {
     }
 
     /// Sets a variable of the talk; it wins over the talk's own `set` line. A value that is JSON is one, so `7` is a number.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\non > {{_:json}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").variable("answer", "welcome");
+    /// assert_eq!(talk.run(&mock).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[expect(clippy::needless_pass_by_value, reason = "a number is given as it is")]
     pub fn variable(mut self, name: &str, value: impl ToString) -> Self {
         self.given.variable(name, &value.to_string());
@@ -192,42 +254,133 @@ impl Talk {
     }
 
     /// Shows the values of this variable nowhere: `***` stands for them in the report.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").variable("answer", "swordfish").secret("answer");
+    /// let failed = talk.run(&mock).await.unwrap_err().to_string();
+    /// assert!(failed.contains("***") && !failed.contains("swordfish"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn secret(mut self, name: &str) -> Self {
         self.secrets.push(name.to_owned());
         self
     }
 
     /// Runs only the tests whose title has this text in it. Given several times, one of them is enough.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").filter("JSON");
+    /// assert_eq!(talk.run(&mock).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn filter(mut self, title: &str) -> Self {
         self.selection.title(title);
         self
     }
 
     /// Runs only the tests with this tag. Given several times, a test must have all of them.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let path = std::env::temp_dir().join(format!("wiretalk-doc-tag-{}.talk", std::process::id()));
+    /// # std::fs::write(&path, "test one\ntag smoke\nconnect {{url}}\n> a\n< a\ntest two\nconnect {{url}}\n> b\n< b\n")?;
+    /// // One of the two tests in it has `tag smoke`.
+    /// let talk = Talk::new(&path).tag("smoke");
+    /// assert_eq!(talk.run(&mock).await?, 1);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tag(mut self, tag: &str) -> Self {
         self.selection.tag(tag);
         self
     }
 
     /// Fails a test also for messages that no line takes.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").strict();
+    /// assert_eq!(talk.run(&mock).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn strict(mut self) -> Self {
         self.options.manner.strict = true;
         self
     }
 
     /// How long each test may take.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").max_time(Duration::from_secs(10));
+    /// assert_eq!(talk.run(&mock).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_time(mut self, limit: Duration) -> Self {
         self.options.max_time = Some(limit);
         self
     }
 
     /// Where random values come from: the same seed makes the same ones. The report of a test that failed names its own.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk").seed(42);
+    /// assert_eq!(talk.run(&mock).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
     }
 
     /// How the server is reached: certificates to trust, a proxy, another address.
+    ///
+    /// ```
+    /// use wiretalk::{AddressFamily, Connector, talk::Talk};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let connector = Connector::new().address_family(AddressFamily::V4);
+    /// let talk = Talk::new("tests/talks/echo.talk").connector(connector);
+    /// assert_eq!(talk.run(&mock).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connector(mut self, connector: Connector) -> Self {
         self.options.connector = connector;
         self
@@ -236,6 +389,20 @@ impl Talk {
     /// Runs the tests of the talk against a server, all at the same time; gives their number.
     ///
     /// If the future is dropped, the tests end where they are.
+    ///
+    /// ```
+    /// use wiretalk::talk::Talk;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let talk = Talk::new("tests/talks/echo.talk");
+    /// assert_eq!(talk.clone().run(&mock).await?, 2);
+    /// // Nobody listens on this port.
+    /// assert!(talk.run("ws://127.0.0.1:1/").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The report of the tests that failed, or why there was nothing to run.

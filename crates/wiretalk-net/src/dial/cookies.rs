@@ -48,6 +48,12 @@ pub struct CookieJar {
 
 impl CookieJar {
     /// An empty jar.
+    ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// assert!(CookieJar::new().is_empty());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -55,6 +61,15 @@ impl CookieJar {
 
     /// Takes a cookie as if a server at the URL had sent it as `Set-Cookie`. Tells whether it is kept: one for another
     /// domain is not, nor one that has expired already, which takes the one of its name away.
+    ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// assert!(jar.set("wss://example.com/login", "session=31d4; Path=/")?);
+    /// assert!(!jar.set("wss://example.com/login", "session=31d4; Domain=example.org")?);
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for a bad URL.
@@ -65,6 +80,17 @@ impl CookieJar {
 
     /// What is sent to the URL as `Cookie`: the cookies with the longest path first. `None`: no cookie is for it.
     ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.set("ws://example.com/", "theme=dark")?;
+    /// jar.set("ws://example.com/", "room=7; Path=/chat")?;
+    /// assert_eq!(jar.header("ws://example.com/chat")?.as_deref(), Some("room=7; theme=dark"));
+    /// assert_eq!(jar.header("ws://example.org/")?, None);
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidInput` for a bad URL.
     pub fn header(&self, url: &str) -> Result<Option<String>, Error> {
@@ -72,18 +98,47 @@ impl CookieJar {
     }
 
     /// How many cookies there are that have not expired.
+    ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.set("ws://example.com/", "theme=dark")?;
+    /// jar.set("ws://example.com/", "theme=light")?;
+    /// assert_eq!(jar.len(), 1);
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.lock().iter_unexpired().count()
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.set("ws://example.com/", "theme=dark")?;
+    /// assert!(!jar.is_empty());
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Throws all away.
+    ///
+    /// ```
+    /// use wiretalk_net::CookieJar;
+    ///
+    /// let jar = CookieJar::new();
+    /// jar.set("ws://example.com/", "theme=dark")?;
+    /// jar.clear();
+    /// assert!(jar.is_empty());
+    /// # Ok::<(), wiretalk_net::Error>(())
+    /// ```
     pub fn clear(&self) {
         self.lock().clear();
     }

@@ -9,6 +9,13 @@ use crate::{
 };
 
 /// Whether a WebSocket is asked for over HTTP/2 (RFC 8441): for `Connector::http2`, which comes with the feature `http2`.
+///
+/// ```
+/// use wiretalk_net::{Connector, Http2};
+///
+/// let connector = Connector::new().http2(Http2::Prefer);
+/// assert_eq!(Http2::default(), Http2::Off);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Http2 {
     /// Never: HTTP/1.1.

@@ -301,6 +301,31 @@ impl Connector {
 
     /// Keeps the cookies that servers set in this jar, and sends those that are for the server, behind those of a
     /// `Cookie` header in the request. Default: none are kept, and none are sent. Needs the feature `cookies`.
+    ///
+    /// ```
+    /// use wiretalk_net::{Connector, CookieJar, Request};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let listener = wiretalk_net::server::Listener::bind("127.0.0.1:0", None).await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async move {
+    /// #     let incoming = listener.accept().await?;
+    /// #     let options = wiretalk_net::server::ServeOptions::default();
+    /// #     let log_in = async |_| match wiretalk_net::server::Reply::new(401).header("Set-Cookie", "visit=1") {
+    /// #         Ok(reply) => reply,
+    /// #         Err(error) => wiretalk_net::server::Reply::text(500, error.to_string()),
+    /// #     };
+    /// #     wiretalk_net::server::serve_connection(incoming, options, log_in).await
+    /// # });
+    /// let jar = CookieJar::new();
+    /// let connector = Connector::new().cookies(jar.clone());
+    /// // The server refuses, with `Set-Cookie: visit=1`.
+    /// assert!(connector.connect(&Request::new(&*url)).await.is_err());
+    /// assert_eq!(jar.header(&url)?.as_deref(), Some("visit=1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "cookies")]
     #[must_use]
     pub fn cookies(mut self, jar: CookieJar) -> Self {

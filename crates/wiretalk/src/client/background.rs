@@ -101,6 +101,21 @@ impl Background {
     ///
     /// If the future is dropped, nothing stays behind.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// # let url = mock.url();
+    /// let client = Background::connect(url).await?;
+    /// client.send("hello").await?;
+    /// client.wait_for("welcome", Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`connect`](crate::connect()).
     pub async fn connect(request: impl Into<Request>) -> Result<Self, Error> {
@@ -109,6 +124,20 @@ impl Background {
     }
 
     /// Collects from a connection: one that was dialed with settings, or accepted. Must be called in a tokio runtime.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// let client = Background::new(socket);
+    /// server.send("hello").await?;
+    /// client.wait_for("hello", Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(socket: WebSocket) -> Self {
         Self::with_limit(socket, LIMIT)
@@ -116,6 +145,22 @@ impl Background {
 
     /// As [`new`](Self::new), but keeps so many bytes of messages (some bytes for each one's keeping included) instead of
     /// 16 MiB, and at least the newest message. Beyond that the oldest are dropped; [`dropped`](Self::dropped) counts them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// let client = Background::with_limit(socket, 1 << 20);
+    /// server.send("one").await?;
+    /// server.send("two").await?;
+    /// client.wait_for("two", Duration::from_secs(5)).await?;
+    /// assert_eq!(client.received(), ["one".into(), "two".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_limit(socket: WebSocket, limit: usize) -> Self {
         let (sender, receiver) = socket.split();
@@ -142,6 +187,19 @@ impl Background {
     ///
     /// If the future is dropped, the message was sent as a whole or not at all.
     ///
+    /// ```
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// client.send("hello").await?;
+    /// assert_eq!(server.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`WebSocket::send`].
     pub async fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
@@ -149,18 +207,64 @@ impl Background {
     }
 
     /// The half of the connection that sends, for pings and fragments, or to send from elsewhere.
+    ///
+    /// ```
+    /// use wiretalk::{Event, client::Background};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// client.sender().ping(b"7").await?;
+    /// assert_eq!(server.next_event().await?, Some(Event::Ping("7".into())));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn sender(&self) -> &Sender {
         &self.sender
     }
 
     /// All messages that came so far, the first first, but for those that were [dropped](Self::dropped).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// server.send("one").await?;
+    /// server.send("two").await?;
+    /// client.wait_for("two", Duration::from_secs(5)).await?;
+    /// assert_eq!(client.received(), ["one".into(), "two".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn received(&self) -> Vec<Message> {
         self.shared.log().messages.iter().cloned().collect()
     }
 
     /// How many of the oldest messages were dropped to keep to the limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// // There is room for the newest only.
+    /// let client = Background::with_limit(socket, 1);
+    /// server.send("one").await?;
+    /// server.send("two").await?;
+    /// client.wait_for("two", Duration::from_secs(5)).await?;
+    /// assert_eq!((client.dropped(), client.received()), (1, vec!["two".into()]));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn dropped(&self) -> usize {
         self.shared.log().dropped
@@ -169,6 +273,22 @@ impl Background {
     /// Waits for a message, and gives it. Those that came before it are passed over: the next call looks behind it.
     ///
     /// If the future is dropped, no message counts as looked at.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::{Background, containing};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// server.send("hello").await?;
+    /// server.send("price 7").await?;
+    /// let price = client.wait_for(containing("price"), Duration::from_secs(5)).await?;
+    /// assert_eq!(price, "price 7".into());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// What came instead, if it did not come in so much time, or the connection ended before. Then no message counts as
@@ -224,6 +344,20 @@ impl Background {
     ///
     /// If the future is dropped, no message counts as looked at.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// server.send("hello").await?;
+    /// assert_eq!(client.next(Duration::from_secs(5)).await?, "hello".into());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`wait_for`](Self::wait_for).
     pub async fn next(&self, deadline: Duration) -> Result<Message, Unexpected> {
@@ -234,6 +368,23 @@ impl Background {
     /// so is the end of the connection, which would be silent for ever.
     ///
     /// If the future is dropped, nothing has changed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// client.expect_silence(Duration::from_secs(1)).await?;
+    ///
+    /// server.send("noise").await?;
+    /// let noise = client.expect_silence(Duration::from_secs(1)).await.unwrap_err();
+    /// assert_eq!(noise.came(), ["noise".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// What came. It does not count as looked at.
@@ -262,6 +413,20 @@ impl Background {
     ///
     /// If the future is dropped, the close handshake goes on in the background.
     ///
+    /// ```
+    /// use wiretalk::{CloseCode, client::Background};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// # tokio::spawn(async move { server.recv().await });
+    /// let frame = client.stop().await?;
+    /// assert_eq!(frame.code, CloseCode::NORMAL);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// How the connection ended, if not with a close handshake.
     pub async fn stop(&self) -> Result<CloseFrame, Error> {
@@ -274,6 +439,22 @@ impl Background {
     ///
     /// If the future is dropped, nothing has changed.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::{CloseCode, client::Background};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// server.close(CloseCode::GOING_AWAY, "").await?;
+    /// # assert!(server.recv().await.is_none());
+    /// let frame = client.join(Duration::from_secs(5)).await?;
+    /// assert_eq!(frame.code, CloseCode::GOING_AWAY);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Timeout`, if it does not end in so much time; else how it ended, if not with a close handshake.
     pub async fn join(&self, deadline: Duration) -> Result<CloseFrame, JoinError> {
@@ -285,6 +466,23 @@ impl Background {
 
     /// How the connection ended: what the peer's close frame said (code 1005 if it carried none), or the error. `None`
     /// while it has not.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::{CloseCode, client::Background};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// assert!(client.ended().is_none());
+    /// server.close(CloseCode::NORMAL, "").await?;
+    /// # assert!(server.recv().await.is_none());
+    /// client.join(Duration::from_secs(5)).await?;
+    /// assert!(client.ended().expect("it has").is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn ended(&self) -> Option<Result<CloseFrame, Error>> {
         self.shared.log().end.clone()

@@ -39,6 +39,16 @@ impl Default for Backoff {
 impl Backoff {
     /// Ceilings of 0.5 s, 1 s, 2 s and so on up to 30 s, with full jitter. A connection that lasted for less than 5 s
     /// was no success: see [`settled_after`](Self::settled_after).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential();
+    /// assert_eq!(backoff.ceiling(0), Duration::from_millis(500));
+    /// assert_eq!(backoff.ceiling(1), Duration::from_secs(1));
+    /// assert_eq!(backoff.ceiling(9), Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn exponential() -> Self {
         Self {
@@ -51,6 +61,14 @@ impl Backoff {
     }
 
     /// The same delay each time, without jitter. Every connection that opens is a success.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::fixed(Duration::from_secs(2));
+    /// assert_eq!((backoff.delay(0), backoff.delay(9)), (Duration::from_secs(2), Duration::from_secs(2)));
+    /// ```
     #[must_use]
     pub fn fixed(delay: Duration) -> Self {
         Self {
@@ -63,6 +81,14 @@ impl Backoff {
     }
 
     /// The first ceiling.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential().first(Duration::from_secs(1));
+    /// assert_eq!(backoff.ceiling(2), Duration::from_secs(4));
+    /// ```
     #[must_use]
     pub fn first(mut self, first: Duration) -> Self {
         self.first = first;
@@ -70,6 +96,14 @@ impl Backoff {
     }
 
     /// By what each ceiling is multiplied for the next. One below 1, or not a number, counts as 1.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential().first(Duration::from_secs(1)).factor(3.0);
+    /// assert_eq!(backoff.ceiling(2), Duration::from_secs(9));
+    /// ```
     #[must_use]
     pub fn factor(mut self, factor: f64) -> Self {
         self.factor = factor.max(1.0);
@@ -77,6 +111,14 @@ impl Backoff {
     }
 
     /// The highest ceiling.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential().max(Duration::from_secs(5));
+    /// assert_eq!(backoff.ceiling(100), Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn max(mut self, max: Duration) -> Self {
         self.max = max;
@@ -84,6 +126,13 @@ impl Backoff {
     }
 
     /// Whether the delay is drawn by lot below its ceiling.
+    ///
+    /// ```
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential().jitter(false);
+    /// assert_eq!(backoff.delay(3), backoff.ceiling(3));
+    /// ```
     #[must_use]
     pub fn jitter(mut self, jitter: bool) -> Self {
         self.jitter = jitter;
@@ -92,6 +141,14 @@ impl Backoff {
 
     /// How long a connection must have been open to be a success, behind which attempts and ceilings count anew. With
     /// zero, a server that accepts clients only to drop them at once is dialed with the first ceiling for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// // A minute, since this server logs us in only to throw us out after a while.
+    /// let backoff = Backoff::exponential().settled_after(Duration::from_secs(60));
+    /// ```
     #[must_use]
     pub fn settled_after(mut self, settled_after: Duration) -> Self {
         self.settled_after = settled_after;
@@ -99,6 +156,15 @@ impl Backoff {
     }
 
     /// The longest delay of wait number `n`, the first being 0.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential();
+    /// let ceilings: Vec<u64> = (1..8).map(|n| backoff.ceiling(n).as_secs()).collect();
+    /// assert_eq!(ceilings, [1, 2, 4, 8, 16, 30, 30]);
+    /// ```
     #[must_use]
     pub fn ceiling(&self, n: u32) -> Duration {
         let factor = self.factor.powi(i32::try_from(n).unwrap_or(i32::MAX));
@@ -108,6 +174,13 @@ impl Backoff {
     }
 
     /// A delay for wait number `n`, the first being 0.
+    ///
+    /// ```
+    /// use wiretalk::client::Backoff;
+    ///
+    /// let backoff = Backoff::exponential();
+    /// assert!(backoff.delay(3) <= backoff.ceiling(3));
+    /// ```
     #[must_use]
     pub fn delay(&self, n: u32) -> Duration {
         let ceiling = self.ceiling(n);

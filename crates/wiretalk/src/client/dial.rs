@@ -5,6 +5,27 @@ use std::{error::Error as StdError, fmt, future::Future, pin::Pin, sync::Arc};
 use crate::{Connector, Error, Handshake, Request, WebSocket};
 
 /// Any error, as a [`Hook`] may give one of its own.
+///
+/// ```
+/// use wiretalk::{WebSocket, client::BoxError};
+///
+/// async fn log_in(socket: &mut WebSocket) -> Result<(), BoxError> {
+///     socket.send("login ann").await?;
+///     match socket.recv().await.transpose()? {
+///         Some(reply) if reply.as_text() == Some("welcome") => Ok(()),
+///         other => Err(format!("the login was answered with {other:?}").into()),
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// let (mut client, mut server) = wiretalk::pair();
+/// server.send("who are you?").await?;
+/// let error = log_in(&mut client).await.unwrap_err();
+/// assert!(error.to_string().contains("who are you?"));
+/// # Ok(())
+/// # }
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 type Dialing = Pin<Box<dyn Future<Output = Result<(WebSocket, Handshake), Error>> + Send>>;
@@ -40,6 +61,22 @@ pub trait Hook<'a>: Clone + Send + Sync {
     type Future: Future<Output = Result<(), BoxError>> + Send + 'a;
 
     /// Begins with a connection.
+    ///
+    /// ```
+    /// use wiretalk::{WebSocket, client::{BoxError, Hook}};
+    ///
+    /// async fn subscribe(socket: &mut WebSocket) -> Result<(), BoxError> {
+    ///     Ok(socket.send("subscribe news").await?)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut client, mut server) = wiretalk::pair();
+    /// subscribe.prepare(&mut client).await.map_err(|error| error.to_string())?;
+    /// assert_eq!(server.recv().await.transpose()?, Some("subscribe news".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn prepare(self, socket: &'a mut WebSocket) -> Self::Future;
 }
 

@@ -26,9 +26,43 @@ use crate::Message;
 /// ```
 pub trait Pattern {
     /// Whether it is such a message.
+    ///
+    /// ```
+    /// use wiretalk::client::{Pattern, containing};
+    ///
+    /// assert!("hello".accepts(&"hello".into()));
+    /// assert!(!"hello".accepts(&"hello, world".into()));
+    /// assert!(containing("hello").accepts(&"hello, world".into()));
+    /// ```
     fn accepts(&self, message: &Message) -> bool;
 
     /// Says what it looks for, for the sentence that tells a failure.
+    ///
+    /// ```
+    /// use std::{fmt, time::Duration};
+    /// use wiretalk::{Message, client::{Background, Pattern}};
+    ///
+    /// struct Trade;
+    ///
+    /// impl Pattern for Trade {
+    ///     fn accepts(&self, message: &Message) -> bool {
+    ///         message.as_text().is_some_and(|text| text.starts_with("trade "))
+    ///     }
+    ///
+    ///     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    ///         f.write_str("a trade")
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, _server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// let unexpected = client.wait_for(Trade, Duration::from_secs(1)).await.unwrap_err();
+    /// assert_eq!(unexpected.to_string(), "a trade did not come within 1s; nothing came");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As writing does.
@@ -77,6 +111,14 @@ pub fn containing(part: impl Into<String>) -> Containing {
 }
 
 /// What [`containing`] gives.
+///
+/// ```
+/// use wiretalk::client::{Containing, Pattern, containing};
+///
+/// let trade: Containing = containing("trade");
+/// assert!(trade.accepts(&"a trade at 7".into()));
+/// assert!(!trade.accepts(&b"a trade at 7".to_vec().into()), "it is no text");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Containing(String);
 

@@ -126,6 +126,13 @@ pub struct PoolStatus {
 
 impl Pool {
     /// Begins with what to ask the server for.
+    ///
+    /// ```
+    /// use wiretalk::client::Pool;
+    ///
+    /// let pool = Pool::builder("ws://127.0.0.1:4000/").build();
+    /// assert_eq!(pool.status().max, 10);
+    /// ```
     pub fn builder(request: impl Into<Request>) -> PoolBuilder {
         PoolBuilder::new(request.into())
     }
@@ -134,6 +141,21 @@ impl Pool {
     ///
     /// Cancel-safe: if the future is dropped, its place in the queue is free again, or the connection that it was dialing or
     /// checking is dropped; nothing of it counts any more.
+    ///
+    /// ```
+    /// use wiretalk::client::Pool;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let url = mock.url();
+    /// let pool = Pool::builder(url).build();
+    /// let mut socket = pool.get().await?;
+    /// socket.send("question").await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("question".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// See [`PoolError`].
@@ -155,6 +177,22 @@ impl Pool {
     }
 
     /// How it is doing at the moment.
+    ///
+    /// ```
+    /// use wiretalk::client::Pool;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let url = mock.url();
+    /// let pool = Pool::builder(url).build();
+    /// let socket = pool.get().await?;
+    /// assert_eq!((pool.status().in_use, pool.status().idle), (1, 0));
+    /// drop(socket);
+    /// assert_eq!((pool.status().in_use, pool.status().idle), (0, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> PoolStatus {
         let shared = &self.owner.shared;
@@ -171,6 +209,21 @@ impl Pool {
     /// 1000, and this waits until they are. Those handed out are closed when they are given back.
     ///
     /// If the future is dropped, the pool is closed all the same, and the close handshakes go on.
+    ///
+    /// ```
+    /// use wiretalk::client::{Pool, PoolError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let url = mock.url();
+    /// let pool = Pool::builder(url).build();
+    /// drop(pool.get().await?);
+    /// pool.close().await;
+    /// assert!(matches!(pool.get().await, Err(PoolError::Closed)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn close(&self) {
         let shared = &self.owner.shared;
         shared.permits.close();
@@ -257,7 +310,7 @@ fn deadline(since: Instant, limit: Option<Duration>) -> Option<Instant> {
 
 /// A connection out of a [`Pool`], which takes it back when this is dropped. Use it as the [`WebSocket`] that it is.
 ///
-/// ```no_run
+/// ```
 /// use wiretalk::client::{Pool, Pooled};
 ///
 /// async fn ask(pool: &Pool) -> Result<String, Box<dyn std::error::Error>> {
@@ -273,6 +326,13 @@ fn deadline(since: Instant, limit: Option<Duration>) -> Option<Instant> {
 ///         }
 ///     }
 /// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mock = wiretalk::mock::text("on > question\n  < answer\n").await?;
+/// # let pool = Pool::builder(mock.url()).build();
+/// # assert_eq!(ask(&pool).await?, "answer");
+/// # Ok(())
+/// # }
 /// ```
 pub struct Pooled {
     /// There until it is given back.
@@ -298,11 +358,43 @@ impl Pooled {
     }
 
     /// Does not give it back, but closes it with 1000, in the background: after a conversation that was broken off, say.
+    ///
+    /// ```
+    /// use wiretalk::client::Pool;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let url = mock.url();
+    /// let pool = Pool::builder(url).build();
+    /// let mut socket = pool.get().await?;
+    /// socket.send("question").await?;
+    /// // The answer is not waited for, so nobody else should have this one.
+    /// socket.discard();
+    /// assert_eq!(pool.status().idle, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn discard(mut self) {
         self.retire();
     }
 
     /// Takes it out of the pool, which may then dial another in its place.
+    ///
+    /// ```
+    /// use wiretalk::{WebSocket, client::Pool};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// # let url = mock.url();
+    /// let pool = Pool::builder(url).build();
+    /// let mut socket: WebSocket = pool.get().await?.into_inner();
+    /// assert_eq!(pool.status().in_use, 0);
+    /// socket.send("still open").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_inner(mut self) -> WebSocket {
         self.socket.take().expect(HELD)

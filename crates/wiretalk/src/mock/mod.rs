@@ -1,13 +1,12 @@
 //! A talk as a server inside a test.
 
+mod builder;
 mod given;
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
     net::SocketAddr,
-    path::{Path, PathBuf},
-    pin::Pin,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -17,18 +16,13 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use wiretalk_engine::{
-    load::{self, Loaded},
-    serve::{
-        self, Event, Observer, Options, Performance, Place, Shared,
-        journal::{DEFAULT_BYTES, Entry, EntryKind, Filter, Frame, Journal, Nearest},
-    },
-};
-use wiretalk_talk::{
-    Role,
-    player::{Manner, Setup},
+use wiretalk_engine::serve::{
+    Event, Observer,
+    journal::{Entry, EntryKind, Filter, Frame, Journal, Nearest},
 };
 
+use self::builder::From;
+pub use self::builder::MockBuilder;
 pub(crate) use self::given::{Given, shown_path, unusable};
 use crate::{Blame, Error, ErrorKind, Message, Text, client::Pattern};
 
@@ -80,23 +74,6 @@ pub fn text(talk: impl Into<String>) -> MockBuilder {
     MockBuilder::new(From::Text(talk.into()))
 }
 
-/// A mock that is about to be served: awaiting it starts it.
-///
-/// If the future is dropped, nothing is served.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is served until it is awaited"]
-pub struct MockBuilder {
-    from: From,
-    given: Given,
-    test: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-enum From {
-    File(PathBuf),
-    Text(String),
-}
-
 /// A talk that is being served. Dropping it ends the server at once.
 pub struct Mock {
     url: String,
@@ -108,6 +85,22 @@ pub struct Mock {
 }
 
 /// A message that no line of the talk took.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+/// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+/// socket.send("hallo").await?;
+/// mock.wait_for("hallo", Duration::from_secs(5)).await?;
+/// let unmatched = &mock.unmatched()[0];
+/// assert_eq!((unmatched.client, unmatched.line), (1, Some(1)));
+/// println!("{unmatched}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unmatched {
@@ -135,103 +128,34 @@ impl fmt::Display for Unmatched {
     }
 }
 
-impl MockBuilder {
-    fn new(from: From) -> Self {
-        Self {
-            from,
-            given: Given::default(),
-            test: None,
-        }
-    }
-
-    /// Sets a variable of the talk; it wins over the talk's own `set` line. A value that is JSON is one, so `7` is a number.
-    #[expect(clippy::needless_pass_by_value, reason = "a number is given as it is")]
-    pub fn variable(mut self, name: &str, value: impl ToString) -> Self {
-        self.given.variable(name, &value.to_string());
-        self
-    }
-
-    /// Serves the dialogue of the test with this title, in a talk that has several tests.
-    pub fn test(mut self, title: impl Into<String>) -> Self {
-        self.test = Some(title.into());
-        self
-    }
-
-    async fn start(self) -> Result<Mock, Error> {
-        let Self { from, given, test } = self;
-        let loaded = match from {
-            From::File(path) => {
-                let path = shown_path(std::env::var_os("CARGO_MANIFEST_DIR"), &path);
-                load::load(&path).map_err(|error| invalid(error.to_string()))?
-            }
-            From::Text(text) => Loaded::new("a talk", &text),
-        };
-        let variables = given.variables()?;
-        let names: Vec<_> = variables.keys().cloned().collect();
-        let loaded = loaded.check(Role::Mock, &names);
-        if let Some(why) = unusable(&loaded) {
-            return Err(invalid(why));
-        }
-        let plan = loaded.plan();
-        let setup = Setup {
-            world: Arc::new(wiretalk_engine::SystemWorld),
-            variables,
-            manner: Manner::default(),
-        };
-        // Of where the talk listens by itself, only the path counts here.
-        let listens = plan.address(setup.clone()).map_err(invalid)?;
-        let path = listens.as_deref().map_or("", path_of).to_owned();
-        let journal = Journal::new(DEFAULT_BYTES);
-        let problems = Arc::new(Problems::default());
-        let observer: Arc<dyn Observer> = Arc::clone(&problems) as _;
-        let shared = Shared::new(Options::default(), observer).with_journal(Arc::clone(&journal));
-        let place = match path.as_str() {
-            "" => Place::Anywhere,
-            path => Place::Named(path.to_owned()),
-        };
-        let performance = Performance {
-            plan,
-            test,
-            setup,
-            place,
-        };
-        let mock =
-            serve::Mock::new(&shared, performance).map_err(|error| invalid(error.to_string()))?;
-        let server = serve::Server::bind("127.0.0.1:0", None).await?;
-        let address = server.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(mock.serve(server, async {
-            // Whoever drops the other end wants it stopped as well.
-            let _ = stopped.await;
-        }));
-        Ok(Mock {
-            url: format!("ws://{address}{path}"),
-            address,
-            journal,
-            problems,
-            stop: Some(stop),
-            task,
-        })
-    }
-}
-
-impl IntoFuture for MockBuilder {
-    type Output = Result<Mock, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.start())
-    }
-}
-
 impl Mock {
     /// Where clients connect, with the path that the talk's `listen` names.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mock = wiretalk::mock::text("listen ws://127.0.0.1:4000/chat\non > hello\n  < welcome\n").await?;
+    /// assert!(mock.url().starts_with("ws://127.0.0.1:") && mock.url().ends_with("/chat"));
+    /// let (socket, _) = wiretalk::connect(mock.url()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Where it listens.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// assert!(mock.address().ip().is_loopback());
+    /// assert_eq!(mock.url(), format!("ws://{}", mock.address()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -239,6 +163,22 @@ impl Mock {
 
     /// The text and binary messages that came so far, from all clients, in their order. The newest 64 MiB are kept, and
     /// of one message 16 MiB.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::Message;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < ok\n").await?;
+    /// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+    /// socket.send("hello").await?;
+    /// socket.send(vec![1, 2, 3]).await?;
+    /// mock.wait_for(Message::from(vec![1, 2, 3]), Duration::from_secs(5)).await?;
+    /// assert_eq!(mock.received(), ["hello".into(), vec![1, 2, 3].into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn received(&self) -> Vec<Message> {
         let received = |entry: &Arc<Entry>| match &entry.kind {
@@ -250,6 +190,19 @@ impl Mock {
 
     /// The text and binary messages that were sent so far, in their order; one that went to several clients stands here
     /// once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n  < what now?\n").await?;
+    /// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+    /// socket.send("hello").await?;
+    /// # socket.recv().await.transpose()?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("what now?".into()));
+    /// assert_eq!(mock.sent(), ["welcome".into(), "what now?".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn sent(&self) -> Vec<Message> {
         let sent = |entry: &Arc<Entry>| match &entry.kind {
@@ -260,6 +213,19 @@ impl Mock {
     }
 
     /// The messages that no line of the talk took. A test that wants none asserts that this is empty.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+    /// socket.send("hallo").await?;
+    /// socket.send("hello").await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+    /// assert_eq!(mock.unmatched()[0].message, Some("hallo".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn unmatched(&self) -> Vec<Unmatched> {
         let unmatched = |entry: &Arc<Entry>| {
@@ -283,18 +249,55 @@ impl Mock {
     }
 
     /// The lines of the talk that could not be played, each with its place and the reason.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{ message|int }}\n").await?;
+    /// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+    /// socket.send("no number").await?;
+    /// socket.send("12").await?;
+    /// assert_eq!(socket.recv().await.transpose()?, Some("12".into()));
+    /// assert!(mock.problems()[0].starts_with("a talk:2:"), "line 2 of the talk's text");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         self.problems.lock().clone()
     }
 
     /// How many clients have connected so far.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// let (one, _) = wiretalk::connect(mock.url()).await?;
+    /// let (other, _) = wiretalk::connect(mock.url()).await?;
+    /// assert_eq!(mock.connected(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn connected(&self) -> usize {
         self.count(|kind| matches!(kind, EntryKind::Open { .. }))
     }
 
     /// How many clients have left so far.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// # let (socket, _) = wiretalk::connect(mock.url()).await?;
+    /// drop(socket);
+    /// while mock.gone() < 1 {
+    ///     tokio::task::yield_now().await;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn gone(&self) -> usize {
         self.count(|kind| matches!(kind, EntryKind::Gone { .. }))
@@ -348,6 +351,20 @@ impl Mock {
 
     /// Tells every client that the server goes away (1001), waits up to two seconds for them, and ends. If the future is
     /// dropped, the server ends at once.
+    ///
+    /// ```
+    /// use wiretalk::CloseCode;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+    /// # let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+    /// tokio::spawn(mock.stop());
+    /// assert!(socket.recv().await.is_none());
+    /// assert_eq!(socket.close_frame().map(|frame| frame.code), Some(CloseCode::GOING_AWAY));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn stop(mut self) {
         drop(self.stop.take());
         // That it panicked would be a mistake of the library's, and was told by the panic.
@@ -458,14 +475,4 @@ fn message(frame: &Frame) -> Option<Message> {
         "binary" => Some(Message::Binary(frame.payload.clone())),
         _ => None,
     }
-}
-
-/// The path of a URL, if it names one.
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map_or("", |at| &rest[at..])
-}
-
-fn invalid(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidInput, Blame::Us, why)
 }

@@ -7,6 +7,35 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use super::{Pin, TlsOptions, TlsVersion};
 
 /// What a TLS handshake came to.
+///
+/// ```
+/// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, TlsConfig, serve_connection};
+/// use wiretalk_net::{Connector, Request, TlsOptions, TlsVersion};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk_net::Error> {
+/// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+/// # let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+/// # let listener = Listener::bind("127.0.0.1:0", Some(tls)).await?;
+/// # let url = format!("wss://localhost:{}/", listener.local_addr()?.port());
+/// # tokio::spawn(async move {
+/// #     let incoming = listener.accept().await?;
+/// #     serve_connection(incoming, ServeOptions::default(), async |mut request| {
+/// #         request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap().0
+/// #     })
+/// #     .await
+/// # });
+/// # let tls = TlsOptions::new().root_certificates(certificate_pem.as_bytes())?;
+/// # let connector = Connector::new().tls(tls).address_family(wiretalk_net::AddressFamily::V4);
+/// let (socket, handshake) = connector.connect(&Request::new(url)).await?;
+/// let tls = handshake.tls.expect("the URL is wss");
+/// assert_eq!((tls.version, &*tls.server_name), (TlsVersion::Tls13, "localhost"));
+/// assert!(tls.verified && !tls.pinned && !tls.resumed);
+/// println!("{}, {} certificates", tls.cipher_suite, tls.peer_certificates.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TlsInfo {
@@ -34,12 +63,29 @@ pub struct TlsInfo {
 impl TlsInfo {
     /// The pin of the server's key, for [`TlsOptions::pin`].
     ///
-    /// ```no_run
-    /// # async fn example() -> Result<(), wiretalk_net::Error> {
-    /// let (_socket, handshake) = wiretalk_net::connect("wss://chat.example/").await?;
-    /// if let Some(pin) = handshake.tls.and_then(|tls| tls.pin()) {
-    ///     println!("{pin}");
-    /// }
+    /// ```
+    /// # use wiretalk_net::server::{AcceptOptions, Listener, ServeOptions, TlsConfig, serve_connection};
+    /// use wiretalk_net::{Connector, Request, TlsOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+    /// # let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// # let listener = Listener::bind("127.0.0.1:0", Some(tls)).await?;
+    /// # let url = format!("wss://localhost:{}/", listener.local_addr()?.port());
+    /// # tokio::spawn(async move {
+    /// #     let incoming = listener.accept().await?;
+    /// #     serve_connection(incoming, ServeOptions::default(), async |mut request| {
+    /// #         request.upgrade().unwrap().accept(AcceptOptions::default()).unwrap().0
+    /// #     })
+    /// #     .await
+    /// # });
+    /// # let tls = TlsOptions::new().root_certificates(certificate_pem.as_bytes())?;
+    /// # let connector = Connector::new().tls(tls).address_family(wiretalk_net::AddressFamily::V4);
+    /// let (socket, handshake) = connector.connect(&Request::new(&*url)).await?;
+    /// let pin = handshake.tls.and_then(|tls| tls.pin()).expect("a certificate came");
+    /// let only_this_key = Connector::new().tls(TlsOptions::new().pin(pin));
     /// # Ok(())
     /// # }
     /// ```

@@ -9,15 +9,19 @@ const SHOWN: usize = 10;
 
 /// A message did not come, or one came that was not to; its sentence says what did.
 ///
-/// ```no_run
-/// # async fn example(client: wiretalk::client::Background) {
+/// ```
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (socket, mut server) = wiretalk::pair();
+/// # let client = wiretalk::client::Background::new(socket);
+/// server.send("busy").await?;
 /// let deadline = std::time::Duration::from_secs(1);
-/// if let Err(unexpected) = client.wait_for("ack", deadline).await {
-///     // the text "ack" did not come within 1s; what came: "busy"
-///     println!("{unexpected}");
-///     assert!(unexpected.ended().is_none(), "it is still open");
-///     assert_eq!(unexpected.came(), ["busy".into()]);
-/// }
+/// let unexpected = client.wait_for("ack", deadline).await.unwrap_err();
+/// assert_eq!(
+///     unexpected.to_string(),
+///     "the text \"ack\" did not come within 1s; what came: \"busy\"",
+/// );
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
@@ -45,12 +49,42 @@ impl Unexpected {
     }
 
     /// The messages that came and were not looked at before: instead of the one that was waited for, or of silence.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, mut server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// server.send("busy").await?;
+    /// let unexpected = client.wait_for("ack", Duration::from_secs(1)).await.unwrap_err();
+    /// assert_eq!(unexpected.came(), ["busy".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn came(&self) -> &[Message] {
         &self.0.came
     }
 
     /// How the connection ended, if it had.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::Background;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (socket, server) = wiretalk::pair();
+    /// # let client = Background::new(socket);
+    /// drop(server);
+    /// let unexpected = client.wait_for("ack", Duration::from_secs(1)).await.unwrap_err();
+    /// assert!(unexpected.ended().is_some_and(Result::is_err), "it was lost");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn ended(&self) -> Option<&Result<CloseFrame, Error>> {
         self.0.end.as_ref()
@@ -119,15 +153,17 @@ impl StdError for Unexpected {}
 
 /// Why [`Background::join`](super::Background::join) failed.
 ///
-/// ```no_run
+/// ```
 /// use std::time::Duration;
 /// use wiretalk::client::{Background, JoinError};
 ///
-/// # async fn example(client: Background) {
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// # let (socket, _server) = wiretalk::pair();
+/// # let client = Background::new(socket);
 /// match client.join(Duration::from_secs(5)).await {
-///     Ok(frame) => assert_eq!(frame.code.as_u16(), 1000),
-///     Err(JoinError::Timeout(_)) => panic!("the server did not close the connection"),
-///     Err(other) => panic!("{other}"),
+///     Err(JoinError::Timeout(limit)) => assert_eq!(limit, Duration::from_secs(5)),
+///     other => panic!("nobody closed the connection, but {other:?}"),
 /// }
 /// # }
 /// ```

@@ -85,6 +85,28 @@ impl Builder {
 
     /// What is done with each connection before it counts as open; see [`Hook`]. If it fails, so has the attempt, with
     /// [`Cause::Hook`]. It may take as long as it likes: give it a timeout of its own if the server may fall silent.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::{WebSocket, client::{Event, Reconnecting}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > login\n  < welcome\n").await?;
+    /// let mut client = Reconnecting::builder(mock.url())
+    ///     .on_open(async |socket: &mut WebSocket| {
+    ///         socket.send("login").await?;
+    ///         let reply = tokio::time::timeout(Duration::from_secs(5), socket.recv()).await?;
+    ///         match reply.transpose()? {
+    ///             Some(reply) if reply.as_text() == Some("welcome") => Ok(()),
+    ///             _ => Err("it is not welcome".into()),
+    ///         }
+    ///     })
+    ///     .build();
+    /// while !matches!(client.next_event().await, Some(Event::Open(_))) {}
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_open<H>(mut self, hook: H) -> Self
     where
         H: for<'a> Hook<'a> + 'static,
@@ -94,6 +116,15 @@ impl Builder {
     }
 
     /// How long it waits before each attempt but the very first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::client::{Backoff, Reconnecting};
+    ///
+    /// let client = Reconnecting::builder("ws://127.0.0.1:4000/")
+    ///     .backoff(Backoff::exponential().max(Duration::from_secs(5)))
+    ///     .build();
+    /// ```
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
@@ -101,12 +132,39 @@ impl Builder {
 
     /// How many attempts it makes in a row, at least one, before it gives up; `None`, the default: as many as it takes.
     /// They are counted anew after each success.
+    ///
+    /// ```
+    /// use wiretalk::client::Reconnecting;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // Nobody listens on this port.
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").attempts(3).build();
+    /// let gave_up = client.recv().await.expect("it is told once").unwrap_err();
+    /// assert_eq!(gave_up.attempts, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
         self.attempts = attempts.into();
         self
     }
 
     /// What becomes of messages that cannot be sent at the moment.
+    ///
+    /// ```
+    /// use wiretalk::client::{Reconnecting, Unsent};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:4000/").unsent(Unsent::KeepNewest(16)).build();
+    /// for number in 1..=5 {
+    ///     client.send(format!("price {number}")).await?;
+    /// }
+    /// assert_eq!(client.take_unsent(), ["price 4".into(), "price 5".into()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unsent(mut self, unsent: Unsent) -> Self {
         self.unsent = unsent;
         self
@@ -132,11 +190,30 @@ impl Builder {
     }
 
     /// Dials once and never again: the events of a single connection.
+    ///
+    /// ```
+    /// use wiretalk::client::Reconnecting;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:1/").once().build();
+    /// let gave_up = client.recv().await.expect("it is told once").unwrap_err();
+    /// assert_eq!(gave_up.attempts, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn once(self) -> Self {
         self.retry(|_| Retry::No)
     }
 
     /// The client. It dials as soon as it is asked for events.
+    ///
+    /// ```
+    /// use wiretalk::{State, client::Reconnecting};
+    ///
+    /// let client = Reconnecting::builder("ws://127.0.0.1:4000/").build();
+    /// assert_eq!(client.state(), State::Connecting);
+    /// ```
     #[must_use]
     pub fn build(self) -> Reconnecting {
         Reconnecting::new(Settings {

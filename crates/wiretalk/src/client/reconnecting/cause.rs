@@ -99,6 +99,14 @@ impl Cause {
     }
 
     /// The code and reason of the peer's close frame, if that is how it ended.
+    ///
+    /// ```
+    /// use wiretalk::{CloseCode, CloseFrame, client::Cause};
+    ///
+    /// let frame = CloseFrame { code: CloseCode::POLICY, reason: "too loud".into() };
+    /// let cause = Cause::Closed(frame.clone());
+    /// assert_eq!(cause.close_frame(), Some(&frame));
+    /// ```
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         match self {
@@ -108,6 +116,18 @@ impl Cause {
     }
 
     /// The library's error, if that is how it ended.
+    ///
+    /// ```
+    /// use wiretalk::{ErrorKind, client::Cause};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let error = wiretalk::connect("ws://127.0.0.1:1/").await.unwrap_err();
+    /// let cause = Cause::Dial(error);
+    /// assert_eq!(cause.error().map(|error| error.kind()), Some(ErrorKind::Refused));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match self {

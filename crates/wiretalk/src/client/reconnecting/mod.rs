@@ -148,6 +148,12 @@ enum Phase {
 
 impl Reconnecting {
     /// Begins with what to ask a server for. Nothing is dialed before the client that was built is asked for events.
+    ///
+    /// ```
+    /// use wiretalk::client::{Reconnecting, Unsent};
+    ///
+    /// let client = Reconnecting::builder("ws://127.0.0.1:4000/").unsent(Unsent::Keep(1 << 20)).build();
+    /// ```
     pub fn builder(request: impl Into<Request>) -> Builder {
         Builder::new(request.into())
     }
@@ -338,6 +344,20 @@ impl Reconnecting {
     }
 
     /// How far it is: connecting while it dials, or waits before it does; closed once it was closed, or gave up.
+    ///
+    /// ```
+    /// use wiretalk::{State, client::{Event, Reconnecting}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let mut client = Reconnecting::builder(mock.url()).build();
+    /// assert_eq!(client.state(), State::Connecting);
+    /// while !matches!(client.next_event().await, Some(Event::Open(_))) {}
+    /// assert_eq!(client.state(), State::Open);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn state(&self) -> State {
         match &self.phase {
@@ -350,6 +370,21 @@ impl Reconnecting {
     }
 
     /// The connection, if there is one.
+    ///
+    /// ```
+    /// use wiretalk::client::{Event, Reconnecting};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on > {{_}}\n  < {{message}}\n").await?;
+    /// let mut client = Reconnecting::builder(mock.url()).build();
+    /// assert!(client.socket().is_none());
+    /// while !matches!(client.next_event().await, Some(Event::Open(_))) {}
+    /// let socket = client.socket().expect("it is open");
+    /// assert_eq!(socket.peer_addr(), Some(mock.address()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn socket(&self) -> Option<&WebSocket> {
         match &self.phase {
@@ -359,12 +394,38 @@ impl Reconnecting {
     }
 
     /// How many messages are kept for a connection to send.
+    ///
+    /// ```
+    /// use wiretalk::client::{Reconnecting, Unsent};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:4000/").unsent(Unsent::Keep(1024)).build();
+    /// client.send("one").await?;
+    /// client.send("three").await?;
+    /// assert_eq!(client.unsent(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.outbox.messages()
     }
 
     /// How many bytes of payload the messages have that are kept.
+    ///
+    /// ```
+    /// use wiretalk::client::{Reconnecting, Unsent};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = Reconnecting::builder("ws://127.0.0.1:4000/").unsent(Unsent::Keep(1024)).build();
+    /// client.send("one").await?;
+    /// client.send("three").await?;
+    /// assert_eq!(client.unsent_bytes(), 3 + 5);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
         self.outbox.bytes()

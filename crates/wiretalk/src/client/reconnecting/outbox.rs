@@ -69,6 +69,13 @@ pub enum SendError {
 
 impl SendError {
     /// The message, where the connection has not taken it.
+    ///
+    /// ```
+    /// use wiretalk::client::SendError;
+    ///
+    /// let error = SendError::Full("hello".into());
+    /// assert_eq!(error.into_message(), Some("hello".into()));
+    /// ```
     #[must_use]
     pub fn into_message(self) -> Option<Message> {
         match self {
