@@ -7,6 +7,8 @@ use std::{
     str::FromStr,
 };
 
+use url::Host;
+
 use crate::error::Error;
 
 /// Which kind of addresses may be dialed.
@@ -106,9 +108,9 @@ impl FromStr for ConnectTo {
             )));
         };
         Ok(Self {
-            from_host: host(from_host),
+            from_host: host(from_host).map_err(bad)?,
             from_port: port(from_port).map_err(bad)?,
-            to_host: host(to_host),
+            to_host: host(to_host).map_err(bad)?,
             to_port: port(to_port).map_err(bad)?,
         })
     }
@@ -184,7 +186,10 @@ impl FromStr for Resolve {
             .ok_or_else(|| bad("it names no port"))?;
         let host = match name {
             "*" => None,
-            _ => Some(host(name).ok_or_else(|| bad("it names no host; every host is `*`"))?),
+            _ => {
+                let host = host(name).map_err(bad)?;
+                Some(host.ok_or_else(|| bad("it names no host; every host is `*`"))?)
+            }
         };
         let addresses = list
             .split(',')
@@ -252,8 +257,19 @@ fn split_first(text: &str) -> Result<(&str, Option<&str>), &'static str> {
     }
 }
 
-fn host(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_ascii_lowercase())
+/// A host in the form that it has once a URL was read, or none. It goes into what a proxy is asked, so it must be one.
+fn host(text: &str) -> Result<Option<String>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Some(address.to_string()));
+    }
+    match Host::parse(text) {
+        Ok(Host::Domain(name)) => Ok(Some(name)),
+        Ok(Host::Ipv4(address)) => Ok(Some(address.to_string())),
+        Ok(Host::Ipv6(_)) | Err(_) => Err("a host is a name or an IP address"),
+    }
 }
 
 fn port(text: &str) -> Result<Option<u16>, &'static str> {

@@ -17,6 +17,12 @@ fn another_host_and_port() {
         ("a.com:::81", ("a.com", 80), Some(("a.com", 81))),
         (":::", ("a.com", 80), Some(("a.com", 80))),
         ("[::1]:80:[::2]:81", ("::1", 80), Some(("::2", 81))),
+        // As a URL has it.
+        (
+            "xn--bcher-kva.example:80:b_c.com:81",
+            ("xn--bcher-kva.example", 80),
+            Some(("b_c.com", 81)),
+        ),
     ];
     for (rule, (host, port), expected) in cases {
         let parsed: ConnectTo = rule.parse().unwrap();
@@ -54,6 +60,8 @@ fn known_addresses() {
         assert_eq!(found, expected, "{rule}");
         assert_eq!(parsed.to_string(), rule);
     }
+    let same: ConnectTo = "Bücher.example:80:[0:0::1]:".parse().unwrap();
+    assert_eq!(same.to_string(), "xn--bcher-kva.example:80:[::1]:");
     let bare: Resolve = "a.com:80:::1".parse().unwrap();
     assert_eq!(bare.to_string(), "a.com:80:[::1]");
 }
@@ -69,6 +77,12 @@ fn what_is_no_rule() {
         ("a:80:b:65536", "1 to 65535"),
         ("[::1:80:b:81", "never closed"),
         ("[::1]x:80:b:81", "between `]`"),
+        ("a:80:b\r\nX-Y\r\n:81", "a name or an IP address"),
+        ("a:80:b c:81", "a name or an IP address"),
+        ("a:80:b%0d%0a:81", "a name or an IP address"),
+        ("a:80:me@b:81", "a name or an IP address"),
+        ("a/x:80:b:81", "a name or an IP address"),
+        ("[a:b]:80:b:81", "a name or an IP address"),
     ];
     for (rule, why) in rules {
         let error = rule.parse::<ConnectTo>().unwrap_err();
@@ -80,6 +94,7 @@ fn what_is_no_rule() {
         ("a:80", "three parts"),
         ("a::1.2.3.4", "names no port"),
         (":80:1.2.3.4", "names no host"),
+        ("a b:80:1.2.3.4", "a name or an IP address"),
         ("a:80:", "`` is no IP address"),
         ("a:80:1.2.3.4,", "`` is no IP address"),
         ("a:80:b.com", "`b.com` is no IP address"),
