@@ -16,8 +16,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use wiretalk_net::{
-    Blame, Config, Connector, Error, ErrorKind, Handshake, Proxies, Proxy, ProxyFailure, Request,
-    TlsOptions, WebSocket, server::TlsConfig,
+    Blame, Config, Connector, Error, ErrorKind, Handshake, Pin, Proxies, Proxy, ProxyFailure,
+    Request, TlsOptions, WebSocket, server::TlsConfig,
 };
 
 fn through(proxy: &str) -> Connector {
@@ -614,7 +614,7 @@ async fn tls_to_the_proxy_and_tls_through_it() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_trusted() {
-    let (_, certificate, key) = certificates();
+    let (root, certificate, key) = certificates();
     let (proxy, played) = https_proxy(&certificate, &key).await;
     let port = proxy.port();
     let connector = through(&format!("https://localhost:{port}"));
@@ -630,6 +630,25 @@ async fn a_proxy_that_is_not_trusted() {
     let source = error.source().unwrap().downcast_ref::<Error>().unwrap();
     assert_eq!(source.kind(), ErrorKind::Tls);
     assert_eq!(soon(played).await.unwrap(), None);
+
+    // A pin says who the server is, and nothing of the proxy: its credentials are not for anybody.
+    let pin = Pin::new([1; 32]);
+    for (tls, reached) in [
+        (TlsOptions::new().insecure(true), true),
+        (TlsOptions::new().insecure(true).pin(pin), false),
+        (trusting(&root).insecure(true).pin(pin), true),
+    ] {
+        let shown = format!("{tls:?}");
+        let (proxy, played) = https_proxy(&certificate, &key).await;
+        let url = format!("https://me:secret@localhost:{}", proxy.port());
+        let server = Server::start(quiet()).await;
+        let dialed = dial(&through(&url).tls(tls), &server.url()).await;
+        let failure = dialed.as_ref().err().and_then(Error::proxy_failure);
+        let expected = (!reached).then_some(ProxyFailure::Tls);
+        assert_eq!(failure, expected, "{shown}");
+        drop((dialed, server));
+        assert_eq!(soon(played).await.unwrap().is_some(), reached, "{shown}");
+    }
 
     // Somebody who does not speak TLS at all.
     let (proxy, played) = script(async |mut client| {

@@ -42,6 +42,8 @@ pub(super) use self::failure::late;
 pub(crate) struct Client {
     options: TlsOptions,
     prepared: OnceCell<Prepared>,
+    /// A proxy's key is none of those that are pinned.
+    for_proxies: OnceCell<Arc<Verifier>>,
 }
 
 /// What takes long to make, and is the same for all streams.
@@ -50,8 +52,8 @@ struct Prepared {
     config: ClientConfig,
     /// For those who see no certificate of ours.
     nobody: Arc<OwnCertificate>,
-    /// A proxy's key is none of those that are pinned.
-    for_proxies: Arc<Verifier>,
+    /// `None`: any certificate will do.
+    chain: Option<Arc<WebPkiServerVerifier>>,
 }
 
 /// Whom a stream leads to.
@@ -80,6 +82,7 @@ impl Client {
         Self {
             options,
             prepared: OnceCell::new(),
+            for_proxies: OnceCell::new(),
         }
     }
 
@@ -98,7 +101,7 @@ impl Client {
         let prepared = self.prepared().await?;
         let mut config = prepared.config.clone();
         if peer.part == Part::Proxy {
-            let verifier = prepared.for_proxies.clone();
+            let verifier = self.for_proxies(prepared).await?;
             config.dangerous().set_certificate_verifier(verifier);
         }
         // rustls resumes a session only under the same verifier and the same certificate of ours, so none of another part.
@@ -131,14 +134,34 @@ impl Client {
     }
 
     async fn prepared(&self) -> Result<&Prepared, Error> {
-        let build = async || {
-            let options = self.options.clone();
-            // Reading the roots takes some milliseconds, which others on this thread should not have to wait.
-            let built = tokio::task::spawn_blocking(move || prepare(&options)).await;
-            built.unwrap_or_else(|error| Err(setup(&error)))
-        };
+        let build = || aside(&self.options, prepare);
         self.prepared.get_or_try_init(build).await
     }
+
+    /// Who judges proxies. Any certificate will do only if that is so for servers, too: beside a pin it is not, and the
+    /// pin says nothing of a proxy.
+    async fn for_proxies(&self, prepared: &Prepared) -> Result<Arc<Verifier>, Error> {
+        let TlsOptions { roots, pins, .. } = &self.options;
+        let build = async || {
+            let chain = match &prepared.chain {
+                None if !pins.is_empty() => Some(aside(&self.options, chain).await?),
+                chain => chain.clone(),
+            };
+            let algorithms = ring::default_provider().signature_verification_algorithms;
+            Ok(Arc::new(Verifier::new(chain, roots, &[], algorithms)))
+        };
+        self.for_proxies.get_or_try_init(build).await.cloned()
+    }
+}
+
+/// Reading the roots takes some milliseconds, which others on this thread should not have to wait.
+async fn aside<T: Send + 'static>(
+    options: &TlsOptions,
+    build: fn(&TlsOptions) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let options = options.clone();
+    let built = tokio::task::spawn_blocking(move || build(&options)).await;
+    built.unwrap_or_else(|error| Err(setup(&error)))
 }
 
 /// Reads the certificates of a PEM file.
@@ -169,18 +192,9 @@ fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
 /// Builds the configuration. Reads the system's roots from disk, so it blocks for some milliseconds.
 fn prepare(options: &TlsOptions) -> Result<Prepared, Error> {
     let provider = Arc::new(ring::default_provider());
-    let chain = if options.insecure {
-        None
-    } else {
-        let roots = Arc::new(roots(options)?);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|_| Error::invalid("there is no root certificate to believe a server's by"))?;
-        Some(verifier)
-    };
+    let chain = (!options.insecure).then(|| chain(options)).transpose()?;
     let algorithms = provider.signature_verification_algorithms;
-    let for_proxies = Verifier::new(chain.clone(), &options.roots, &[], algorithms);
-    let verifier = Verifier::new(chain, &options.roots, &options.pins, algorithms);
+    let verifier = Verifier::new(chain.clone(), &options.roots, &options.pins, algorithms);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&options.versions()?)
         .map_err(|error| setup(&error))?
@@ -196,8 +210,19 @@ fn prepare(options: &TlsOptions) -> Result<Prepared, Error> {
     Ok(Prepared {
         config,
         nobody: Arc::new(OwnCertificate { key: None }),
-        for_proxies: Arc::new(for_proxies),
+        chain,
     })
+}
+
+/// Asks for a chain to a root. Reads the system's roots from disk, as [`prepare`] does.
+fn chain(options: &TlsOptions) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let (roots, provider) = (
+        Arc::new(roots(options)?),
+        Arc::new(ring::default_provider()),
+    );
+    WebPkiServerVerifier::builder_with_provider(roots, provider)
+        .build()
+        .map_err(|_| Error::invalid("there is no root certificate to believe a server's by"))
 }
 
 fn roots(options: &TlsOptions) -> Result<RootCertStore, Error> {

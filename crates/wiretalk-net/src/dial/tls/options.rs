@@ -109,7 +109,8 @@ impl TlsOptions {
     }
 
     /// Whether any certificate of a server is believed: whoever is on the way can then read and change what is sent, so
-    /// this is for tests, or beside a [`pin`](TlsOptions::pin). Default: false.
+    /// this is for tests, or beside a [`pin`](TlsOptions::pin). Any certificate of a proxy is then believed, too, unless
+    /// there is a pin: that is not for proxies, so they need a root. Default: false.
     ///
     /// [`TlsInfo::verified`](super::TlsInfo::verified) tells of it.
     ///
