@@ -23,6 +23,9 @@ const MOST_OF_DOMAIN: usize = 180;
 /// The longest name and value together, in bytes.
 const LONGEST: usize = 4096;
 
+/// The longest cookie with its attributes, in bytes: all of it is kept.
+const LONGEST_TEXT: usize = 2 * LONGEST;
+
 /// Cookies that servers set in their answers to the opening handshake, be it a 101, a redirect or a refusal, and that are
 /// sent to them again (RFC 6265): by domain, path, `Secure` and expiry. As for any cookies, the port makes no
 /// difference; all servers behind Unix sockets are `localhost`.
@@ -190,9 +193,10 @@ impl CookieJar {
         };
         let domain = String::from(&cookie.domain);
         let for_all_of_a_top_level =
-            !domain.contains('.') && Some(domain.as_str()) != url.host_str();
+            !domain.trim_end_matches('.').contains('.') && Some(domain.as_str()) != url.host_str();
         let insecure = cookie.secure() == Some(true) && !from.secure && !is_loopback(&from.host);
-        if cookie.name().len() + cookie.value().len() > LONGEST
+        if text.len() > LONGEST_TEXT
+            || cookie.name().len() + cookie.value().len() > LONGEST
             || for_all_of_a_top_level
             || insecure
         {

@@ -79,6 +79,7 @@ fn cookies_that_are_replaced_or_have_expired() {
 fn cookies_that_are_not_kept() {
     let jar = CookieJar::new();
     let long = format!("k={}", "v".repeat(4096));
+    let long_path = format!("k=v; Path=/{}", "x".repeat(8192));
     for (url, cookie) in [
         ("ws://a.com/", "k=v; Domain=b.com"),
         ("ws://a.com/", "k=v; Domain=x.a.com"),
@@ -87,7 +88,9 @@ fn cookies_that_are_not_kept() {
         ("ws://a.com/", "k=v; Secure"),
         ("ws://a.com/", "k"),
         ("ws://a.com/", ""),
+        ("ws://a.com./", "k=v; Domain=com."),
         ("ws://a.com/", &long),
+        ("ws://a.com/", &long_path),
     ] {
         assert!(!jar.set(url, cookie).unwrap(), "{url} {cookie}");
     }
