@@ -49,7 +49,7 @@ pub(super) fn asked(
 }
 
 /// Whether it is one of the headers that prove who the caller is.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     SECRETS
         .iter()
         .any(|secret| secret.eq_ignore_ascii_case(name))

@@ -60,9 +60,16 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// The scheme of a URL and what stands behind its `://`, if it has one. There may be a `://` in a password, too.
+pub(super) fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.split_once("://")
+        .filter(|(scheme, _)| scheme.bytes().all(is_scheme))
+}
+
 /// A URL without what stands before its `@`, for a person who reads an error. It need not be a URL at all.
 pub(super) fn without_secrets(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |colon| colon + 3);
+    let begin = split_scheme(text).map_or(0, |(scheme, _)| scheme.len() + 3);
     let rest = &text[begin..];
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     // A password that was not encoded may hold any of those three; then it is the last `@` that counts.

@@ -45,6 +45,8 @@ use crate::{
     websocket::{Info, WebSocket},
 };
 
+#[cfg(feature = "http2")]
+pub(crate) use self::asked::is_secret;
 pub(crate) use self::tls::{Failed, certificates};
 
 /// Dials with the default settings; see [`Connector::connect`].

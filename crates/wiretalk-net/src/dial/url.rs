@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 use super::{
-    credentials::{Credentials, without_secrets},
+    credentials::{Credentials, split_scheme, without_secrets},
     unix::{self, UnixAddress},
 };
 use crate::error::Error;
@@ -42,7 +42,7 @@ impl Target {
                 _ => {}
             }
         }
-        let full = match text.split_once("://") {
+        let full = match split_scheme(text) {
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "ws" | "http" => format!("ws://{rest}"),
                 "wss" | "https" => format!("wss://{rest}"),

@@ -20,6 +20,7 @@ use super::{
     wire::{Driver, Wire},
 };
 use crate::{
+    dial::is_secret,
     error::{Blame, Error, ErrorKind, RefusedHandshake},
     transport::Transport,
 };
@@ -147,7 +148,9 @@ fn request(opening: &client::Request, secure: bool) -> Result<http::Request<()>,
     *request.uri_mut() = uri;
     for (name, value) in opening.connect_headers() {
         let name = HeaderName::try_from(name).map_err(|error| invalid(&error))?;
-        let value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
+        let mut value = HeaderValue::try_from(value).map_err(|error| invalid(&error))?;
+        // So that nobody on the way keeps it to compress by (RFC 7541 7.1.3).
+        value.set_sensitive(is_secret(name.as_str()));
         request.headers_mut().append(name, value);
     }
     let protocol = Protocol::from_static(wiretalk_proto::handshake::http2::PROTOCOL);
@@ -235,3 +238,6 @@ fn failed(error: h2::Error) -> Error {
     let sentence = format!("no answer to the handshake came over HTTP/2: {why}{advice}");
     Error::with_source(ErrorKind::Http2, Blame::Peer, sentence, error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,16 @@ pub enum HeaderError {
     },
 }
 
-/// Header lines in the order in which they came.
+/// Headers that prove who somebody is.
+const SECRETS: [&str; 4] = [
+    "Authorization",
+    "Cookie",
+    "Proxy-Authorization",
+    "Set-Cookie",
+];
+
+/// Header lines in the order in which they came. `Debug` does not show the values of those that prove who somebody is:
+/// `Authorization`, `Cookie`, `Proxy-Authorization` and `Set-Cookie`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     lines: Vec<(String, Vec<u8>)>,
@@ -117,12 +126,18 @@ impl<N: Into<String>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map()
-            .entries(
-                self.iter()
-                    .map(|(name, value)| (name, String::from_utf8_lossy(value))),
-            )
-            .finish()
+        let shown = |(name, value)| {
+            let is_secret = SECRETS
+                .iter()
+                .any(|secret| secret.eq_ignore_ascii_case(name));
+            let value = if is_secret {
+                "…".into()
+            } else {
+                String::from_utf8_lossy(value)
+            };
+            (name, value)
+        };
+        f.debug_map().entries(self.iter().map(shown)).finish()
     }
 }
 

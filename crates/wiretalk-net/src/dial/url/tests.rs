@@ -141,6 +141,8 @@ fn no_error_shows_a_password() {
         "ftp://me:secret@example.com",
         "me:secret@example.com:99999",
         "ws://me:sec/ret@example.com:99999",
+        "me:secret://@example.com:99999",
+        "me:secret://x@example.com:99999",
         "ws://a%3Ab:secret@example.com",
         "ws://me:secret%0A@example.com",
         "ws://me:secret%FF@example.com",
