@@ -7,6 +7,9 @@ use std::{
 
 use wiretalk_proto::{Agreed, Limits};
 
+/// The longest timeout that is kept, so that the clock can count so far.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The settings of one connection. A plain struct: change what differs and take the rest from
 /// [`Config::default`].
 ///

@@ -654,6 +654,25 @@ async fn a_connection_without_streams_ends_after_a_while_and_one_with_a_websocke
 }
 
 #[tokio::test]
+async fn the_options_of_the_server_hold_for_http2() {
+    let options = ServeOptions {
+        handshake_timeout: Duration::MAX,
+        head_size: 1024,
+        ..ServeOptions::default()
+    };
+    let server = Server::start(false, options).await;
+    let mut sender = bare_client(&server).await;
+    for (length, status) in [(100, 200), (2000, 431)] {
+        let request = http::Request::get("http://h/page")
+            .header("x", "y".repeat(length))
+            .body(())
+            .unwrap();
+        let (response, _) = sender.send_request(request, true).unwrap();
+        assert_eq!(soon(response).await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_breaks_the_rules_of_http2_is_told_off() {
     let mut server = Server::start(false, ServeOptions::default()).await;
     let mut tcp = TcpStream::connect(server.address).await.unwrap();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use common::{
     PONG, Server, TEXT, header, masked, ms, quiet, raw_client, read_frame, read_head, soon,
@@ -286,6 +286,26 @@ async fn a_client_that_keeps_its_connection_is_no_error() {
         .unwrap();
     read_head(&mut stream).await;
     soon(ended.recv()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_may_take_all_the_time_there_is_and_its_secrets_are_not_shown() {
+    let options = ServeOptions {
+        handshake_timeout: Duration::MAX,
+        ..ServeOptions::default()
+    };
+    let show = |request: server::Request| Reply::text(200, format!("{request:?}"));
+    let (address, _ended) = serve(options, show).await;
+    let request = b"GET /page HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret\r\nCookie: a=s3cret\r\n\
+        Cookie: b=s3cret\r\nProxy-Authorization: Basic s3cret\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut shown = String::new();
+    soon(stream.read_to_string(&mut shown)).await.unwrap();
+    assert!(
+        shown.contains("/page") && !shown.contains("s3cret"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

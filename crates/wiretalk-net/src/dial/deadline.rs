@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::Error;
+use crate::{config::FOREVER, error::Error};
 
 /// When to give up, and how long that was when dialing began.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,3 @@ impl Deadline {
         in_time.map_err(|_| late(self.limit))
     }
 }
-
-/// The longest timeout that is kept, so that the clock can count so far.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -82,7 +82,7 @@ pub(super) async fn open(
     let late = |limit| {
         let what = format_args!(
             "{} did not answer the opening handshake over HTTP/2",
-            target.authority
+            target.name()
         );
         Error::timeout(Blame::Peer, what, limit)
     };
@@ -95,7 +95,7 @@ pub(super) async fn open(
             Blame::Peer,
             format!(
                 "{} speaks HTTP/2, but takes no WebSocket over it (RFC 8441 3: SETTINGS_ENABLE_CONNECT_PROTOCOL)",
-                target.authority
+                target.name()
             ),
         )),
     }

@@ -24,10 +24,11 @@ use tokio::{
 };
 use wiretalk_proto::handshake::http2::is_connection_header;
 
-use super::{FRAME_SIZE, H2Stream, HEADER_LIST_SIZE, SEND_BUFFER, reason};
+use super::{FRAME_SIZE, H2Stream, SEND_BUFFER, reason};
 use crate::{
+    config::FOREVER,
     error::{Blame, Error, ErrorKind},
-    server::Reply,
+    server::{Reply, ServeOptions},
 };
 
 /// How much of one stream may come before it is read.
@@ -47,8 +48,8 @@ const STREAMS: u32 = 1024;
 /// (CVE-2023-44487).
 const PENDING_RESETS: usize = 64;
 
-/// How long the rest of a preface is waited for before it is looked at again.
-const PART: Duration = Duration::from_millis(5);
+/// How long the rest of a preface is waited for before it is looked at again: the first time, and at most.
+const PART: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(320));
 
 /// A request, as it comes from HTTP/2.
 pub(crate) struct Asked {
@@ -73,6 +74,7 @@ pub(crate) struct Pseudo {
 pub(crate) async fn begins(tcp: &TcpStream) -> bool {
     const PREFACE: &[u8] = b"PRI ";
     let mut start = [0; PREFACE.len()];
+    let (mut pause, longest) = PART;
     loop {
         // A stream that has ended or failed is for HTTP/1 to tell of.
         let Ok(length) = tcp.peek(&mut start).await else {
@@ -85,18 +87,24 @@ pub(crate) async fn begins(tcp: &TcpStream) -> bool {
             return true;
         }
         // A part of it came alone, which hardly happens. The socket is ready as long as that lies there.
-        sleep(PART).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
     }
 }
 
-/// Serves one connection until the client ends it, or asks for nothing for that long. What became a WebSocket goes on as
-/// long as this is polled.
-pub(crate) async fn serve<S, H, F>(stream: S, idle: Duration, handler: H) -> Result<(), Error>
+/// Serves one connection until the client ends it, or asks for nothing for as long as a handshake may take. What became
+/// a WebSocket goes on as long as this is polled.
+pub(crate) async fn serve<S, H, F>(
+    stream: S,
+    options: &ServeOptions,
+    handler: H,
+) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Asked) -> F,
     F: Future<Output = Reply> + Send,
 {
+    let idle = options.handshake_timeout.min(FOREVER);
     let handshake = Builder::new()
         .enable_connect_protocol()
         .initial_window_size(STREAM_WINDOW)
@@ -105,7 +113,7 @@ where
         .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_frame_size(FRAME_SIZE)
-        .max_header_list_size(HEADER_LIST_SIZE)
+        .max_header_list_size(options.head_size.try_into().unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .handshake::<_, Bytes>(stream);
     let connection = match timeout(idle, handshake).await {

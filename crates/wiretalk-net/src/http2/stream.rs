@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{reason, wire::Driver};
+use super::{SEND_BUFFER, reason, wire::Driver};
 
 /// A stream of HTTP/2, after its handshake. Dropping it ends it as TCP does: with END_STREAM (RFC 8441 5).
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl H2Stream {
             if room > 0 {
                 return Poll::Ready(Ok(room.min(wanted)));
             }
-            self.ends.send.reserve_capacity(wanted);
+            self.ends.send.reserve_capacity(wanted.min(SEND_BUFFER));
             match self.ends.send.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(broken(error))),
@@ -125,6 +125,9 @@ impl Ends {
     }
 
     fn take(&mut self, buf: &mut ReadBuf<'_>) {
+        if self.rest.is_empty() {
+            return;
+        }
         let length = self.rest.len().min(buf.remaining());
         buf.put_slice(&self.rest[..length]);
         self.rest.advance(length);

@@ -46,6 +46,7 @@ use std::{
     time::Duration,
 };
 
+use http::header::{self, Entry};
 use hyper::{body, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
@@ -56,7 +57,10 @@ pub use self::{
 };
 pub use wiretalk_proto::handshake::server::{Refusal, RefusalKind};
 
-use crate::error::{Blame, Error, ErrorKind};
+use crate::{
+    config::FOREVER,
+    error::{Blame, Error, ErrorKind},
+};
 
 /// How HTTP is served on a connection. A plain struct: change what differs and take the rest from
 /// [`ServeOptions::default`].
@@ -234,7 +238,8 @@ where
     #[cfg(feature = "http2")]
     if options.http2 && stream.speaks_http2(options.handshake_timeout).await? {
         let handler = |asked: crate::http2::server::Asked| {
-            let head = asked.head;
+            let mut head = asked.head;
+            hide_secrets(&mut head.headers);
             handler(Request {
                 method: head.method,
                 uri: head.uri,
@@ -248,18 +253,14 @@ where
             })
         };
         // Boxed, for most connections have no use for its memory.
-        return Box::pin(crate::http2::server::serve(
-            stream,
-            options.handshake_timeout,
-            handler,
-        ))
-        .await;
+        return Box::pin(crate::http2::server::serve(stream, &options, handler)).await;
     }
     let spoke = AtomicBool::new(false);
     let service = service_fn(|mut request: http::Request<body::Incoming>| {
         spoke.store(true, Ordering::Relaxed);
         let upgrade = hyper::upgrade::on(&mut request);
-        let (head, _) = request.into_parts();
+        let (mut head, _) = request.into_parts();
+        hide_secrets(&mut head.headers);
         let reply = handler(Request {
             method: head.method,
             uri: head.uri,
@@ -276,7 +277,7 @@ where
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.handshake_timeout)
+        .header_read_timeout(options.handshake_timeout.min(FOREVER))
         .max_header_size(options.head_size)
         .max_buf_size(options.head_size.max(64 * 1024))
         .serve_connection(TokioIo::new(stream), service)
@@ -286,6 +287,21 @@ where
         // A browser keeps its connection for a while, in case it wants something more.
         Err(error) if error.is_timeout() && spoke.into_inner() => Ok(()),
         served => served.map_err(|error| failed(error, options.handshake_timeout)),
+    }
+}
+
+/// Marks what proves who the client is, so that no `Debug` shows it, and no HTTP/2 to elsewhere keeps it to compress by.
+fn hide_secrets(headers: &mut http::HeaderMap) {
+    for name in [
+        header::AUTHORIZATION,
+        header::COOKIE,
+        header::PROXY_AUTHORIZATION,
+    ] {
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
     }
 }
 

@@ -328,7 +328,7 @@ impl Mock {
         pattern: impl Pattern,
         deadline: Duration,
     ) -> Result<Message, Error> {
-        let until = Instant::now() + deadline;
+        let until = Instant::now().checked_add(deadline);
         let mut changes = self.journal.watch();
         loop {
             changes.mark_unchanged();
@@ -336,7 +336,10 @@ impl Mock {
             if let Some(message) = received.iter().find(|message| pattern.accepts(message)) {
                 return Ok(message.clone());
             }
-            let changed = timeout_at(until, changes.changed()).await;
+            let changed = match until {
+                Some(until) => timeout_at(until, changes.changed()).await,
+                None => Ok(changes.changed().await),
+            };
             // The sender lives as long as the journal.
             if !matches!(changed, Ok(Ok(()))) {
                 let sentence = format!(
