@@ -32,24 +32,45 @@
 //! # }
 //! ```
 
+mod extract;
+
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
-use ::axum::{
-    body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts},
-    response::{IntoResponse, Response},
-};
+use ::axum::{body::Body, response::Response};
 use http::{HeaderMap, Uri, header, request::Parts};
 
 use crate::{
     Config, DeflateConfig, Error, WebSocket,
-    server::{Origins, Policy, Refusal, RefusalKind, Reply, Upgrade},
+    server::{Origins, Policy, Refusal, Upgrade},
 };
+
+pub use self::extract::{MaybeUpgrade, UpgradeRejection};
 
 /// A handshake that can be accepted. As an extractor it refuses whatever else comes: a plain request with 426 (Upgrade
 /// Required), a handshake of another version with 426 and the version that is spoken, a broken one with 400.
 ///
 /// `Option<WebSocketUpgrade>` is `None` for a plain request, and so is [`MaybeUpgrade`], which reads better.
+///
+/// ```
+/// use axum::response::Response;
+/// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+///
+/// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+///     upgrade.on_upgrade(async |mut socket: WebSocket| {
+///         let _ = socket.send("welcome").await;
+///     })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async { axum::serve(listener, app).await });
+/// # let (mut ann, _) = wiretalk::connect(url).await?;
+/// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is accepted until `on_upgrade`"]
 pub struct WebSocketUpgrade {
     upgrade: Upgrade,
@@ -59,98 +80,6 @@ pub struct WebSocketUpgrade {
     policy: Policy,
     answered: HeaderMap,
     on_failed: Option<Box<dyn FnOnce(Error) + Send>>,
-}
-
-/// A request that is a WebSocket's handshake, or a plain one, on one route.
-///
-/// ```
-/// use axum::response::{IntoResponse, Response};
-/// use wiretalk::{WebSocket, axum::MaybeUpgrade};
-///
-/// async fn page_or_socket(request: MaybeUpgrade) -> Response {
-///     match request.upgrade() {
-///         Some(upgrade) => upgrade.on_upgrade(async |mut socket: WebSocket| {
-///             let _ = socket.send("hello").await;
-///         }),
-///         None => "open a WebSocket here".into_response(),
-///     }
-/// }
-/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::any(page_or_socket));
-/// ```
-#[derive(Debug)]
-pub struct MaybeUpgrade(Option<WebSocketUpgrade>);
-
-/// Why a request was not extracted; as a response, what the RFC wants it to be answered with.
-#[derive(Debug)]
-pub struct UpgradeRejection(Refusal);
-
-impl UpgradeRejection {
-    /// Why.
-    #[must_use]
-    pub fn refusal(&self) -> &Refusal {
-        &self.0
-    }
-}
-
-impl fmt::Display for UpgradeRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for UpgradeRejection {}
-
-impl IntoResponse for UpgradeRejection {
-    fn into_response(self) -> Response {
-        Reply::from(self.0).into_http_body::<Body>()
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for WebSocketUpgrade {
-    type Rejection = UpgradeRejection;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, UpgradeRejection> {
-        Self::from_parts(parts).map_err(UpgradeRejection)
-    }
-}
-
-impl<S: Send + Sync> OptionalFromRequestParts<S> for WebSocketUpgrade {
-    type Rejection = UpgradeRejection;
-
-    async fn from_request_parts(
-        parts: &mut Parts,
-        _: &S,
-    ) -> Result<Option<Self>, UpgradeRejection> {
-        match Self::from_parts(parts) {
-            Ok(upgrade) => Ok(Some(upgrade)),
-            Err(refusal) if *refusal.kind() == RefusalKind::NotUpgrade => Ok(None),
-            Err(refusal) => Err(UpgradeRejection(refusal)),
-        }
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for MaybeUpgrade {
-    type Rejection = UpgradeRejection;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, UpgradeRejection> {
-        let upgrade =
-            <WebSocketUpgrade as OptionalFromRequestParts<S>>::from_request_parts(parts, state);
-        upgrade.await.map(Self)
-    }
-}
-
-impl MaybeUpgrade {
-    /// Whether the request asks for a WebSocket.
-    #[must_use]
-    pub fn is_websocket(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// The handshake, if the request is one.
-    #[must_use]
-    pub fn upgrade(self) -> Option<WebSocketUpgrade> {
-        self.0
-    }
 }
 
 impl WebSocketUpgrade {
@@ -178,6 +107,27 @@ impl WebSocketUpgrade {
     }
 
     /// Whose pages may connect (RFC 6455 10.2); others are refused with 403. Default: [`Origins::same`].
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade, server::Origins};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.origins(Origins::any()).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn origins(mut self, origins: Origins) -> Self {
         self.policy.origins = origins;
         self
@@ -185,6 +135,31 @@ impl WebSocketUpgrade {
 
     /// The subprotocols that the server speaks, the one that it likes best first (RFC 6455 1.9). The first that the
     /// client offers is agreed on, if there is one. Default: none.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.subprotocols(["chat.v2", "chat.v1"]).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// let request = wiretalk::Request {
+    ///     subprotocols: vec!["chat.v1".into(), "chat.v2".into()],
+    ///     ..wiretalk::Request::new(url)
+    /// };
+    /// let (ann, _) = wiretalk::connect(request).await?;
+    /// assert_eq!(ann.subprotocol(), Some("chat.v2"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn subprotocols<T: Into<String>>(
         mut self,
         subprotocols: impl IntoIterator<Item = T>,
@@ -194,12 +169,59 @@ impl WebSocketUpgrade {
     }
 
     /// The subprotocols that the client offers, the one that it likes best first.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     let offered: Vec<String> = upgrade.offered_subprotocols().map(str::to_owned).collect();
+    ///     upgrade.on_upgrade(async move |mut socket: WebSocket| {
+    ///         let _ = socket.send(offered.join(", ")).await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// let request = wiretalk::Request {
+    ///     subprotocols: vec!["chat.v1".into(), "chat.v2".into()],
+    ///     ..wiretalk::Request::new(url)
+    /// };
+    /// let (mut ann, _) = wiretalk::connect(request).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("chat.v1, chat.v2".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn offered_subprotocols(&self) -> impl Iterator<Item = &str> {
         self.upgrade.subprotocols()
     }
 
     /// How to compress if the client offers permessage-deflate (RFC 7692); `None`: not at all. Default: without context
     /// takeover, so that an idle connection holds no compressor.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.compression(None).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn compression(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.policy.deflate = deflate.into();
         self
@@ -207,30 +229,140 @@ impl WebSocketUpgrade {
 
     /// The largest message that the client may send, in bytes; of a compressed one, once it is inflated. Default: that of
     /// [`Limits`](crate::Limits).
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.message_size(64 * 1024).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn message_size(mut self, bytes: usize) -> Self {
         self.policy.set_message_size(bytes);
         self
     }
 
     /// All settings of the connection at once: limits, pings, timeouts. Connections can share them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use axum::response::Response;
+    /// use wiretalk::{Config, WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.config(Config {
+    ///         close_timeout: Duration::from_secs(1),
+    ///         ..Config::default()
+    ///     }).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(mut self, config: impl Into<Arc<Config>>) -> Self {
         self.policy.config = config.into();
         self
     }
 
     /// Headers of the answer beside those of the handshake, such as `Set-Cookie`.
+    ///
+    /// ```
+    /// use axum::{http::{HeaderMap, HeaderValue, header::SET_COOKIE}, response::Response};
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     let headers = HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_static("session=7"))]);
+    ///     upgrade.headers(headers).on_upgrade(async |_: WebSocket| {})
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// let (_, handshake) = wiretalk::connect(url).await?;
+    /// assert_eq!(handshake.response.headers.get("set-cookie"), Some(&b"session=7"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.answered = headers;
         self
     }
 
     /// Where the request comes from, for [`WebSocket::peer_addr`]: axum's `ConnectInfo` tells.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use axum::{extract::ConnectInfo, response::Response};
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(ConnectInfo(address): ConnectInfo<SocketAddr>, upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.peer_addr(address).on_upgrade(async |mut socket: WebSocket| {
+    ///         println!("{:?} is here", socket.peer_addr());
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peer_addr(mut self, address: SocketAddr) -> Self {
         self.upgrade = self.upgrade.peer_addr(address);
         self
     }
 
     /// Is told if the handshake was answered and no connection came of it. Default: nobody is told.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.on_failed(|error| eprintln!("{error}")).on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_failed(mut self, told: impl FnOnce(Error) + Send + 'static) -> Self {
         self.on_failed = Some(Box::new(told));
         self
@@ -239,6 +371,27 @@ impl WebSocketUpgrade {
     /// Accepts, and gives the response that the route must return: 101, or 200 over HTTP/2, or 403 for a page of another
     /// origin. The connection is then served in a task of the runtime, which lives as long as `serve` does; use
     /// [`accept`](Self::accept) to own that task.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    ///
+    /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
+    ///     upgrade.on_upgrade(async |mut socket: WebSocket| {
+    ///         let _ = socket.send("welcome").await;
+    ///     })
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let app = axum::Router::new().route("/", axum::routing::any(chat));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_upgrade<H, F>(mut self, serve: H) -> Response
     where
         H: FnOnce(WebSocket) -> F + Send + 'static,

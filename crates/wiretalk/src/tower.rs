@@ -43,6 +43,25 @@ use crate::{
 };
 
 /// Puts an [`UpgradeService`] over a service. `H` serves a WebSocket, and is given the head of its request.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use wiretalk::tower::UpgradeLayer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = UpgradeLayer::new(async |mut socket, _| {
+///     let _ = socket.send("welcome").await;
+/// });
+/// let app = Router::new().route("/", get(async || "a page")).layer(layer);
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async { axum::serve(listener, app).await });
+/// # let (mut ann, _) = wiretalk::connect(url).await?;
+/// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct UpgradeLayer<H> {
     policy: Policy,
@@ -56,6 +75,28 @@ pub struct UpgradeLayer<H> {
 ///
 /// The body of the responses can be of any type that can be made from bytes, as `axum::body::Body` and
 /// `http_body_util::Full<Bytes>` can.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_layer::Layer;
+/// use wiretalk::tower::{UpgradeLayer, UpgradeService};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let layer = UpgradeLayer::new(async |mut socket, _| {
+///     let _ = socket.send("welcome").await;
+/// });
+/// let pages = Router::new().route("/", get(async || "a page"));
+/// let service: UpgradeService<Router, _> = layer.layer(pages);
+/// let app = Router::new().fallback_service(service);
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let url = format!("ws://{}/", listener.local_addr()?);
+/// # tokio::spawn(async { axum::serve(listener, app).await });
+/// # let (mut ann, _) = wiretalk::connect(url).await?;
+/// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct UpgradeService<S, H> {
     inner: S,
@@ -65,6 +106,25 @@ pub struct UpgradeService<S, H> {
 
 impl<H> UpgradeLayer<H> {
     /// Serves each WebSocket with `serve`.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::tower::UpgradeLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer);
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<F>(serve: H) -> Self
     where
         H: Fn(WebSocket, Parts) -> F + Send + Sync + 'static,
@@ -77,6 +137,25 @@ impl<H> UpgradeLayer<H> {
     }
 
     /// Whose pages may connect (RFC 6455 10.2); others are refused with 403. Default: [`Origins::same`].
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::{server::Origins, tower::UpgradeLayer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer.origins(Origins::any()));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn origins(mut self, origins: Origins) -> Self {
         self.policy.origins = origins;
@@ -85,6 +164,29 @@ impl<H> UpgradeLayer<H> {
 
     /// The subprotocols that the server speaks, the one that it likes best first (RFC 6455 1.9). The first that a client
     /// offers is agreed on, if there is one. Default: none.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::tower::UpgradeLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer.subprotocols(["chat.v2", "chat.v1"]));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// let request = wiretalk::Request {
+    ///     subprotocols: vec!["chat.v1".into(), "chat.v2".into()],
+    ///     ..wiretalk::Request::new(url)
+    /// };
+    /// let (ann, _) = wiretalk::connect(request).await?;
+    /// assert_eq!(ann.subprotocol(), Some("chat.v2"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn subprotocols<T: Into<String>>(
         mut self,
@@ -96,6 +198,25 @@ impl<H> UpgradeLayer<H> {
 
     /// How to compress for clients that offer permessage-deflate (RFC 7692); `None`: not at all. Default: without context
     /// takeover, so that an idle connection holds no compressor.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::tower::UpgradeLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer.compression(None));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// let (ann, _) = wiretalk::connect(url).await?;
+    /// assert!(ann.deflate().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn compression(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.policy.deflate = deflate.into();
@@ -104,6 +225,25 @@ impl<H> UpgradeLayer<H> {
 
     /// The largest message that a client may send, in bytes; of a compressed one, once it is inflated. Default: that of
     /// [`Limits`](crate::Limits).
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::tower::UpgradeLayer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer.message_size(64 * 1024));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn message_size(mut self, bytes: usize) -> Self {
         self.policy.set_message_size(bytes);
@@ -111,6 +251,30 @@ impl<H> UpgradeLayer<H> {
     }
 
     /// All settings of each connection at once: limits, pings, timeouts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use axum::{Router, routing::get};
+    /// use wiretalk::{Config, tower::UpgradeLayer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = UpgradeLayer::new(async |mut socket, _| {
+    ///     let _ = socket.send("welcome").await;
+    /// });
+    /// let config = Config {
+    ///     close_timeout: Duration::from_secs(1),
+    ///     ..Config::default()
+    /// };
+    /// let app = Router::new().route("/", get(async || "a page")).layer(layer.config(config));
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// # let url = format!("ws://{}/", listener.local_addr()?);
+    /// # tokio::spawn(async { axum::serve(listener, app).await });
+    /// # let (mut ann, _) = wiretalk::connect(url).await?;
+    /// # assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.policy.config = Arc::new(config);
@@ -195,6 +359,22 @@ where
 
 pin_project! {
     /// The response of an [`UpgradeService`]: its own, or that of the service below.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, routing::get};
+    /// use tower_layer::Layer;
+    /// use tower_service::Service;
+    /// use wiretalk::tower::{UpgradeFuture, UpgradeLayer};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pages = Router::new().route("/", get(async || "a page"));
+    /// let mut service = UpgradeLayer::new(async |_, _| {}).layer(pages);
+    /// let response: UpgradeFuture<_> = service.call(http::Request::new(Body::empty()));
+    /// assert_eq!(response.await?.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[project = Projected]
     pub enum UpgradeFuture<F> {
         #[doc(hidden)]

@@ -1,13 +1,15 @@
 //! One client of a server.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+mod rooms;
+
+use std::{fmt, net::SocketAddr};
 
 use http::Extensions;
 use tokio::sync::oneshot;
-use wiretalk_hub::{ConnectionId, JoinError, Member};
+use wiretalk_hub::{ConnectionId, Member};
 
 use super::{
-    Audience, AudienceBut, ClientId, Clients,
+    ClientId, Clients,
     link::{Command, Link},
 };
 use crate::{Agreed, CloseCode, CloseFrame, Error, Message, Prepared};
@@ -113,6 +115,21 @@ impl Client {
     }
 
     /// Its number.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(format!("you are {}", client.id())).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("you are #1".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn id(&self) -> ClientId {
         ClientId(self.seat().place.id())
@@ -122,11 +139,50 @@ impl Client {
     /// [`error`](Self::error) tell. Pings are answered, and what others send to this client is written meanwhile.
     ///
     /// Cancel-safe: no message is lost if the future is dropped, neither one that comes nor one that goes.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     while let Some(message) = client.recv().await {
+    ///         client.send(message).await?;
+    ///     }
+    ///     Ok::<_, wiretalk::Error>(())
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// ann.send("hello").await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn recv(&mut self) -> Option<Message> {
         self.link().recv().await
     }
 
     /// The next message, read as JSON; `None` once the connection has ended. Cancel-safe, as [`recv`](Self::recv) is.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     while let Some(numbers) = client.recv_json::<Vec<u32>>().await {
+    ///         let sum: u32 = numbers?.iter().sum();
+    ///         client.send_json(&sum).await?;
+    ///     }
+    ///     Ok::<_, wiretalk::Error>(())
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// ann.send("[1, 2, 3]").await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("6".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Json` if the message is not the JSON of such a value. The connection goes on.
@@ -141,6 +197,21 @@ impl Client {
     ///
     /// If the future is dropped, the message was sent as a whole or not at all.
     ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send("welcome").await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Closed` once a close frame came or went, `TooSlow` if more has piled up meanwhile than may; otherwise how the
     /// connection ended. [`recv`](Self::recv) gives `None` then, so it is mostly enough to go on there.
@@ -149,6 +220,21 @@ impl Client {
     }
 
     /// Sends a value as JSON; see [`send`](Self::send).
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send_json(&("join", 7)).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("[\"join\",7]".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `Json` if the value cannot be written as JSON; otherwise as [`send`](Self::send).
@@ -162,6 +248,23 @@ impl Client {
 
     /// Sends a message that was framed before; see [`send`](Self::send).
     ///
+    /// ```
+    /// use wiretalk::Prepared;
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     let welcome = Prepared::text("welcome");
+    ///     client.send_prepared(&welcome).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("welcome".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
@@ -174,6 +277,23 @@ impl Client {
     ///
     /// If the future is dropped, the message was queued as a whole or not at all.
     ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.feed("one").await?;
+    ///     client.feed("two").await?;
+    ///     client.send("three").await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("one".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
@@ -185,70 +305,68 @@ impl Client {
     ///
     /// If the future is dropped, the frame was queued or not; one that was leaves with the next `recv`.
     ///
+    /// ```
+    /// use wiretalk::CloseCode;
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.close(CloseCode::POLICY, "no robots").await?;
+    ///     while client.recv().await.is_some() {}
+    ///     Ok::<_, wiretalk::Error>(())
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert!(ann.recv().await.is_none());
+    /// assert_eq!(ann.close_frame().map(|frame| frame.code), Some(CloseCode::POLICY));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`WebSocket::close`](crate::WebSocket::close).
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.link().close(code, reason).await
     }
 
-    /// Joins a room. If the room is a topic that has a value ([`Clients::publish`]), the client is sent that first.
-    /// Nothing happens if it is in the room already.
-    ///
-    /// # Errors
-    /// If it is in 4,096 rooms already.
-    pub fn join(&self, room: &str) -> Result<(), JoinError> {
-        let id = self.seat().place.id();
-        self.clients().shared.hub.join_room(id, room).map(|_| ())
-    }
-
-    /// Leaves a room; says whether it was in it. A client that is dropped leaves all of its rooms.
-    pub fn leave(&self, room: &str) -> bool {
-        let id = self.seat().place.id();
-        self.clients().shared.hub.leave_room(id, room)
-    }
-
-    /// The rooms that it is in, sorted by name.
-    #[must_use]
-    pub fn rooms(&self) -> Vec<Arc<str>> {
-        self.clients().shared.hub.rooms_of(self.seat().place.id())
-    }
-
-    /// Says which user this is from now on; `None`: nobody. A user may have many connections, which
-    /// [`Clients::user`] reaches.
-    pub fn identify<'a>(&self, user: impl Into<Option<&'a str>>) {
-        let id = self.seat().place.id();
-        self.clients().shared.hub.identify(id, user.into());
-    }
-
-    /// The user that it is.
-    #[must_use]
-    pub fn user(&self) -> Option<Arc<str>> {
-        self.clients().shared.hub.user_of(self.seat().place.id())
-    }
-
-    /// All clients of the server.
-    #[must_use]
-    pub fn clients(&self) -> &Clients {
-        &self.seat().clients
-    }
-
-    /// Everyone in a room, this client too if it is in it; `client.room("lobby").except(&client)` are the others.
-    pub fn room<'a>(&'a self, room: &'a str) -> Audience<'a> {
-        self.clients().room(room)
-    }
-
-    /// Everyone but this client.
-    pub fn others(&self) -> AudienceBut<'_> {
-        self.clients().all().except(self)
-    }
-
     /// What it asked for: path and query.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(client.target().to_owned()).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(format!("{}/chat?room=7", running.url())).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("/chat?room=7".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn target(&self) -> &str {
         &self.seat().target
     }
 
     /// The path that it asked for.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(client.path().to_owned()).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(format!("{}/chat?room=7", running.url())).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("/chat".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         let target = self.target();
@@ -256,36 +374,150 @@ impl Client {
     }
 
     /// What [`Server::check`](super::Server::check) wrote into the handshake's extensions, by its type.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// #[derive(Clone)]
+    /// struct Plan(&'static str);
+    ///
+    /// let server = Server::bind("127.0.0.1:0").await?.check(async |mut handshake| {
+    ///     handshake.extensions.insert(Plan("gold"));
+    ///     Ok(handshake)
+    /// });
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     let plan = client.get::<Plan>().map_or("none", |plan| plan.0);
+    ///     client.send(plan).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("gold".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.seat().extensions.as_ref()?.get()
     }
 
     /// The subprotocol that the handshake agreed on (RFC 6455 1.9).
+    ///
+    /// ```
+    /// use wiretalk::Request;
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.subprotocols(["chat.v2", "chat.v1"]);
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(format!("{:?}", client.subprotocol())).await
+    /// })?;
+    /// let request = Request {
+    ///     subprotocols: vec!["chat.v1".into()],
+    ///     ..Request::new(running.url())
+    /// };
+    /// let (mut ann, _) = wiretalk::connect(request).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some(r#"Some("chat.v1")"#.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.seat().link.socket.subprotocol()
     }
 
     /// What the handshake agreed on for permessage-deflate (RFC 7692 7.1), if messages may be compressed.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.compression(None);
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(format!("compressed: {}", client.deflate().is_some())).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert_eq!(ann.recv().await.transpose()?, Some("compressed: false".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn deflate(&self) -> Option<Agreed> {
         self.seat().link.socket.deflate()
     }
 
     /// Where it comes from.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     client.send(format!("{:?}", client.peer_addr())).await
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// let said = ann.recv().await.expect("a message")?;
+    /// assert!(said.as_text().is_some_and(|said| said.starts_with("Some(127.0.0.1:")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.seat().link.socket.peer_addr()
     }
 
     /// What its close frame said, once it has come; code 1005 if it carried none (RFC 6455 7.1.5).
+    ///
+    /// ```
+    /// use wiretalk::CloseCode;
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     while client.recv().await.is_some() {}
+    ///     if let Some(frame) = client.close_frame() {
+    ///         println!("it left with {:?}", frame.code);
+    ///     }
+    /// })?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// ann.close(CloseCode::NORMAL, "").await?;
+    /// assert!(ann.recv().await.is_none());
+    /// # running.stop().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.seat().link.socket.close_frame()
     }
 
     /// How the connection failed, if it did: no error belongs to a close handshake.
+    ///
+    /// ```
+    /// use wiretalk::server::{Client, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| {
+    ///     while client.recv().await.is_some() {}
+    ///     if let Some(error) = client.error() {
+    ///         println!("it was lost: {error}");
+    ///     }
+    /// })?;
+    /// let (ann, _) = wiretalk::connect(running.url()).await?;
+    /// # running.clients().wait_for(1).await;
+    /// ann.abort();
+    /// running.clients().wait_for_none().await;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.seat().link.error()

@@ -1,19 +1,59 @@
 //! All clients of a server, and the ways to choose among them.
 
-use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
+mod audience;
 
-use wiretalk_hub::{ConnectionId, Target};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use wiretalk_hub::ConnectionId;
 pub use wiretalk_hub::{JoinError, KeepError};
 
-use super::{link::Command, running::Shared};
-use crate::{CloseCode, Message, Prepared};
+pub use self::audience::{Audience, AudienceBut};
+use self::audience::{Group, prepared};
+use super::running::Shared;
+use crate::Message;
 
 /// Names a client for as long as its server runs: they are counted from 1, and no number is used again.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+/// #     client.identify("ann");
+/// #     let _ = client.join("lobby");
+/// #     let _ = client.send("welcome").await;
+/// #     while client.recv().await.is_some() {}
+/// # })?;
+/// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+/// # assert!(ann.recv().await.is_some());
+/// let clients = running.clients();
+/// let ids = clients.ids();
+/// assert_eq!(ids[0].to_string(), "#1");
+/// assert_eq!(clients.to(ids[0]).send("hello"), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClientId(pub(super) ConnectionId);
 
 impl ClientId {
     /// The number.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.ids()[0].get(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn get(self) -> u64 {
         self.0.0
@@ -58,32 +98,144 @@ pub struct Clients {
 
 impl Clients {
     /// Everyone who is connected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.all().send("hello"), 1);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn all(&self) -> Audience<'_> {
         self.audience(Group::All)
     }
 
     /// One client.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// let first = clients.ids()[0];
+    /// assert_eq!(clients.to(first).send("hello, first"), 1);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello, first".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn to(&self, client: impl Into<ClientId>) -> Audience<'_> {
         self.audience(Group::One(client.into()))
     }
 
     /// Everyone in a room.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.room("lobby").send("hello, lobby"), 1);
+    /// assert_eq!(clients.room("attic").send("nobody hears it"), 0);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello, lobby".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn room<'a>(&'a self, room: &'a str) -> Audience<'a> {
         self.audience(Group::Room(room))
     }
 
     /// Every connection of a user.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.user("ann").send("hello, ann"), 1);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello, ann".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn user<'a>(&'a self, user: &'a str) -> Audience<'a> {
         self.audience(Group::User(user))
     }
 
     /// Sends a message to everyone who is connected; gives their number.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.broadcast("hello"), 1);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn broadcast(&self, message: impl Into<Message>) -> usize {
         self.all().send(message)
     }
 
     /// Sends a topic's newest value to everyone in the room of that name, and keeps it: whoever joins later gets it at
     /// once. Gives the number of receivers.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// let receivers = clients.publish("lobby", "3 seats are left").expect("there is room");
+    /// assert_eq!(receivers, 1);
+    /// assert_eq!(ann.recv().await.transpose()?, Some("3 seats are left".into()));
+    /// // Whoever joins the room "lobby" from now on is sent it, too.
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If 10,000 topics have a value already, or all values would come to more than 64 MiB; then nothing is sent.
@@ -93,6 +245,25 @@ impl Clients {
     }
 
     /// A topic's newest value, if it has one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// clients.publish("weather", "rain").expect("there is room");
+    /// assert_eq!(clients.published("weather"), Some("rain".into()));
+    /// assert_eq!(clients.published("sports"), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn published(&self, topic: &str) -> Option<Message> {
         let value = self.shared.hub.kept(topic)?;
@@ -104,39 +275,169 @@ impl Clients {
     }
 
     /// Lets go of a topic's value.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// clients.publish("weather", "rain").expect("there is room");
+    /// clients.forget("weather");
+    /// assert_eq!(clients.published("weather"), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn forget(&self, topic: &str) {
         self.shared.hub.forget(topic);
     }
 
     /// How many are connected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert_eq!(clients.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.hub.len()
     }
 
     /// Whether nobody is connected.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// assert!(!clients.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Waits until at least so many are connected. Cancel-safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// clients.wait_for(1).await;
+    /// assert_eq!(clients.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_for(&self, count: usize) {
         self.wait_until(|clients| clients >= count).await;
     }
 
     /// Waits until nobody is connected. Cancel-safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// drop(ann);
+    /// clients.wait_for_none().await;
+    /// assert!(clients.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_for_none(&self) {
         self.wait_until(|clients| clients == 0).await;
     }
 
     /// Who is connected, in the order of their coming.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// for id in clients.ids() {
+    ///     println!("{id} is connected");
+    /// }
+    /// # assert_eq!(clients.ids().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn ids(&self) -> Vec<ClientId> {
         self.shared.hub.ids().into_iter().map(ClientId).collect()
     }
 
     /// The rooms in which somebody is, each with the number of its members.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// for (room, members) in clients.rooms() {
+    ///     println!("{room}: {members}");
+    /// }
+    /// # assert_eq!(clients.rooms()["lobby"], 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn rooms(&self) -> BTreeMap<Arc<str>, usize> {
         self.shared.hub.rooms()
@@ -144,6 +445,27 @@ impl Clients {
 
     /// Stops the server: every client is closed with 1001, and [`Server::serve`](super::Server::serve) returns once
     /// they are gone.
+    ///
+    /// ```
+    /// use wiretalk::CloseCode;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let running = wiretalk::Server::bind("127.0.0.1:0").await?.spawn(async |mut client: wiretalk::server::Client| {
+    /// #     client.identify("ann");
+    /// #     let _ = client.join("lobby");
+    /// #     let _ = client.send("welcome").await;
+    /// #     while client.recv().await.is_some() {}
+    /// # })?;
+    /// # let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// # assert!(ann.recv().await.is_some());
+    /// let clients = running.clients();
+    /// clients.stop();
+    /// assert!(ann.recv().await.is_none());
+    /// assert_eq!(ann.close_frame().map(|frame| frame.code), Some(CloseCode::GOING_AWAY));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -173,139 +495,5 @@ impl fmt::Debug for Clients {
         f.debug_struct("Clients")
             .field("len", &self.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Some clients of a server: those that something goes to. It is looked up when something is sent.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), wiretalk::Error> {
-/// use wiretalk::{CloseCode, server::Server};
-///
-/// let server = Server::bind("127.0.0.1:0").await?;
-/// let clients = server.clients();
-/// assert_eq!(clients.room("lobby").send("nobody is there"), 0);
-/// assert_eq!(clients.user("ann").close(CloseCode::POLICY, "banned")?, 0);
-/// assert!(clients.all().ids().is_empty());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-#[must_use = "an audience does nothing until something is sent to it"]
-pub struct Audience<'a> {
-    clients: &'a Clients,
-    group: Group<'a>,
-    but: Option<ClientId>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Group<'a> {
-    One(ClientId),
-    All,
-    Room(&'a str),
-    User(&'a str),
-}
-
-impl<'a> Audience<'a> {
-    /// The same but for this client: a message for all others.
-    pub fn except(self, client: impl Into<ClientId>) -> AudienceBut<'a> {
-        AudienceBut(Self {
-            but: Some(client.into()),
-            ..self
-        })
-    }
-
-    /// Sends a message to all of them; gives their number. Nobody is waited for.
-    pub fn send(&self, message: impl Into<Message>) -> usize {
-        self.send_prepared(&prepared(&message.into()))
-    }
-
-    /// Sends a value as JSON to all of them; gives their number.
-    ///
-    /// # Errors
-    /// `Json` if the value cannot be written as JSON.
-    #[cfg(feature = "json")]
-    pub fn send_json<T: serde::Serialize + ?Sized>(
-        &self,
-        value: &T,
-    ) -> Result<usize, crate::Error> {
-        Ok(self.send(Message::from_json(value)?))
-    }
-
-    /// Sends a message that was framed before to all of them; gives their number.
-    pub fn send_prepared(&self, message: &Prepared) -> usize {
-        match self.target() {
-            Some(target) => self.clients.shared.hub.deliver(target, message).receivers,
-            None => 0,
-        }
-    }
-
-    /// Closes their connections, behind all that was sent to them before; gives their number.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a code that no close frame may carry, or a reason over 123 bytes.
-    pub fn close(&self, code: CloseCode, reason: &str) -> Result<usize, crate::Error> {
-        let command = Command::close(code, reason)?;
-        Ok(match self.target() {
-            Some(target) => {
-                self.clients
-                    .shared
-                    .hub
-                    .control(target, &command, 0)
-                    .receivers
-            }
-            None => 0,
-        })
-    }
-
-    /// Who they are now, in the order of their coming.
-    #[must_use]
-    pub fn ids(&self) -> Vec<ClientId> {
-        let hub = &self.clients.shared.hub;
-        let ids = match self.group {
-            Group::One(id) if hub.ids().contains(&id.0) => vec![id.0],
-            Group::One(_) => Vec::new(),
-            Group::All => hub.ids(),
-            Group::Room(room) => hub.members(room),
-            Group::User(user) => hub.connections(user),
-        };
-        let ids = ids.into_iter().map(ClientId);
-        ids.filter(|id| Some(*id) != self.but).collect()
-    }
-
-    fn target(&self) -> Option<Target<'a>> {
-        let but = self.but.map(|id| id.0);
-        Some(match (self.group, but) {
-            (Group::One(id), Some(but)) if id.0 == but => return None,
-            (Group::One(id), _) => Target::One(id.0),
-            (Group::All, None) => Target::All,
-            (Group::All, Some(but)) => Target::Others(but),
-            (Group::Room(room), None) => Target::Room(room),
-            (Group::Room(room), Some(but)) => Target::RoomBut(room, but),
-            (Group::User(user), None) => Target::User(user),
-            (Group::User(user), Some(but)) => Target::UserBut(user, but),
-        })
-    }
-}
-
-/// An [`Audience`] without one client.
-#[derive(Debug)]
-#[must_use = "an audience does nothing until something is sent to it"]
-pub struct AudienceBut<'a>(Audience<'a>);
-
-impl<'a> Deref for AudienceBut<'a> {
-    type Target = Audience<'a>;
-
-    fn deref(&self) -> &Audience<'a> {
-        &self.0
-    }
-}
-
-/// Frames a message for any number of receivers.
-pub(super) fn prepared(message: &Message) -> Prepared {
-    match message {
-        Message::Text(text) => Prepared::text(text),
-        Message::Binary(bytes) => Prepared::binary(bytes),
     }
 }

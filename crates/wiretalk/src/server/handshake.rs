@@ -8,6 +8,26 @@ use crate::server::Request;
 ///
 /// It has passed the origin check, and is a handshake as RFC 6455 wants it. What a check learns of the client it writes
 /// here, and the [`Client`](super::Client) tells it again.
+///
+/// ```
+/// use wiretalk::server::{Handshake, Reply};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+/// let server = server.check(async |mut handshake: Handshake| {
+///     match handshake.query("token").as_deref() {
+///         Some("swordfish") => handshake.user = Some("ann".to_owned()),
+///         _ => return Err(Reply::text(401, "who are you?")),
+///     }
+///     Ok(handshake)
+/// });
+/// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+/// wiretalk::connect(format!("{}/?token=swordfish", running.url())).await?;
+/// assert!(wiretalk::connect(running.url()).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Handshake {
     /// The request: its target, its headers, where it comes from.
@@ -38,24 +58,110 @@ impl Handshake {
     }
 
     /// The path that the client asks for, without the query.
+    ///
+    /// ```
+    /// use wiretalk::server::{Handshake, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.check(async |handshake: Handshake| {
+    ///     if handshake.path() == "/chat" {
+    ///         Ok(handshake)
+    ///     } else {
+    ///         Err(Reply::text(401, "who are you?"))
+    ///     }
+    /// });
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// wiretalk::connect(format!("{}/chat?room=7", running.url())).await?;
+    /// assert!(wiretalk::connect(running.url()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         self.request.uri.path()
     }
 
     /// The value of a header; `None` if there is none, or its value is not visible ASCII.
+    ///
+    /// ```
+    /// use wiretalk::Request;
+    /// use wiretalk::server::{Handshake, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.check(async |handshake: Handshake| {
+    ///     if handshake.header("x-api-key") == Some("swordfish") {
+    ///         Ok(handshake)
+    ///     } else {
+    ///         Err(Reply::text(401, "who are you?"))
+    ///     }
+    /// });
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let mut request = Request::new(running.url());
+    /// request.headers.push(("X-Api-Key".into(), "swordfish".into()));
+    /// wiretalk::connect(request).await?;
+    /// assert!(wiretalk::connect(running.url()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.request.headers.get(name)?.to_str().ok()
     }
 
     /// The value of a name in the query, with `%41` and `+` decoded: `?token=…`.
+    ///
+    /// ```
+    /// use wiretalk::server::{Handshake, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.check(async |handshake: Handshake| {
+    ///     if handshake.query("name").as_deref() == Some("Ann Lee") {
+    ///         Ok(handshake)
+    ///     } else {
+    ///         Err(Reply::text(401, "who are you?"))
+    ///     }
+    /// });
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// wiretalk::connect(format!("{}/?name=Ann+Lee", running.url())).await?;
+    /// assert!(wiretalk::connect(running.url()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
         query(self.request.uri.query()?, name)
     }
 
     /// The token of `Authorization: Bearer …` (RFC 6750), which browsers cannot send.
+    ///
+    /// ```
+    /// use wiretalk::Request;
+    /// use wiretalk::server::{Handshake, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.check(async |handshake: Handshake| {
+    ///     if handshake.bearer() == Some("swordfish") {
+    ///         Ok(handshake)
+    ///     } else {
+    ///         Err(Reply::text(401, "who are you?"))
+    ///     }
+    /// });
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let mut request = Request::new(running.url());
+    /// request.headers.push(("Authorization".into(), "Bearer swordfish".into()));
+    /// wiretalk::connect(request).await?;
+    /// assert!(wiretalk::connect(running.url()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         let value = self.header(header::AUTHORIZATION.as_str())?;
@@ -66,6 +172,29 @@ impl Handshake {
     }
 
     /// The value of a cookie (RFC 6265).
+    ///
+    /// ```
+    /// use wiretalk::Request;
+    /// use wiretalk::server::{Handshake, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let server = server.check(async |handshake: Handshake| {
+    ///     if handshake.cookie("session") == Some("swordfish") {
+    ///         Ok(handshake)
+    ///     } else {
+    ///         Err(Reply::text(401, "who are you?"))
+    ///     }
+    /// });
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let mut request = Request::new(running.url());
+    /// request.headers.push(("Cookie".into(), "lang=de; session=swordfish".into()));
+    /// wiretalk::connect(request).await?;
+    /// assert!(wiretalk::connect(running.url()).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let lines = self.request.headers.get_all(header::COOKIE).iter();

@@ -55,6 +55,12 @@ struct Origin {
 impl Origins {
     /// Every origin: for a server that knows its clients by something no browser adds by itself, such as a token in a
     /// message, or one that has nothing to hide.
+    ///
+    /// ```
+    /// use wiretalk::server::Origins;
+    ///
+    /// assert!(Origins::any().allow(Some("https://anywhere.example"), "chat.example"));
+    /// ```
     #[must_use]
     pub fn any() -> Self {
         Self(Rule::Any)
@@ -63,6 +69,13 @@ impl Origins {
     /// Only pages that come from the very host and port that they connect to (the header `Host`). This is the default.
     ///
     /// The scheme is not compared, so that it also holds behind a proxy that ends TLS.
+    ///
+    /// ```
+    /// use wiretalk::server::Origins;
+    ///
+    /// assert!(Origins::same().allow(Some("https://chat.example"), "chat.example"));
+    /// assert!(!Origins::same().allow(Some("https://evil.example"), "chat.example"));
+    /// ```
     #[must_use]
     pub fn same() -> Self {
         Self(Rule::Same)
@@ -70,6 +83,17 @@ impl Origins {
 
     /// These origins and no others: `https://chat.example`, `http://localhost:3000`, `https://*.chat.example` (any host
     /// below that one, itself not), or `null` (sandboxed pages and local files).
+    ///
+    /// ```
+    /// use wiretalk::server::Origins;
+    ///
+    /// # fn main() -> Result<(), wiretalk::Error> {
+    /// let origins = Origins::list(["https://chat.example", "null"])?;
+    /// assert!(origins.allow(Some("https://chat.example"), "api.example"));
+    /// assert!(Origins::list(["https://chat.example/path"]).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `InvalidInput` for what is no origin, with a path behind the host, say: it would never match.
@@ -88,6 +112,13 @@ impl Origins {
 
     /// Whether a page of this origin may connect to a server that it called by this host; `None`: the client sent no
     /// origin.
+    ///
+    /// ```
+    /// use wiretalk::server::Origins;
+    ///
+    /// assert!(Origins::same().allow(Some("https://chat.example:8443"), "chat.example:8443"));
+    /// assert!(Origins::same().allow(None, "chat.example"), "no browser");
+    /// ```
     #[must_use]
     pub fn allow(&self, origin: Option<&str>, host: &str) -> bool {
         let Some(origin) = origin else {
@@ -104,6 +135,17 @@ impl Origins {
 
     /// Looks at a request's `Origin` and `Host` (over HTTP/2: `:authority`), and gives the answer for a page that may not
     /// connect: 403.
+    ///
+    /// ```
+    /// use wiretalk::server::Origins;
+    /// use http::{HeaderMap, HeaderValue, Uri};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("host", HeaderValue::from_static("chat.example"));
+    /// headers.insert("origin", HeaderValue::from_static("https://evil.example"));
+    /// let refusal = Origins::same().refusal(&Uri::from_static("/"), &headers);
+    /// assert_eq!(refusal.map(|reply| reply.status().as_u16()), Some(403));
+    /// ```
     #[must_use]
     pub fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Reply> {
         let mut origins = headers.get_all(header::ORIGIN).iter();

@@ -33,8 +33,22 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// What a handler may return: nothing, or a `Result`, whose error closes the client with 1011 and is told to
 /// [`Server::on_error`].
+///
+/// ```
+/// use wiretalk::server::Outcome;
+///
+/// assert!(().outcome().is_ok());
+/// assert!(Ok::<(), std::io::Error>(()).outcome().is_ok());
+/// ```
 pub trait Outcome: Send {
     /// The error, if there is one.
+    ///
+    /// ```
+    /// use wiretalk::server::Outcome;
+    ///
+    /// let error = Err::<(), _>("the database is gone").outcome().unwrap_err();
+    /// assert_eq!(error.to_string(), "the database is gone");
+    /// ```
     ///
     /// # Errors
     /// The handler's own.
@@ -54,6 +68,22 @@ impl<E: Into<BoxError> + Send> Outcome for Result<(), E> {
 }
 
 /// Something that went wrong with one client, or before it was one.
+///
+/// ```
+/// use wiretalk::server::{Client, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+/// let server = Server::bind("127.0.0.1:0").await?.on_error(move |problem| {
+///     let _ = tell.send(problem.error.to_string());
+/// });
+/// let running = server.spawn(async |_: Client| Err::<(), _>("the database is gone"))?;
+/// let (socket, _) = wiretalk::connect(running.url()).await?;
+/// assert_eq!(told.recv().await.as_deref(), Some("the database is gone"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
@@ -118,6 +148,20 @@ impl Shared {
 
 /// A server that [`Server::spawn`] has started. Dropping it ends the server at once, without a close frame; see
 /// [`stop`](Self::stop).
+///
+/// ```
+/// use wiretalk::server::Client;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+/// let running = server.spawn(async |mut client: Client| while client.recv().await.is_some() {})?;
+/// let (socket, _) = wiretalk::connect(running.url()).await?;
+/// # drop(socket);
+/// running.stop().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it ends the server"]
 pub struct Running {
@@ -144,18 +188,57 @@ impl Running {
     }
 
     /// Where it listens.
+    ///
+    /// ```
+    /// use wiretalk::server::Client;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| while client.recv().await.is_some() {})?;
+    /// assert_ne!(running.local_addr().port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Where clients connect: `ws://127.0.0.1:4000`, or `wss://` with TLS.
+    ///
+    /// ```
+    /// use wiretalk::server::Client;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| while client.recv().await.is_some() {})?;
+    /// assert_eq!(running.url(), format!("ws://{}", running.local_addr()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
     /// All clients.
+    ///
+    /// ```
+    /// use wiretalk::server::Client;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| while client.recv().await.is_some() {})?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// running.clients().wait_for(1).await;
+    /// running.clients().broadcast("hello");
+    /// assert_eq!(ann.recv().await.transpose()?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clients(&self) -> &Clients {
         &self.clients
@@ -163,6 +246,20 @@ impl Running {
 
     /// Closes every client with 1001, waits for their handlers up to [`Server::stop_timeout`], and ends. No task is left
     /// then. If the future is dropped, the server ends at once.
+    ///
+    /// ```
+    /// use wiretalk::server::Client;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// # let server = wiretalk::Server::bind("127.0.0.1:0").await?;
+    /// let running = server.spawn(async |mut client: Client| while client.recv().await.is_some() {})?;
+    /// let address = running.local_addr();
+    /// running.stop().await;
+    /// assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn stop(mut self) {
         self.clients.stop();
         // It does not panic, and nobody else has ended it. How it served is no news any more.

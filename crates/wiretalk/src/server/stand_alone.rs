@@ -1,14 +1,15 @@
 //! The stand-alone server: how it is set up.
 
+mod serving;
+
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::net::ToSocketAddrs;
 use wiretalk_hub::DEFAULT_QUEUE_LIMIT;
 
 use super::{
-    Client, Clients, Handshake, Listener, Origins, Outcome, Policy, Problem, Reply, Request,
-    Running, ServeOptions, TlsConfig,
-    running::{self, Shared},
+    Handshake, Listener, Origins, Policy, Problem, Reply, Request, ServeOptions, TlsConfig,
+    running::Shared,
 };
 use crate::{Config, DeflateConfig, Error};
 
@@ -79,6 +80,18 @@ impl Server {
     /// Listens on an address, such as `127.0.0.1:4000`; port 0 takes a free one. Clients that come before
     /// [`serve`](Self::serve) wait.
     ///
+    /// ```
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?;
+    /// assert_ne!(server.local_addr().port(), 0);
+    /// assert!(Server::bind(server.local_addr()).await.is_err(), "it is taken");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `Io` if the address is in use or not to be had; the sentence says which.
     pub async fn bind(address: impl ToSocketAddrs + fmt::Display) -> Result<Self, Error> {
@@ -124,6 +137,23 @@ impl Server {
     }
 
     /// Whose pages may connect (RFC 6455 10.2); others are refused with 403. Default: [`Origins::same`].
+    ///
+    /// ```
+    /// use wiretalk::{Request, Server, server::Origins};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.origins(Origins::list(["https://chat.example"])?);
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let evil = Request {
+    ///     origin: Some("https://evil.example".into()),
+    ///     ..Request::new(running.url())
+    /// };
+    /// let error = wiretalk::connect(evil).await.unwrap_err();
+    /// assert_eq!(error.refusal().expect("it is one").response.status, 403);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn origins(mut self, origins: Origins) -> Self {
         self.settings.policy.origins = origins;
         self
@@ -132,6 +162,23 @@ impl Server {
     /// The subprotocols that the server speaks, the one that it likes best first (RFC 6455 1.9). The first that a client
     /// offers is agreed on; a client that offers none of them is let in without one, which a [`check`](Self::check) may
     /// refuse. Default: none.
+    ///
+    /// ```
+    /// use wiretalk::{Request, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.subprotocols(["chat.v2", "chat.v1"]);
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let request = Request {
+    ///     subprotocols: vec!["chat.v1".into(), "chat.v2".into()],
+    ///     ..Request::new(running.url())
+    /// };
+    /// let (ann, _) = wiretalk::connect(request).await?;
+    /// assert_eq!(ann.subprotocol(), Some("chat.v2"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn subprotocols<S: Into<String>>(
         mut self,
         subprotocols: impl IntoIterator<Item = S>,
@@ -220,6 +267,20 @@ impl Server {
     }
 
     /// How many clients there may be; the next one is refused with 503. Default: any number.
+    ///
+    /// ```
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.max_clients(1);
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let (ann, _) = wiretalk::connect(running.url()).await?;
+    /// let error = wiretalk::connect(running.url()).await.unwrap_err();
+    /// assert_eq!(error.refusal().expect("it is one").response.status, 503);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.settings.max_clients = clients;
         self
@@ -227,6 +288,21 @@ impl Server {
 
     /// The largest message that a client may send, in bytes; of a compressed one, once it is inflated. A larger one
     /// closes its connection with 1009. Default: that of [`Limits`](crate::Limits).
+    ///
+    /// ```
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.message_size(1024);
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// ann.send("a".repeat(1025)).await?;
+    /// assert!(ann.recv().await.is_none());
+    /// assert_eq!(ann.close_frame().map(|frame| frame.code.as_u16()), Some(1009));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn message_size(mut self, bytes: usize) -> Self {
         self.settings.policy.set_message_size(bytes);
         self
@@ -234,6 +310,16 @@ impl Server {
 
     /// How many bytes may wait for a client that reads slowly; one that lets more pile up is closed with 1008. One
     /// message may exceed it, if it has the queue for itself. Default: 1 MiB.
+    ///
+    /// ```
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.queue_size(64 * 1024);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn queue_size(mut self, bytes: usize) -> Self {
         self.settings.queue_size = bytes;
         self
@@ -241,6 +327,19 @@ impl Server {
 
     /// How to compress for clients that offer permessage-deflate (RFC 7692); `None`: not at all. Default: without context
     /// takeover, so that an idle connection holds no compressor.
+    ///
+    /// ```
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.compression(None);
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let (ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert!(ann.deflate().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn compression(mut self, deflate: impl Into<Option<DeflateConfig>>) -> Self {
         self.settings.policy.deflate = deflate.into();
         self
@@ -248,6 +347,17 @@ impl Server {
 
     /// How often a client is pinged, and how long it may then stay silent, before it is dropped; `None`: never. Default:
     /// 20 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.ping_interval(Duration::from_secs(5));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         let interval = interval.into();
         let config = self.settings.policy.config_mut();
@@ -257,100 +367,82 @@ impl Server {
     }
 
     /// How long a client may send no message before it is closed with 1001, however well it answers pings; `None`: for
-    /// ever. It is looked at while the handler is in [`Client::recv`]. Default: for ever.
+    /// ever. It is looked at while the handler is in [`Client::recv`](super::Client::recv). Default: for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.idle_timeout(Duration::from_millis(20));
+    /// # let running = server.spawn(async |mut client: wiretalk::server::Client| while client.recv().await.is_some() {})?;
+    /// let (mut ann, _) = wiretalk::connect(running.url()).await?;
+    /// assert!(ann.recv().await.is_none());
+    /// assert_eq!(ann.close_frame().map(|frame| frame.code.as_u16()), Some(1001));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.settings.idle_timeout = timeout.into();
         self
     }
 
     /// All settings of each connection at once; what else was set of them before is replaced.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::{Config, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.config(Config {
+    ///     close_timeout: Duration::from_secs(1),
+    ///     ..Config::default()
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn config(mut self, config: Config) -> Self {
         self.settings.policy.config = Arc::new(config);
         self
     }
 
     /// How HTTP is served before a connection is a WebSocket: the time for a handshake, the length of its head.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::server::{ServeOptions, Server};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.serve_options(ServeOptions {
+    ///     handshake_timeout: Duration::from_secs(3),
+    ///     ..ServeOptions::default()
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn serve_options(mut self, options: ServeOptions) -> Self {
         self.settings.options = options;
         self
     }
 
     /// How long clients may take to finish when the server stops. Default: 5 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wiretalk::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let server = Server::bind("127.0.0.1:0").await?.stop_timeout(Duration::from_secs(1));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.settings.stop_timeout = timeout;
         self
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Where clients connect: `ws://127.0.0.1:4000`, or `wss://` with TLS.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let scheme = if self.listener.is_secure() {
-            "wss"
-        } else {
-            "ws"
-        };
-        format!("{scheme}://{}", self.address)
-    }
-
-    /// All clients, to send to them from elsewhere in the program.
-    #[must_use]
-    pub fn clients(&self) -> Clients {
-        Clients {
-            shared: Arc::clone(&self.shared),
-        }
-    }
-
-    /// Serves until [`Clients::stop`]. Each client has its handler, which runs in a task of its own; once it returns, its
-    /// client is closed: with 1000, or with 1011 if it returns an error or panics, which ends no other.
-    ///
-    /// When it stops, it listens no more, closes every client with 1001, and waits up to
-    /// [`stop_timeout`](Self::stop_timeout) for their handlers; those that are left then are dropped where they wait.
-    /// When this returns, no task is left.
-    ///
-    /// If the future is dropped, all of that ends at once, without a close frame.
-    ///
-    /// # Errors
-    /// `Io` if the listening socket breaks. That a client fails is no error: see [`on_error`](Self::on_error).
-    pub async fn serve<H, F>(self, handler: H) -> Result<(), Error>
-    where
-        H: Fn(Client) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
-    {
-        running::serve(self, handler, std::future::pending::<()>()).await
-    }
-
-    /// The same, until `stop` is done, too: `tokio::signal::ctrl_c()`, say.
-    ///
-    /// # Errors
-    /// As [`serve`](Self::serve).
-    pub async fn serve_until<H, F>(
-        self,
-        stop: impl Future<Output: Send> + Send,
-        handler: H,
-    ) -> Result<(), Error>
-    where
-        H: Fn(Client) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
-    {
-        running::serve(self, handler, stop).await
-    }
-
-    /// Serves in a task of its own: for tests, and for programs that do something else beside.
-    ///
-    /// # Errors
-    /// `InvalidInput` outside a tokio runtime.
-    pub fn spawn<H, F>(self, handler: H) -> Result<Running, Error>
-    where
-        H: Fn(Client) -> F + Send + Sync + 'static,
-        F: Future<Output: Outcome> + Send + 'static,
-    {
-        Running::start(self, handler)
     }
 }
 

@@ -58,8 +58,28 @@ pub struct Workers {
 
 /// What a handler of [`Workers::run`] may return: nothing, a message to answer with, or a `Result` of these, whose error
 /// closes the connection with 1011.
+///
+/// ```
+/// use wiretalk::server::Answer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// assert_eq!("yes".answer()?, Some("yes".into()));
+/// assert_eq!(().answer()?, None);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Answer: Send + 'static {
     /// The answer, if there is one.
+    ///
+    /// ```
+    /// use wiretalk::server::Answer;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// assert_eq!(Some("yes").answer()?, Some("yes".into()));
+    /// assert!(Err::<(), _>("no such table").answer().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The handler's own.
@@ -67,6 +87,29 @@ pub trait Answer: Send + 'static {
 }
 
 /// A connection that [`Workers::run`] can drive: a [`Client`] or a [`WebSocket`].
+///
+/// ```
+/// use wiretalk::{CloseCode, Error, Message, server::Workers};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), wiretalk::Error> {
+/// // Both ends of a connection in memory; a client of a `Server` does as well.
+/// let (mut client, mut server) = wiretalk::pair();
+/// let talk = async {
+///     client.send("abc").await?;
+///     let answer = client.recv().await.transpose()?;
+///     client.close(CloseCode::NORMAL, "").await?;
+///     # assert!(client.recv().await.is_none());
+///     Ok::<_, Error>(answer)
+/// };
+/// let workers = Workers::new(2);
+/// let work = async |message: Message| format!("{} bytes", message.as_bytes().len());
+/// let (served, answer) = tokio::join!(workers.run(&mut server, work), talk);
+/// served?;
+/// assert_eq!(answer?, Some("3 bytes".into()));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Connection: driven::Driven {}
 
 impl Connection for Client {}
@@ -74,6 +117,10 @@ impl Connection for WebSocket {}
 
 impl Workers {
     /// So many workers: so many messages are worked on at a time. One at least.
+    ///
+    /// ```
+    /// let workers = wiretalk::server::Workers::new(4);
+    /// ```
     #[must_use]
     pub fn new(workers: usize) -> Self {
         Self {
@@ -84,6 +131,10 @@ impl Workers {
 
     /// How many messages of one connection may wait for a worker before no more are read from it (one at least);
     /// whatever their number, no more than 1 MiB of them and the one that exceeds it. Default: 64.
+    ///
+    /// ```
+    /// let workers = wiretalk::server::Workers::new(4).queue(16);
+    /// ```
     #[must_use]
     pub fn queue(mut self, messages: usize) -> Self {
         self.queue = messages.max(1);
@@ -94,6 +145,28 @@ impl Workers {
     /// A handler that gives a message is heard: it is sent as the answer.
     ///
     /// If the future is dropped, so is the handler where it waits, and the messages that it has not come to.
+    ///
+    /// ```
+    /// use wiretalk::{CloseCode, Error, Message, server::Workers};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk::Error> {
+    /// let (mut client, mut server) = wiretalk::pair();
+    /// let talk = async {
+    ///     client.send("abc").await?;
+    ///     let answer = client.recv().await.transpose()?;
+    ///     client.close(CloseCode::NORMAL, "").await?;
+    ///     # assert!(client.recv().await.is_none());
+    ///     Ok::<_, Error>(answer)
+    /// };
+    /// let workers = Workers::new(2);
+    /// let work = async |message: Message| format!("{} bytes", message.as_bytes().len());
+    /// let (served, answer) = tokio::join!(workers.run(&mut server, work), talk);
+    /// served?;
+    /// assert_eq!(answer?, Some("3 bytes".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// What the handler failed with, or that it panicked; then the connection is closed with 1011. Of a [`WebSocket`]
