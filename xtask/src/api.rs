@@ -19,14 +19,17 @@ const TOOLCHAIN: &str = "1.95.0";
 /// The packages that programs of others name.
 const PACKAGES: [&str; 2] = ["wiretalk-net", "wiretalk"];
 
-const WRAPPER: &str = "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n";
+const WRAPPER: &str = "#!/bin/sh
+RUSTC_BOOTSTRAP=1 exec rustdoc \"$@\" -Z unstable-options --output-format json
+";
 
 /// Fails if something public is new, gone or changed and not written down, or has no example.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
     let mut wrong = Vec::new();
     let mut bare = Vec::new();
+    document(workspace)?;
     for package in PACKAGES {
-        let json = json(workspace, package)?;
+        let json = json(workspace, package);
         bare.extend(without_example(&json)?);
         let now = api(&json)?;
         let file = written(workspace, package);
@@ -52,10 +55,13 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), String> {
 
 /// Writes it down.
 pub(crate) fn write(workspace: &Workspace, report: &mut Report) {
+    if !report.check("rustdoc", || document(workspace)) {
+        return;
+    }
     for package in PACKAGES {
         report.check(package, || {
             let file = written(workspace, package);
-            fs::write(&file, api(&json(workspace, package)?)?)
+            fs::write(&file, api(&json(workspace, package))?)
                 .map_err(|error| format!("{}: {error}", file.display()))
         });
     }
@@ -79,23 +85,25 @@ fn written(workspace: &Workspace, package: &str) -> PathBuf {
     workspace.root.join("crates").join(package).join("api.txt")
 }
 
-/// What rustdoc tells of a crate, in a file.
-fn json(workspace: &Workspace, package: &str) -> Result<PathBuf, String> {
+/// Asks rustdoc. All packages are documented, with all features, as for the check of the documentation: then cargo has
+/// built what they depend on already.
+fn document(workspace: &Workspace) -> Result<(), String> {
     let wrapper = workspace.tools().join("rustdoc-json");
     wrap(&wrapper)?;
-    let mut rustdoc = workspace.cargo();
-    rustdoc.args(["rustdoc", "--quiet", "--locked", "--all-features", "--lib"]);
-    rustdoc.args(["--package", package, "--"]);
-    rustdoc.args(["-Z", "unstable-options", "--output-format", "json"]);
-    rustdoc.env("RUSTDOC", &wrapper);
+    let mut doc = workspace.cargo();
+    doc.args(["doc", "--quiet", "--locked", "--no-deps"]);
+    doc.args(["--workspace", "--all-features", "--lib"]);
+    doc.env("RUSTDOC", &wrapper);
     if !at_hand()? {
-        rustdoc
-            .env("RUSTUP_TOOLCHAIN", TOOLCHAIN)
-            .env_remove("CARGO");
+        doc.env("RUSTUP_TOOLCHAIN", TOOLCHAIN).env_remove("CARGO");
     }
-    run(&mut rustdoc)?;
+    run(&mut doc)
+}
+
+/// What rustdoc has told of a crate.
+fn json(workspace: &Workspace, package: &str) -> PathBuf {
     let name = package.replace('-', "_");
-    Ok(workspace.docs().join(name).with_extension("json"))
+    workspace.docs().join(name).with_extension("json")
 }
 
 /// One line for each public item, sorted. What every type has of the blanket and auto traits is left out.
