@@ -75,6 +75,18 @@ pub fn text(talk: impl Into<String>) -> MockBuilder {
 }
 
 /// A talk that is being served. Dropping it ends the server at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mock = wiretalk::mock::text("on > hello\n  < welcome\n").await?;
+/// let (mut socket, _) = wiretalk::connect(mock.url()).await?;
+/// socket.send("hello").await?;
+/// assert_eq!(socket.recv().await.transpose()?, Some("welcome".into()));
+/// assert_eq!((mock.connected(), mock.received()), (1, vec!["hello".into()]));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Mock {
     url: String,
     address: SocketAddr,

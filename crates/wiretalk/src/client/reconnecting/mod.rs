@@ -174,7 +174,7 @@ impl Reconnecting {
     ///
     /// Cancel-safe: nothing is lost and nothing begins anew if the future is dropped.
     ///
-    /// ```no_run
+    /// ```
     /// use tokio::sync::mpsc;
     /// use wiretalk::client::{Event, Reconnecting, SendError};
     ///
@@ -191,6 +191,11 @@ impl Reconnecting {
     ///         }
     ///     }
     /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), SendError> {
+    /// # let (_sender, wanted) = mpsc::channel(1);
+    /// # run(Reconnecting::builder("ws://127.0.0.1:1/").once().build(), wanted).await
+    /// # }
     /// ```
     pub async fn next_event(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
@@ -201,15 +206,17 @@ impl Reconnecting {
     ///
     /// Cancel-safe: nothing is lost if the future is dropped.
     ///
-    /// ```no_run
-    /// use wiretalk::client::{GaveUp, Reconnecting};
-    ///
-    /// async fn print(mut client: Reconnecting) -> Result<(), GaveUp> {
-    ///     while let Some(message) = client.recv().await {
-    ///         println!("{:?}", message?);
-    ///     }
-    ///     Ok(())
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mock = wiretalk::mock::text("on open\n  < hello\n").await?;
+    /// let mut client = wiretalk::client::Reconnecting::builder(mock.url()).build();
+    /// while let Some(message) = client.recv().await {
+    ///     println!("{:?}", message?);
+    /// #   client.close(None, "").await?;
     /// }
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors
