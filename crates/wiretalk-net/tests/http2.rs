@@ -2,18 +2,21 @@
 
 mod common;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use common::{is_pending, ms, quiet, soon};
 use h2::{Reason, ext::Protocol};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{ServerConfig, crypto::ring};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::TlsAcceptor;
 use wiretalk_net::{
     Config, Connector, DeflateConfig, Error, ErrorKind, Event, Handshake, Http2, Request,
     TlsOptions, WebSocket,
@@ -390,6 +393,54 @@ where
         act(builder.handshake(tcp).await.unwrap()).await;
     });
     url
+}
+
+#[tokio::test]
+async fn a_server_that_wants_http1_for_it_is_asked_so() {
+    let mut behind = Server::start(
+        true,
+        ServeOptions {
+            http2: false,
+            ..ServeOptions::default()
+        },
+    )
+    .await;
+    let address = behind.address;
+    let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("wss://{}/", front.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (tcp, _) = front.accept().await.unwrap();
+        let (certificate, key) = certificate();
+        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let tls = TlsAcceptor::from(Arc::new(config))
+            .accept(tcp)
+            .await
+            .unwrap();
+        let mut connection = h2::server::Builder::new()
+            .enable_connect_protocol()
+            .handshake::<_, Bytes>(tls)
+            .await
+            .unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        respond.send_reset(Reason::HTTP_1_1_REQUIRED);
+        while connection.accept().await.is_some() {}
+        let (mut tcp, _) = front.accept().await.unwrap();
+        let mut server = TcpStream::connect(address).await.unwrap();
+        let _ = copy_bidirectional(&mut tcp, &mut server).await;
+    });
+    let (mut client, handshake) = dial(Request::new(url), Http2::Prefer).await.unwrap();
+    assert_eq!(handshake.http_version, http::Version::HTTP_11);
+    client.send("hello").await.unwrap();
+    let came = soon(behind.next().await.recv()).await.unwrap().unwrap();
+    assert_eq!(came.as_text(), Some("hello"));
 }
 
 /// Ways in which a server does not answer: what it does with the stream, what the error says.

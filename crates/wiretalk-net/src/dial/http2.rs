@@ -21,8 +21,8 @@ pub enum Http2 {
     /// Never: HTTP/1.1.
     #[default]
     Off,
-    /// Over TLS, if the server chooses HTTP/2 (ALPN) and takes WebSockets over it. If it chooses HTTP/2 and does not, it is
-    /// dialed once more with HTTP/1.1. Without TLS, HTTP/1.1.
+    /// Over TLS, if the server chooses HTTP/2 (ALPN) and takes WebSockets over it. If it chooses HTTP/2 and does not, or
+    /// answers that it wants HTTP/1.1 for this, it is dialed once more with HTTP/1.1. Without TLS, HTTP/1.1.
     Prefer,
     /// Over HTTP/2, or not at all. Without TLS, the server is taken to know that (RFC 9113 3.3).
     Only,
@@ -89,7 +89,8 @@ pub(super) async fn open(
     let opened = client::open(stream, opening, target.secure, deadline.at);
     match deadline.within(opened, late).await?? {
         Opened::Stream(stream, response) => Ok(Some((Transport::H2(stream), response, Vec::new()))),
-        Opened::NoExtendedConnect if http2 == Http2::Prefer => Ok(None),
+        Opened::NoExtendedConnect | Opened::WantsHttp1(_) if http2 == Http2::Prefer => Ok(None),
+        Opened::WantsHttp1(error) => Err(error),
         Opened::NoExtendedConnect => Err(Error::new(
             ErrorKind::Http2,
             Blame::Peer,

@@ -40,6 +40,8 @@ pub(crate) enum Opened {
     Stream(Box<H2Stream>, Response),
     /// The server speaks HTTP/2, but does not take WebSockets over it (RFC 8441 3).
     NoExtendedConnect,
+    /// The server wants HTTP/1.1 for this one (RFC 9113 7).
+    WantsHttp1(Error),
 }
 
 /// Asks for a WebSocket on a fresh connection. Dropping the future drops the connection; nothing else runs behind it.
@@ -81,7 +83,15 @@ pub(crate) async fn open(
         },
         ready @ Poll::Ready(_) => ready,
     });
-    let answer = head.await.map_err(failed)?;
+    let answer = match head.await {
+        Ok(answer) => answer,
+        Err(error)
+            if error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) =>
+        {
+            return Ok(Opened::WantsHttp1(failed(error)));
+        }
+        Err(error) => return Err(failed(error)),
+    };
     let (head, mut receive) = answer.into_parts();
     let headers: Headers = head
         .headers
