@@ -251,6 +251,8 @@ impl Error {
     ///
     /// let error = Error::new(ErrorKind::InvalidInput, Blame::Peer, "the first message names no user");
     /// assert_eq!(error.to_string(), "the first message names no user");
+    /// let shown = "Error { kind: InvalidInput, blame: Peer, sentence: the first message names no user, .. }";
+    /// assert_eq!(format!("{error:?}"), shown);
     /// ```
     #[must_use]
     pub fn new(kind: ErrorKind, blame: Blame, sentence: impl Into<String>) -> Self {
@@ -445,7 +447,8 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("blame", &self.0.blame)
-            .field("sentence", &self.0.sentence)
+            // Not escaped: a sentence of several lines is to be read where a test unwraps it.
+            .field("sentence", &format_args!("{}", self.0.sentence))
             .finish_non_exhaustive()
     }
 }

@@ -132,6 +132,18 @@ impl PartialEq<&str> for Text {
 /// }
 /// assert_eq!(binary.as_bytes(), [1, 2, 3]);
 /// ```
+///
+/// Whatever takes an `impl Into<Message>` takes strings for texts, and bytes for binaries:
+///
+/// ```
+/// use wiretalk_net::Message;
+///
+/// let name = String::from("ann");
+/// assert_eq!(Message::from(&name), Message::from("ann"));
+/// assert_eq!(Message::from(name).as_text(), Some("ann"));
+/// assert_eq!(Message::from(b"ann"), Message::from(vec![b'a', b'n', b'n']));
+/// assert_eq!(Message::from([1, 2]).as_text(), None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A text message.
@@ -217,6 +229,12 @@ impl From<String> for Message {
     }
 }
 
+impl From<&String> for Message {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
 impl From<Bytes> for Message {
     fn from(bytes: Bytes) -> Self {
         Self::Binary(bytes)
@@ -232,6 +250,18 @@ impl From<Vec<u8>> for Message {
 impl From<&[u8]> for Message {
     fn from(bytes: &[u8]) -> Self {
         Self::Binary(Bytes::copy_from_slice(bytes))
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Message {
+    fn from(bytes: [u8; N]) -> Self {
+        Self::from(&bytes[..])
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Message {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self::from(&bytes[..])
     }
 }
 

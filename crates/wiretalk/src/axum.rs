@@ -370,15 +370,17 @@ impl WebSocketUpgrade {
 
     /// Accepts, and gives the response that the route must return: 101, or 200 over HTTP/2, or 403 for a page of another
     /// origin. The connection is then served in a task of the runtime, which lives as long as `serve` does; use
-    /// [`accept`](Self::accept) to own that task.
+    /// [`accept`](Self::accept) to own that task. Dropping the connection sends no close frame, and the client sees
+    /// 1006: [`close`](WebSocket::close) it at the end.
     ///
     /// ```
     /// use axum::response::Response;
-    /// use wiretalk::{WebSocket, axum::WebSocketUpgrade};
+    /// use wiretalk::{CloseCode, WebSocket, axum::WebSocketUpgrade};
     ///
     /// async fn chat(upgrade: WebSocketUpgrade) -> Response {
     ///     upgrade.on_upgrade(async |mut socket: WebSocket| {
     ///         let _ = socket.send("welcome").await;
+    ///         let _ = socket.close(CloseCode::NORMAL, "").await;
     ///     })
     /// }
     /// # #[tokio::main(flavor = "current_thread")]

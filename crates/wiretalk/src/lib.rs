@@ -10,6 +10,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `json` (on unless switched off) | messages as values of serde: `recv_json`, `send_json` |
+//! | `cookies` | `CookieJar`: what servers set is kept and sent again |
+//! | `http2` | WebSocket over HTTP/2 (RFC 8441), both as client and as server |
+//! | `pkcs12` | client certificates from PKCS#12 files, and from encrypted PEM keys |
+//! | `server` | `Server`: a server with rooms, and all of its kin in [`server`] |
+//! | `axum`, `tower` | WebSocket in a server that is there already |
+//! | `mock` | talks in Rust tests: `mock`, `talk!` |
 
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -18,9 +30,7 @@ mod book;
 pub mod client;
 #[cfg(feature = "mock")]
 pub mod mock;
-#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub mod server;
-
 #[cfg(feature = "mock")]
 pub mod talk;
 #[cfg(feature = "tower")]

@@ -167,6 +167,11 @@ async fn joining_waits_for_the_peer() {
     let error = client.join(ms(500)).await.unwrap_err();
     assert!(matches!(error, JoinError::Timeout(_)));
     assert_eq!(error.to_string(), "the connection did not end within 500ms");
+    assert_eq!(
+        format!("{error:?}"),
+        error.to_string(),
+        "as unwrap shows it"
+    );
     server.close(None, "").await.unwrap();
     let (joined, _) = tokio::join!(client.join(DEADLINE), server.recv());
     assert_eq!(joined.unwrap().code, CloseCode::NO_STATUS);

@@ -53,7 +53,18 @@ impl Target {
                     ));
                 }
             },
-            None => format!("ws://{text}"),
+            None => {
+                // Where such a text holds a password cannot be told, so nothing before an `@` is shown.
+                let shown = text.rsplit('@').next().unwrap_or(text);
+                if let Some(scheme) = without_slashes(text) {
+                    let why = format!("`{scheme}://` has a colon and two slashes");
+                    return Err(invalid(shown, &why));
+                }
+                if text.starts_with('/') {
+                    return Err(invalid(shown, "it begins with a path, and names no host"));
+                }
+                format!("ws://{text}")
+            }
         };
         Self::read(text, &full)
     }
@@ -144,6 +155,21 @@ impl Target {
             && self.port == other.port
             && self.unix == other.unix
     }
+}
+
+/// The scheme of a text that is not quite a URL: `ws:host`, `wss:/host`, `ws//host`. A host may be called `ws` all the same:
+/// `ws:4000`, `ws/chat`.
+fn without_slashes(text: &str) -> Option<&'static str> {
+    ["wss", "ws", "https", "http"].into_iter().find(|scheme| {
+        let rest = match text.get(..scheme.len()) {
+            Some(start) if start.eq_ignore_ascii_case(scheme) => &text[scheme.len()..],
+            _ => return false,
+        };
+        match rest.strip_prefix(':') {
+            Some(after) => !after.starts_with(|first: char| first.is_ascii_digit()),
+            None => rest.starts_with("//"),
+        }
+    })
 }
 
 fn invalid(url: &str, why: &str) -> Error {

@@ -158,6 +158,10 @@ impl WebSocket {
     /// Splits the connection into a half that sends and one that receives, for use from different tasks. Dropping one
     /// leaves the other as it is; the stream is dropped with the last.
     ///
+    /// What was said of [`recv`](Self::recv) holds for the receiver: nobody else answers pings and close frames, or notices
+    /// that the connection is lost. So keep it and await it even if the messages do not matter; without it, sending
+    /// succeeds until the kernel knows better.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), wiretalk_net::Error> {

@@ -14,7 +14,8 @@
 //! }
 //! ```
 //!
-//! Below it lies what speaks HTTP and nothing else: [`Listener`], [`serve_connection`], [`Upgrade`].
+//! Below it lies what speaks HTTP and nothing else: [`Listener`], [`serve_connection`], [`Upgrade`]. That alone is there
+//! without a feature; `Server` and its kin come with the feature `server`.
 
 #[cfg(feature = "server")]
 mod client;
@@ -24,7 +25,9 @@ mod clients;
 mod handshake;
 #[cfg(feature = "server")]
 mod link;
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 mod origins;
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 mod policy;
 #[cfg(feature = "server")]
 mod running;
@@ -37,7 +40,9 @@ mod workers;
 
 pub use wiretalk_net::server::*;
 
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub use self::origins::Origins;
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub(crate) use self::policy::Policy;
 #[cfg(feature = "server")]
 pub use self::{

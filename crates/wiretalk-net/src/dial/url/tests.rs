@@ -83,6 +83,8 @@ fn urls() {
         "/ws",
     );
     check("example.com", false, "example.com", 80, "example.com", "/");
+    check("ws:4000/a", false, "ws", 4000, "ws:4000", "/a");
+    check("http/a", false, "http", 80, "http", "/a");
     check("ws://[::1]:4000", false, "::1", 4000, "[::1]:4000", "/");
     check(
         "ws://bücher.example/ü",
@@ -102,6 +104,12 @@ fn refused_urls() {
     refuse("ws://example.com:99999", "port");
     refuse("ws://exa mple.com", "invalid");
     refuse("ws://example.com/#top", "fragment");
+    refuse("ws:example.com", "`ws://`");
+    refuse("WSS:/example.com:9", "`wss://`");
+    refuse("ws//example.com", "`ws://`");
+    refuse("http:/example.com", "`http://`");
+    refuse("/chat", "names no host");
+    refuse("//example.com/", "names no host");
 }
 
 #[test]
@@ -147,6 +155,11 @@ fn no_error_shows_a_password() {
         "ws://me:secret%0A@example.com",
         "ws://me:secret%FF@example.com",
         "ws://me:secret\n@example.com",
+        "ws:me:secret@example.com",
+        "wss:/me:secret@example.com",
+        "ws//me:secret@example.com",
+        "//me:secret@example.com",
+        "/me:sec@ret@example.com",
     ];
     for url in cases {
         let error = Target::parse(url).unwrap_err();

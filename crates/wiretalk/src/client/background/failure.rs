@@ -167,7 +167,7 @@ impl StdError for Unexpected {}
 /// }
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum JoinError {
     /// The connection did not end in so much time.
@@ -182,6 +182,13 @@ impl fmt::Display for JoinError {
             Self::Timeout(limit) => write!(f, "the connection did not end within {limit:?}"),
             Self::Lost(error) => error.fmt(f),
         }
+    }
+}
+
+/// The same sentence, as of [`Unexpected`].
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

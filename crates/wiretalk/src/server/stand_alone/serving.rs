@@ -77,6 +77,9 @@ impl Server {
     /// Serves until [`Clients::stop`]. Each client has its handler, which runs in a task of its own; once it returns, its
     /// client is closed: with 1000, or with 1011 if it returns an error or panics, which ends no other.
     ///
+    /// The handler is called for each client anew, so what it uses of its surroundings is cloned for each:
+    /// `move |client| { let names = names.clone(); async move { … } }`.
+    ///
     /// When it stops, it listens no more, closes every client with 1001, and waits up to
     /// [`stop_timeout`](Self::stop_timeout) for their handlers; those that are left then are dropped where they wait.
     /// When this returns, no task is left.
