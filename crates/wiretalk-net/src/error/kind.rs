@@ -24,7 +24,8 @@ pub enum ErrorKind {
     Refused,
     /// The address could not be reached.
     Unreachable,
-    /// A proxy could not be reached, or did not connect us to the server: see [`Error::proxy_failure`].
+    /// A proxy could not be reached, or did not connect us to the server: see
+    /// [`Error::proxy_failure`](crate::Error::proxy_failure).
     Proxy,
     /// TLS could not be agreed upon, or a certificate was not trusted.
     Tls,

@@ -9,8 +9,8 @@ use super::{
 use crate::{error::Error, message::Message};
 
 impl Sender {
-    /// Sends a message without ever waiting: what the kernel does not take now is written while the [`Receiver`] is
-    /// polled, or by the next send.
+    /// Sends a message without ever waiting: what the kernel does not take now is written while the
+    /// [`Receiver`](crate::Receiver) is polled, or by the next send.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -54,7 +54,7 @@ impl Sender {
     }
 
     /// Sends messages that were framed before, in one write and without ever waiting: what the kernel does not take now
-    /// is written while the [`Receiver`] is polled, or by the next send.
+    /// is written while the [`Receiver`](crate::Receiver) is polled, or by the next send.
     ///
     /// ```
     /// use wiretalk_net::Prepared;
@@ -78,7 +78,8 @@ impl Sender {
     }
 
     /// Queues a message that was framed before, without ever waiting and without writing it: what is queued in one go
-    /// leaves in one write, with [`try_flush`](Self::try_flush), the next send, or while the [`Receiver`] is polled.
+    /// leaves in one write, with [`try_flush`](Self::try_flush), the next send, or while the
+    /// [`Receiver`](crate::Receiver) is polled.
     ///
     /// ```
     /// use wiretalk_net::Prepared;
@@ -124,8 +125,8 @@ impl Sender {
         self.shared.act(|core, _| core.try_queue(&mut outgoing))
     }
 
-    /// Writes what is queued, as far as it goes without waiting. The rest is written while the [`Receiver`] is polled,
-    /// or by the next send.
+    /// Writes what is queued, as far as it goes without waiting. The rest is written while the
+    /// [`Receiver`](crate::Receiver) is polled, or by the next send.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

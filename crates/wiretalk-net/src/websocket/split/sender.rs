@@ -14,8 +14,8 @@ use crate::{error::Error, message::Message};
 /// The half that sends. Clones share the connection, and a message of one never lands within a message of another
 /// (unless it is sent in fragments).
 ///
-/// Pongs, close replies and timers are the [`Receiver`]'s: keep it polled. Once it is dropped, nothing is received
-/// any more, but sending goes on.
+/// Pongs, close replies and timers are the [`Receiver`](crate::Receiver)'s: keep it polled. Once it is dropped,
+/// nothing is received any more, but sending goes on.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -293,8 +293,8 @@ impl Sender {
     }
 
     /// Begins the close handshake, or answers the peer's close frame, and waits until the frame is handed to the
-    /// kernel. The peer's own close frame comes from [`Receiver::next_event`]; if that takes longer than
-    /// [`Config::close_timeout`](crate::Config::close_timeout), the stream is dropped there.
+    /// kernel. The peer's own close frame comes from [`Receiver::next_event`](crate::Receiver::next_event); if that
+    /// takes longer than [`Config::close_timeout`](crate::Config::close_timeout), the stream is dropped there.
     ///
     /// Does nothing if a close frame was sent already or the connection has ended.
     ///
