@@ -740,6 +740,28 @@ async fn a_client_that_breaks_the_rules_of_http2_is_told_off() {
     assert!(error.to_string().contains("PROTOCOL_ERROR"), "{error}");
 }
 
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_what_is_left_is_left() {
+    let listener = Listener::bind("127.0.0.1:0", None).await.unwrap();
+    let mut tcp = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let options = ServeOptions {
+        handshake_timeout: ms(100),
+        ..ServeOptions::default()
+    };
+    let incoming = listener.accept().await.unwrap();
+    let page = async |_| Reply::new(200).body(vec![0; 64 << 20]);
+    let served = serve_connection(incoming, options, page);
+    // Windows for all of it, and a GET of `/` as below.
+    let mut wire = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    wire.extend_from_slice(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    wire.extend_from_slice(&[0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
+    wire.extend_from_slice(&[0, 0, 3, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84]);
+    tcp.write_all(&wire).await.unwrap();
+    soon(served).await.unwrap();
+}
+
 /// CVE-2023-44487.
 #[tokio::test]
 async fn a_client_that_resets_streams_rapidly_is_sent_away() {

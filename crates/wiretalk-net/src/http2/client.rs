@@ -100,7 +100,7 @@ pub(crate) async fn open(
         .collect();
     match opening.check_connect_response(head.status.as_u16(), headers) {
         Ok(response) => {
-            let stream = H2Stream::new(send, receive, Some(driver));
+            let stream = H2Stream::new(send, receive, Some(driver), None);
             Ok(Opened::Stream(Box::new(stream), response))
         }
         Err(error) => Err(match (error.kind(), error.response()) {

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
     task::{Poll, ready},
     time::{Duration, SystemTime},
 };
@@ -17,18 +18,18 @@ use h2::{
 };
 use http::{HeaderValue, Method, StatusCode, Uri, header, uri::Scheme};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::oneshot,
     time::{Instant, sleep, timeout},
 };
 use wiretalk_proto::handshake::http2::is_connection_header;
 
-use super::{FRAME_SIZE, H2Stream, SEND_BUFFER, reason};
+use super::{FRAME_SIZE, H2Stream, SEND_BUFFER, reason, wire::Wire};
 use crate::{
     config::FOREVER,
     error::{Blame, Error, ErrorKind},
     server::{Reply, ServeOptions},
+    transport::Transport,
 };
 
 /// How much of one stream may come before it is read.
@@ -94,17 +95,20 @@ pub(crate) async fn begins(tcp: &TcpStream) -> bool {
 
 /// Serves one connection until the client ends it, or asks for nothing for as long as a handshake may take. What became
 /// a WebSocket goes on as long as this is polled.
-pub(crate) async fn serve<S, H, F>(
-    stream: S,
+///
+/// A client that takes nothing of what is left of its streams is left, too.
+pub(crate) async fn serve<H, F>(
+    stream: Transport,
     options: &ServeOptions,
     handler: H,
 ) -> Result<(), Error>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Asked) -> F,
     F: Future<Output = Reply> + Send,
 {
     let idle = options.handshake_timeout.min(FOREVER);
+    let wire = Wire::new(stream);
+    let moved = wire.moved();
     let handshake = Builder::new()
         .enable_connect_protocol()
         .initial_window_size(STREAM_WINDOW)
@@ -115,7 +119,7 @@ where
         .max_frame_size(FRAME_SIZE)
         .max_header_list_size(options.head_size.try_into().unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
-        .handshake::<_, Bytes>(stream);
+        .handshake::<_, Bytes>(wire);
     let connection = match timeout(idle, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return ended(error),
@@ -128,14 +132,18 @@ where
         }
     };
     let mut connection = connection;
+    let in_use = Arc::new(());
     let mut answers = FuturesUnordered::new();
     let mut alarm = pin!(sleep(idle));
     let (mut is_idle, mut leaving) = (false, false);
+    // Whether a stream was in use at some time since the alarm.
+    let mut was_used = false;
     poll_fn(|cx| {
         loop {
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    answers.push(answer(request, respond, &handler));
+                    was_used = true;
+                    answers.push(answer(request, respond, &handler, &in_use));
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(ended(error)),
@@ -146,21 +154,25 @@ where
             if let Poll::Ready(Some(())) = Pin::new(&mut answers).poll_next(cx) {
                 continue;
             }
-            if connection.has_streams() || !answers.is_empty() {
-                is_idle = false;
-                return Poll::Pending;
-            }
-            if !is_idle {
-                is_idle = true;
+            let has_streams = connection.has_streams();
+            if is_idle == has_streams {
+                is_idle = !has_streams;
                 alarm.as_mut().reset(Instant::now() + idle);
             }
+            // Now and then also while there are streams, for one that ends wakes nobody while nothing can be written.
             ready!(alarm.as_mut().poll(cx));
-            if leaving {
-                // It was told, and does not end the connection.
+            alarm.as_mut().reset(Instant::now() + idle);
+            let has_moved = moved.swap(false, Ordering::Relaxed);
+            let is_used = !answers.is_empty() || Arc::strong_count(&in_use) > 1;
+            let was_used = std::mem::replace(&mut was_used, is_used);
+            if is_used || (has_streams && (was_used || has_moved)) {
+                continue;
+            }
+            if has_streams || leaving {
+                // It takes nothing of what is left, or was told and does not end the connection.
                 return Poll::Ready(Ok(()));
             }
             leaving = true;
-            is_idle = false;
             connection.graceful_shutdown();
         }
     })
@@ -172,6 +184,7 @@ async fn answer<H, F>(
     request: http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     handler: &H,
+    in_use: &Arc<()>,
 ) where
     H: Fn(Asked) -> F,
     F: Future<Output = Reply> + Send,
@@ -205,7 +218,7 @@ async fn answer<H, F>(
     if opens {
         if let Ok(send) = respond.send_response(head, false) {
             // If nobody waits for it any more, it ends with that.
-            let _ = sender.send(H2Stream::new(send, receive, None));
+            let _ = sender.send(H2Stream::new(send, receive, None, Some(Arc::clone(in_use))));
         }
         return;
     }

@@ -4,6 +4,7 @@ use std::{
     error::Error as StdError,
     fmt, io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -21,6 +22,8 @@ pub(crate) struct H2Stream {
     /// A client's connection, which lives for this stream alone. A server's is driven by
     /// [`serve`](super::server::serve).
     driver: Option<Driver>,
+    /// Shared by all that are in use on a server's connection.
+    _in_use: Option<Arc<()>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,7 @@ impl H2Stream {
         send: SendStream<Bytes>,
         receive: RecvStream,
         driver: Option<Driver>,
+        in_use: Option<Arc<()>>,
     ) -> Self {
         Self {
             ends: Ends {
@@ -54,6 +58,7 @@ impl H2Stream {
                 shut: false,
             },
             driver,
+            _in_use: in_use,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The stream under an HTTP/2 connection that is driven by whoever uses it.
+//! The stream under an HTTP/2 connection, and a client's connection, which is driven by whoever uses it.
 
 use std::{
     future::Future,
@@ -28,11 +28,12 @@ pub(super) struct Driver {
     pub(super) is_over: bool,
 }
 
-/// Tells whether the last write had to wait.
+/// Tells how writing goes.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: Transport,
     blocked: Arc<AtomicBool>,
+    moved: Arc<AtomicBool>,
 }
 
 impl Wire {
@@ -40,16 +41,30 @@ impl Wire {
         Self {
             stream,
             blocked: Arc::default(),
+            moved: Arc::default(),
         }
     }
 
+    /// Whether the last write had to wait.
     pub(super) fn blocked(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.blocked)
+    }
+
+    /// Set with each write that takes something.
+    pub(super) fn moved(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.moved)
     }
 
     fn note<T>(&self, poll: Poll<T>) -> Poll<T> {
         self.blocked.store(poll.is_pending(), Ordering::Relaxed);
         poll
+    }
+
+    fn note_write(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(_)) = poll {
+            self.moved.store(true, Ordering::Relaxed);
+        }
+        self.note(poll)
     }
 }
 
@@ -113,7 +128,7 @@ impl AsyncWrite for Wire {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(poll)
+        self.note_write(poll)
     }
 
     fn poll_write_vectored(
@@ -122,7 +137,7 @@ impl AsyncWrite for Wire {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(poll)
+        self.note_write(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
