@@ -241,11 +241,10 @@ async fn chromium_opens_a_websocket_on_the_connection_of_its_page() {
     browser.say("performance.getEntriesByType('navigation')[0].nextHopProtocol");
     assert_eq!(browser.expect("value: "), r#""h2""#);
     browser.say(&format!(
-        "new Promise((resolve, reject) => {{ const socket = new WebSocket('{}'); \
+        "new Promise((resolve, reject) => {{ const socket = new WebSocket('{url}'); \
          socket.onopen = () => socket.send('hello'); \
          socket.onmessage = event => {{ resolve(event.data); socket.close(); }}; \
-         socket.onerror = () => reject(new Error('no connection')); }})",
-        url
+         socket.onerror = () => reject(new Error('no connection')); }})"
     ));
     assert_eq!(browser.expect("value: "), r#""hello""#);
 }
