@@ -42,8 +42,20 @@ const ARROWS: &[Arrows] = &[
         never: &[SOCKETS, CLOCKS, RANDOMNESS, TERMINAL],
     },
     Arrows {
+        package: "wiretalk-backplane",
+        to: &["wiretalk-hub", "wiretalk-proto"],
+        never: &[TERMINAL],
+    },
+    Arrows {
+        package: "wiretalk-server",
+        to: &["wiretalk-hub", "wiretalk-net"],
+        never: &[TERMINAL],
+    },
+    Arrows {
         package: "wiretalk-engine",
         to: &[
+            "wiretalk-backplane",
+            "wiretalk-server",
             "wiretalk-talk",
             "wiretalk-net",
             "wiretalk-hub",
@@ -53,7 +65,13 @@ const ARROWS: &[Arrows] = &[
     },
     Arrows {
         package: "wiretalk-cli",
-        to: &["wiretalk-engine", "wiretalk-net", "wiretalk-talk"],
+        to: &[
+            "wiretalk-backplane",
+            "wiretalk-engine",
+            "wiretalk-net",
+            "wiretalk-server",
+            "wiretalk-talk",
+        ],
         never: &[],
     },
     Arrows {
@@ -62,6 +80,7 @@ const ARROWS: &[Arrows] = &[
             "wiretalk-engine",
             "wiretalk-hub",
             "wiretalk-net",
+            "wiretalk-server",
             "wiretalk-talk",
         ],
         never: &[TERMINAL],

@@ -7,11 +7,9 @@ use std::{fmt, net::SocketAddr};
 use http::Extensions;
 use tokio::sync::oneshot;
 use wiretalk_hub::{ConnectionId, Member};
+use wiretalk_server::link::{Command, Link};
 
-use super::{
-    ClientId, Clients,
-    link::{Command, Link},
-};
+use super::{ClientId, Clients};
 use crate::{Agreed, CloseCode, CloseFrame, Error, Message, Prepared};
 
 /// A client that is connected to a [`Server`](super::Server): its connection, and its place among the others.

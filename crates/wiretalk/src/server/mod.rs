@@ -23,10 +23,6 @@ mod client;
 mod clients;
 #[cfg(feature = "server")]
 mod handshake;
-#[cfg(feature = "server")]
-mod link;
-#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
-mod origins;
 #[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 mod policy;
 #[cfg(feature = "server")]
@@ -41,8 +37,6 @@ mod workers;
 pub use wiretalk_net::server::*;
 
 #[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
-pub use self::origins::Origins;
-#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
 pub(crate) use self::policy::Policy;
 #[cfg(feature = "server")]
 pub use self::{
@@ -53,3 +47,5 @@ pub use self::{
     stand_alone::Server,
     workers::{Answer, Connection, Workers},
 };
+#[cfg(any(feature = "server", feature = "axum", feature = "tower"))]
+pub use wiretalk_server::Origins;

@@ -17,12 +17,12 @@ use std::{
 
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use wiretalk_hub::{Hub, Outbox, Target};
+use wiretalk_server::link::{Command, Link};
 
 use super::{
     AcceptOptions, Client, ClientId, Clients, Handshake, Incoming, RefusalKind, Reply, Request,
     Server,
     client::{Place, Seat},
-    link::{Command, Link},
     serve_connection,
     stand_alone::Settings,
     tasks::Tasks,

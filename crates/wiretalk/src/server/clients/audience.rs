@@ -5,7 +5,9 @@ use std::ops::Deref;
 use wiretalk_hub::Target;
 
 use super::{ClientId, Clients};
-use crate::{CloseCode, Message, Prepared, server::link::Command};
+use wiretalk_server::link::Command;
+
+use crate::{CloseCode, Message, Prepared};
 
 /// Some clients of a server: those that something goes to. It is looked up when something is sent.
 ///

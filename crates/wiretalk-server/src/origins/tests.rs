@@ -93,7 +93,7 @@ fn what_is_no_origin_is_refused_at_once() {
         "https://a b",
     ] {
         let error = Origins::list([text]).expect_err(text);
-        assert_eq!(error.kind(), crate::ErrorKind::InvalidInput);
+        assert_eq!(error.kind(), wiretalk_net::ErrorKind::InvalidInput);
         assert!(error.to_string().contains("is no origin"), "{error}");
     }
 }

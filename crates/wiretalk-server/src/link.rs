@@ -11,17 +11,21 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wiretalk_hub::{Drain, Item, Outbox};
 
-use crate::{Blame, CloseCode, Error, ErrorKind, Message, Prepared, WebSocket};
+use wiretalk_net::{Blame, CloseCode, Error, ErrorKind, Message, Prepared, WebSocket};
 
 /// What an outbox holds beside messages.
 #[derive(Clone, Debug)]
-pub(crate) enum Command {
+pub enum Command {
     /// Close, behind what was sent before.
     Close(CloseCode, Arc<str>),
 }
 
 impl Command {
-    pub(crate) fn close(code: CloseCode, reason: &str) -> Result<Self, Error> {
+    /// A close, if a frame can carry it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a code that may not be sent, or a reason that is too long.
+    pub fn close(code: CloseCode, reason: &str) -> Result<Self, Error> {
         let invalid = |why: String| Err(Error::new(ErrorKind::InvalidInput, Blame::Us, why));
         if !code.may_be_sent() {
             return invalid(format!("a close frame cannot carry {}", code.as_u16()));
@@ -38,8 +42,9 @@ impl Command {
 }
 
 /// A connection with its outbox.
-pub(crate) struct Link {
-    pub(crate) socket: WebSocket,
+pub struct Link {
+    /// The connection itself.
+    pub socket: WebSocket,
     outbox: Outbox<Command>,
     /// What was taken from the outbox and found no room in the socket's queue yet, from `next` on.
     items: Vec<Item<Command>>,
@@ -85,7 +90,7 @@ impl Idle {
 
 impl Link {
     /// A connection that is closed with 1001 if no message comes for `idle`.
-    pub(crate) fn new(socket: WebSocket, outbox: Outbox<Command>, idle: Option<Duration>) -> Self {
+    pub fn new(socket: WebSocket, outbox: Outbox<Command>, idle: Option<Duration>) -> Self {
         let idle = idle.map(Idle::new);
         Self {
             idle,
@@ -99,13 +104,14 @@ impl Link {
     }
 
     /// How the connection failed, if it did.
-    pub(crate) fn error(&self) -> Option<&Error> {
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()
     }
 
     /// The next message; meanwhile what others send is written. Cancel-safe: all that is waited for stays in the
     /// socket and in the outbox.
-    pub(crate) async fn recv(&mut self) -> Option<Message> {
+    pub async fn recv(&mut self) -> Option<Message> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -138,7 +144,7 @@ impl Link {
 
     /// Only writes what others send, until the socket takes no more: for as long as its owner wants no message.
     /// It never ends.
-    pub(crate) async fn write(&mut self) {
+    pub async fn write(&mut self) {
         poll_fn(|cx| {
             loop {
                 let moved = self.pump(cx);
@@ -155,7 +161,10 @@ impl Link {
     }
 
     /// Sends a message behind all that others have sent before.
-    pub(crate) async fn send(&mut self, message: Message) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// How the connection failed, or that this client reads too slowly.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         self.own_turn().await?;
         let Self { socket, outbox, .. } = self;
         let sent = tokio::select! {
@@ -168,7 +177,10 @@ impl Link {
     }
 
     /// Queues a message behind all that others have sent before.
-    pub(crate) async fn feed(&mut self, message: Message) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// How the connection failed, or that this client reads too slowly.
+    pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         self.own_turn().await?;
         let Self { socket, outbox, .. } = self;
         let fed = tokio::select! {
@@ -181,7 +193,10 @@ impl Link {
     }
 
     /// Sends a message that was framed before behind all that others have sent before.
-    pub(crate) async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// How the connection failed, or that this client reads too slowly.
+    pub async fn send_prepared(&mut self, message: &Prepared) -> Result<(), Error> {
         self.own_turn().await?;
         let Self { socket, outbox, .. } = self;
         let sent = tokio::select! {
@@ -194,14 +209,17 @@ impl Link {
     }
 
     /// Begins the close handshake behind all that others have sent before.
-    pub(crate) async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// How the connection failed, or that this client reads too slowly.
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         self.own_turn().await?;
         self.closing = true;
         self.socket.close(code, reason).await
     }
 
     /// Says what is left to say, then goodbye, and waits for the end of the connection.
-    pub(crate) async fn finish(mut self, code: CloseCode, limit: Duration) {
+    pub async fn finish(mut self, code: CloseCode, limit: Duration) {
         // A peer that takes nothing is not waited for longer than one that does not answer a close frame.
         let _ = timeout(limit, self.own_turn()).await;
         let _ = self.socket.close(code, "").await;

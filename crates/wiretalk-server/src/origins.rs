@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use crate::{Blame, Error, ErrorKind, server::Reply};
+use wiretalk_net::{Blame, Error, ErrorKind, server::Reply};
 
 /// The origins whose pages may connect (RFC 6455 10.2, RFC 6454).
 ///
@@ -13,9 +13,9 @@ use crate::{Blame, Error, ErrorKind, server::Reply};
 /// handshake without the header is always let in: whom it comes from is for a token to prove.
 ///
 /// ```
-/// use wiretalk::server::Origins;
+/// use wiretalk_server::Origins;
 ///
-/// # fn main() -> Result<(), wiretalk::Error> {
+/// # fn main() -> Result<(), wiretalk_net::Error> {
 /// let origins = Origins::list(["https://chat.example", "http://localhost:3000", "https://*.chat.example"])?;
 /// assert!(origins.allow(Some("https://eu.chat.example"), "api.chat.example"));
 /// assert!(!origins.allow(Some("http://chat.example"), "api.chat.example"), "another scheme");
@@ -57,7 +57,7 @@ impl Origins {
     /// message, or one that has nothing to hide.
     ///
     /// ```
-    /// use wiretalk::server::Origins;
+    /// use wiretalk_server::Origins;
     ///
     /// assert!(Origins::any().allow(Some("https://anywhere.example"), "chat.example"));
     /// ```
@@ -71,7 +71,7 @@ impl Origins {
     /// The scheme is not compared, so that it also holds behind a proxy that ends TLS.
     ///
     /// ```
-    /// use wiretalk::server::Origins;
+    /// use wiretalk_server::Origins;
     ///
     /// assert!(Origins::same().allow(Some("https://chat.example"), "chat.example"));
     /// assert!(!Origins::same().allow(Some("https://evil.example"), "chat.example"));
@@ -85,9 +85,9 @@ impl Origins {
     /// below that one, itself not), or `null` (sandboxed pages and local files).
     ///
     /// ```
-    /// use wiretalk::server::Origins;
+    /// use wiretalk_server::Origins;
     ///
-    /// # fn main() -> Result<(), wiretalk::Error> {
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
     /// let origins = Origins::list(["https://chat.example", "null"])?;
     /// assert!(origins.allow(Some("https://chat.example"), "api.example"));
     /// assert!(Origins::list(["https://chat.example/path"]).is_err());
@@ -114,7 +114,7 @@ impl Origins {
     /// origin.
     ///
     /// ```
-    /// use wiretalk::server::Origins;
+    /// use wiretalk_server::Origins;
     ///
     /// assert!(Origins::same().allow(Some("https://chat.example:8443"), "chat.example:8443"));
     /// assert!(Origins::same().allow(None, "chat.example"), "no browser");
@@ -137,7 +137,7 @@ impl Origins {
     /// connect: 403.
     ///
     /// ```
-    /// use wiretalk::server::Origins;
+    /// use wiretalk_server::Origins;
     /// use http::{HeaderMap, HeaderValue, Uri};
     ///
     /// let mut headers = HeaderMap::new();
