@@ -18,6 +18,9 @@ pub(crate) const BUILT_IN: [&str; 10] = [
     "message", "client", "server", "global", "env", "uuid", "now", "n", "members", "load",
 ];
 
+/// Names that an expression can use unless the talk binds them itself: what a server knows of what rooms have heard.
+pub(crate) const OF_ROOMS: [&str; 3] = ["history", "offset", "epoch"];
+
 /// The filters of MiniJinja, and ours.
 pub(crate) const FILTERS: [&str; 48] = [
     "abs",
@@ -315,11 +318,11 @@ impl Expression {
             let own = captured.iter().rev().find(|(known, _)| known == name);
             if let Some(value) = own
                 .map(|(_, value)| value.clone())
-                .or_else(|| context.value(name))
+                .or_else(|| context.looked_at(name))
             {
                 return Ok(Some(value));
             }
-            if !BUILT_IN.contains(&name.as_str()) {
+            if !BUILT_IN.contains(&name.as_str()) && !OF_ROOMS.contains(&name.as_str()) {
                 return Err(format!("`{name}` is not bound here"));
             }
         }

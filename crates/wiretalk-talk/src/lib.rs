@@ -9,6 +9,7 @@
 pub mod assist;
 mod check;
 mod diagnostic;
+mod directory;
 mod expression;
 mod files;
 mod format;
@@ -28,6 +29,7 @@ pub mod write;
 
 pub use check::{Role, check, check_served};
 pub use diagnostic::{Diagnostic, Severity};
+pub use directory::{Alone, Directory, History};
 pub use format::format;
 pub use pattern::{Difference, JsonDifference, Mismatch};
 pub use scope::{Bindings, Client};

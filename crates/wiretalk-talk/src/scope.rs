@@ -1,9 +1,12 @@
 //! The names that holes and expressions see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::player::{Load, Rooms};
+use minijinja::value::Kwargs;
+
+use crate::directory::{Directory, Heard};
+use crate::player::{ConnectionId, Load, Rooms};
 use crate::value::Value;
 use crate::world::World;
 
@@ -15,7 +18,7 @@ pub type Bindings = BTreeMap<String, Value>;
 pub struct Client {
     /// Counts from 1, in the order of connecting.
     pub id: u64,
-    /// The address it came from, without the port.
+    /// The address it came from, without the port: behind proxies that are trusted, that of the client itself.
     pub ip: String,
     /// The path it asked for, without the query.
     pub path: String,
@@ -23,18 +26,23 @@ pub struct Client {
     pub query: Vec<(String, String)>,
     /// The handshake's headers.
     pub headers: Vec<(String, String)>,
-    /// What `set client.NAME` bound.
+    /// The claims of the token that it was let in with, if there was one.
+    pub token: Option<Arc<serde_json::Value>>,
+    /// What `set client.NAME` bound. It stands before the token and the rooms.
     pub values: Bindings,
 }
 
 impl Client {
-    fn to_expression(&self) -> minijinja::Value {
+    fn to_expression(&self, rooms: &Rooms) -> minijinja::Value {
         use minijinja::Value as V;
-        let mut members: BTreeMap<String, V> = self
-            .values
-            .iter()
-            .map(|(name, value)| (name.clone(), value.to_expression()))
-            .collect();
+        let mut members: BTreeMap<String, V> = BTreeMap::new();
+        if let Some(token) = &self.token {
+            members.insert("token".into(), crate::value::json_to_expression(token));
+        }
+        let rooms = rooms.rooms_of(ConnectionId(self.id));
+        members.insert("rooms".into(), V::from_iter(rooms));
+        let values = self.values.iter();
+        members.extend(values.map(|(name, value)| (name.clone(), value.to_expression())));
         members.insert("id".into(), V::from(self.id));
         members.insert("ip".into(), V::from(self.ip.as_str()));
         members.insert("path".into(), V::from(self.path.as_str()));
@@ -82,6 +90,8 @@ pub(crate) struct Context<'a> {
     pub(crate) clients: usize,
     /// Who is in which room.
     pub(crate) rooms: &'a Arc<Rooms>,
+    /// Who is in which room elsewhere, and what rooms have heard.
+    pub(crate) directory: &'a Arc<dyn Directory>,
     /// What `load.user` and `load.iteration` are.
     pub(crate) load: Load,
     /// The world outside.
@@ -100,6 +110,19 @@ impl Context<'_> {
             })
     }
 
+    /// The value of a plain name that a line looks at.
+    pub(crate) fn looked_at(&self, name: &str) -> Option<Value> {
+        self.value(name).or_else(|| match name {
+            "epoch" => Some(Value::Text(self.epoch())),
+            _ => None,
+        })
+    }
+
+    /// Within which the offsets of rooms mean something.
+    fn epoch(&self) -> String {
+        self.directory.history("", 0, None).epoch.to_string()
+    }
+
     /// What an expression finds under a name; `fields` tells that it looks inside `message`.
     pub(crate) fn expression_value(&self, name: &str, fields: bool) -> Option<minijinja::Value> {
         use minijinja::Value as V;
@@ -111,7 +134,7 @@ impl Context<'_> {
                 let text = crate::value::document::Document::new(self.message?, parsed);
                 return text.json().ok().map(crate::value::json_to_expression);
             }
-            "client" => return self.client.map(Client::to_expression),
+            "client" => return self.client.map(|client| client.to_expression(self.rooms)),
             "server" => return Some(V::from_pairs([("clients", V::from(self.clients))])),
             "global" => {
                 let pairs = self.global.iter();
@@ -126,9 +149,10 @@ impl Context<'_> {
                 ]));
             }
             "members" => {
-                let rooms = Arc::clone(self.rooms);
+                let (rooms, directory) = (Arc::clone(self.rooms), Arc::clone(self.directory));
                 return Some(V::from_function(move |room: String| {
-                    let members = rooms.members(&room);
+                    let mut members = rooms.members(&room);
+                    add_others(&mut members, directory.others(&room));
                     V::from_iter(members.iter().map(Value::to_expression))
                 }));
             }
@@ -141,8 +165,41 @@ impl Context<'_> {
             "now" => return Some(crate::expression::now(world)),
             _ => {}
         }
-        self.value(name).map(|value| value.to_expression())
+        if let Some(value) = self.value(name) {
+            return Some(value.to_expression());
+        }
+        // These names are older in talks than in the language: what a talk binds stands before them.
+        let directory = Arc::clone(self.directory);
+        match name {
+            "history" => Some(V::from_function(
+                move |room: String, limit: Option<usize>, options: Kwargs| {
+                    let after = options.get::<Option<u64>>("after")?;
+                    options.assert_all_used()?;
+                    let limit = limit.unwrap_or(usize::MAX);
+                    let heard = Heard(directory.history(&room, limit, after));
+                    Ok::<_, minijinja::Error>(V::from_object(heard))
+                },
+            )),
+            "offset" => Some(V::from_function(move |room: String| {
+                directory.history(&room, 0, None).offset
+            })),
+            "epoch" => Some(V::from(self.epoch())),
+            _ => None,
+        }
     }
+}
+
+/// Who is in a room on other nodes, behind those that are here: each user once.
+fn add_others(members: &mut Vec<Value>, others: Vec<Value>) {
+    if others.is_empty() {
+        return;
+    }
+    let mut known: BTreeSet<String> = members.iter().map(Value::to_string).collect();
+    members.extend(
+        others
+            .into_iter()
+            .filter(|other| known.insert(other.to_string())),
+    );
 }
 
 #[cfg(test)]
@@ -155,7 +212,10 @@ mod tests {
             headers: vec![("user-agent".into(), "me".into())],
             ..Client::default()
         };
-        let headers = client.to_expression().get_attr("header").expect("headers");
+        let headers = client
+            .to_expression(&Rooms::default())
+            .get_attr("header")
+            .expect("headers");
         for name in ["user_agent", "User_Agent", "user-agent", "USER-AGENT"] {
             let found = headers.get_attr(name).expect("a look-up");
             assert_eq!(found.as_str(), Some("me"), "{name}");

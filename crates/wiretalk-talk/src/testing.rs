@@ -53,6 +53,7 @@ pub(crate) struct Scene {
     names: Bindings,
     none: Bindings,
     rooms: Arc<crate::player::Rooms>,
+    directory: Arc<dyn crate::Directory>,
     message: Option<String>,
     client: Option<Client>,
 }
@@ -73,6 +74,7 @@ impl Scene {
             names: names.collect(),
             none: Bindings::new(),
             rooms: Arc::default(),
+            directory: Arc::new(crate::Alone),
             message: None,
             client: None,
         }
@@ -97,6 +99,7 @@ impl Scene {
             client: self.client.as_ref(),
             clients: 3,
             rooms: &self.rooms,
+            directory: &self.directory,
             load: crate::player::Load::default(),
             world: &self.world,
         }

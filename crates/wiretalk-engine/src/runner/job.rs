@@ -59,12 +59,12 @@ impl Job {
         loop {
             let world = self.world(&run, attempts);
             let setup = Setup {
-                world: Arc::clone(&world) as _,
                 variables: run.options.variables.clone(),
                 manner: Manner {
                     row: self.row.unwrap_or_default(),
                     ..run.options.manner
                 },
+                ..Setup::new(Arc::clone(&world) as _)
             };
             let played = play(&self, setup, &run).await;
             if matches!(played.outcome, Outcome::Failed(_)) && attempts <= retries {

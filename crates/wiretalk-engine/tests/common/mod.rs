@@ -15,8 +15,7 @@ use wiretalk_engine::serve::journal::Journal;
 use wiretalk_engine::serve::{
     Event, Mock, Observer, Options, Performance, Place, Server, Shared, Site,
 };
-use wiretalk_talk::Bindings;
-use wiretalk_talk::player::{Manner, Plan, Setup};
+use wiretalk_talk::player::{Plan, Setup};
 
 /// How long a test waits for what must happen.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -106,11 +105,7 @@ pub(crate) fn talk(text: &str) -> Arc<Plan> {
 
 /// What talks are played with: the real world, and no variables.
 pub(crate) fn setup() -> Setup {
-    Setup {
-        world: Arc::new(SystemWorld),
-        variables: Bindings::new(),
-        manner: Manner::default(),
-    }
+    Setup::new(Arc::new(SystemWorld))
 }
 
 /// Serves a talk on a free port.

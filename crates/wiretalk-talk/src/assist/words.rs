@@ -96,7 +96,7 @@ pub const WORDS: &[Word] = &[
         Role::Directive,
         "option",
         "option NAME VALUE",
-        "How the talk is played: `timeout`, `strict`, `subprotocol`, `compression`, `refuse`.",
+        "How the talk is played: `timeout`, `strict`, `subprotocol`, `compression`, `refuse`, `history`, `workers`.",
     ),
     word(
         Role::Directive,
@@ -333,6 +333,12 @@ pub const WORDS: &[Word] = &[
         "Sent with or without permessage-deflate (RFC 7692), for this one message.",
     ),
     word(
+        Role::FrameOption,
+        "history",
+        "(history=no)",
+        "Sent to a room: the room does not remember it.",
+    ),
+    word(
         Role::TalkOption,
         "timeout",
         "option timeout 5s",
@@ -363,6 +369,18 @@ pub const WORDS: &[Word] = &[
         "How a mock refuses: with the HTTP status, or with a close frame behind an upgrade, which a browser can see.",
     ),
     word(
+        Role::TalkOption,
+        "history",
+        "option history COUNT [AGE]",
+        "How many messages each room of a mock remembers, and for how long, for `history(\"ROOM\", N)`.",
+    ),
+    word(
+        Role::TalkOption,
+        "workers",
+        "option workers N",
+        "In a mock: the bodies of rules run for so many clients at once, and for each client one after the other.",
+    ),
+    word(
         Role::Trigger,
         "connect",
         "on connect [PATH]",
@@ -380,6 +398,12 @@ pub const WORDS: &[Word] = &[
         "close",
         "on close",
         "A client goes; it is still in its rooms.",
+    ),
+    word(
+        Role::Trigger,
+        "lost",
+        "on lost",
+        "Messages from other nodes are lost for good: `lost` says how many.",
     ),
     word(Role::Type, "any", "{{x:any}}", "Anything."),
     word(
@@ -642,7 +666,7 @@ pub const WORDS: &[Word] = &[
         Role::Name,
         "client",
         "{{ client.id }}",
-        "The client of a mock: `id`, `ip`, `path`, `query.NAME`, `header.NAME`, and what `set client.NAME` bound.",
+        "The client of a mock: `id`, `ip`, `path`, `query.NAME`, `header.NAME`, its `rooms`, the claims of its `token`, and what `set client.NAME` bound.",
     ),
     word(
         Role::Name,
@@ -679,7 +703,25 @@ pub const WORDS: &[Word] = &[
         Role::Name,
         "members",
         "{{ members(\"ROOM\") }}",
-        "Who is in a room.",
+        "Who is in a room, on whatever node: each user once.",
+    ),
+    word(
+        Role::Name,
+        "history",
+        "{{ history(\"ROOM\", 20) }}, {{ history(\"ROOM\", 20, after=OFFSET) }}",
+        "What was delivered to a room, the oldest first: the newest messages, or those behind an offset.",
+    ),
+    word(
+        Role::Name,
+        "offset",
+        "{{ offset(\"ROOM\") }}",
+        "Where the history of a room has come to.",
+    ),
+    word(
+        Role::Name,
+        "epoch",
+        "{{ epoch }}",
+        "Within which offsets mean something: another one is that of another history.",
     ),
     word(Role::Who, "all", "all < hello", "Every client."),
     word(

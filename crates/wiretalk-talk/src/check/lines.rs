@@ -235,7 +235,7 @@ impl Checker {
     fn who_beside(&mut self, span: Span, frame: &Frame) {
         if matches!(
             self.around,
-            Around::ClientClock | Around::Open | Around::Close
+            Around::ClientClock | Around::Open | Around::Close | Around::Lost
         ) && matches!(frame.content, Content::Echo)
         {
             self.error(

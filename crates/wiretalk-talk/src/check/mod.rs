@@ -5,7 +5,7 @@ mod lines;
 mod names;
 mod rules;
 mod speech;
-mod walk;
+pub(crate) mod walk;
 
 use std::collections::BTreeSet;
 
@@ -142,6 +142,8 @@ enum Around {
     Open,
     /// `on close`: there is a client that nothing can be sent to.
     Close,
+    /// `on lost`: there is a client, no message, and `lost`.
+    Lost,
 }
 
 impl Checker {

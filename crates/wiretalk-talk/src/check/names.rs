@@ -6,15 +6,12 @@ use std::sync::LazyLock;
 use super::walk::{each_check, each_field, each_name, each_pattern, each_statement};
 use super::{Around, Checker, Role};
 use crate::diagnostic::closest;
-use crate::expression::{BUILT_IN, Expression, FUNCTIONS};
+use crate::expression::{BUILT_IN, Expression, FUNCTIONS, OF_ROOMS};
 use crate::pattern::{HoleKind, Pattern};
 use crate::query::{Check, CheckKind};
 use crate::source::Span;
 use crate::syntax::{Set, SetScope, Statement, StatementKind, Trigger};
 use crate::world::World;
-
-/// Names of the language that this version does not know yet.
-const LATER: [&str; 1] = ["history"];
 
 /// The names in sight, and what is known of those that the talk captures.
 #[derive(Default)]
@@ -303,7 +300,9 @@ impl Checker {
             return;
         };
         let own: &[&str] = match of {
-            "client" if self.role == Role::Mock => &["id", "ip", "path", "query", "header"],
+            "client" if self.role == Role::Mock => {
+                &["id", "ip", "path", "query", "header", "rooms", "token"]
+            }
             "server" => &["clients"],
             "load" => &["user", "iteration"],
             "global" => &[],
@@ -348,18 +347,10 @@ impl Checker {
         if self.names.is_bound(name) || FUNCTIONS.contains(&name) {
             return;
         }
-        if BUILT_IN.contains(&name) {
+        if BUILT_IN.contains(&name) || OF_ROOMS.contains(&name) {
             if let Some((what, mend)) = self.out_of_place(name) {
                 self.error(span, what, mend);
             }
-            return;
-        }
-        if LATER.contains(&name) {
-            self.error(
-                span,
-                format!("`{name}` is not in this version yet"),
-                "leave it out",
-            );
             return;
         }
         // A line that was not understood may have been meant to bind it, and so may be the column of a file.
@@ -371,7 +362,10 @@ impl Checker {
             return;
         }
         let known = self.names.bound.iter().chain(&self.names.given);
-        let mend = match closest(name, known.map(String::as_str).chain(BUILT_IN)) {
+        let mend = match closest(
+            name,
+            known.map(String::as_str).chain(BUILT_IN).chain(OF_ROOMS),
+        ) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
                 "bind it before: `set {name} = …`, `--set {name}=…`, or capture it with `{{{{{name}:type}}}}`"
@@ -392,7 +386,11 @@ impl Checker {
                 if clock
                     || matches!(
                         self.around,
-                        Around::Handshake | Around::Settings | Around::Open | Around::Close
+                        Around::Handshake
+                            | Around::Settings
+                            | Around::Open
+                            | Around::Close
+                            | Around::Lost
                     ) =>
             {
                 Some((
@@ -402,6 +400,10 @@ impl Checker {
             }
             "members" if self.role == Role::Test => Some((
                 "`members` is what a server knows of a room, and a test has none",
+                "look at what arrives",
+            )),
+            "history" | "offset" | "epoch" if self.role == Role::Test => Some((
+                "what a room has heard is known to a server, and a test has none",
                 "look at what arrives",
             )),
             "client" if self.role == Role::Test => Some((

@@ -91,6 +91,10 @@ impl Checker {
             }
             Trigger::Open if self.role == Role::Mock => self.around = Around::Open,
             Trigger::Close if self.role == Role::Mock => self.around = Around::Close,
+            Trigger::Lost if self.role == Role::Mock => {
+                self.around = Around::Lost;
+                self.names.bind("lost");
+            }
             _ => return,
         }
         self.checks(&on.checks);

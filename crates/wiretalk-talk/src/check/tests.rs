@@ -59,7 +59,9 @@ fn each_finding_of_a_test() {
         ]),
         ("> {{ load.user }}\n< a\n", &[]),
         ("> {{ load.usr }}\n< a\n", &["2:3 error: `load.usr` is not known here / did you mean `load.user`?"]),
-        ("> {{ history(\"x\") }}\n< a\n", &["2:3 error: `history` is not in this version yet / leave it out"]),
+        ("> {{ history(\"x\") }}\n< a\n", &["2:3 error: what a room has heard is known to a server, and a test has none / look at what arrives"]),
+        ("> {{ histori }}\n< a\n", &["2:3 error: `histori` is not bound here / did you mean `history`?"]),
+        ("set offset = 1\n> {{ offset }}\n< a\n", &[]),
         (r#"> {{ members("x") }}
 < a
 "#, &["2:3 error: `members` is what a server knows of a room, and a test has none / look at what arrives"]),
@@ -198,11 +200,16 @@ fn each_finding_of_a_mock() {
             "3:7 error: `nane` is not bound here / did you mean `name`?",
         ]),
         // Rooms, users and the fields of a client.
+        ("on lost\n  < {{lost}} {{client.id}} {{client.rooms}} {{client.token.sub}}\n  <echo\n  all < {{message}}\non open\n  < {{lost}}\n", &[
+            "3:3 error: nothing was received that could be echoed / write the message itself",
+            "4:9 error: there is no `message` here: nothing was received / put the line under `on >`",
+            "6:5 error: `lost` is not bound here / bind it before: `set lost = …`, `--set lost=…`, or capture it with `{{lost:type}}`",
+        ]),
         ("on open\n  join lobby-{{client.id}}\n  < hi\n  <echo\non close\n  < bye\n  all < {{message}}\n  room {{client.room}} < x\n", &[
             "4:3 error: nothing was received that could be echoed / write the message itself",
             "6:3 error: the client that this line means has gone / write to those who are left: `all <`, `others <` or `room NAME <`",
             "7:9 error: there is no `message` here: nothing was received / put the line under `on >`",
-            "8:8 error: `client.room` is not known here / set it: `set client.room = …`; or say what holds without it: `{{ client.room|default(\"\") }}`",
+            "8:8 error: `client.room` is not known here / did you mean `client.rooms`?",
         ]),
         ("on > a\n  room lobby < a\n  user bob < b\n", &[
             "2:3 warning: no client is in the room: nothing in this talk says `join ROOM` / put `join ROOM` under `on open` or `on >`",

@@ -6,7 +6,7 @@ use crate::query::Check;
 use crate::syntax::{Statement, StatementKind, Trigger, Who};
 
 /// Calls `each` for every statement, and those under it.
-pub(super) fn each_statement<'a>(statements: &'a [Statement], each: &mut dyn FnMut(&'a Statement)) {
+pub(crate) fn each_statement<'a>(statements: &'a [Statement], each: &mut dyn FnMut(&'a Statement)) {
     for statement in statements {
         each(statement);
         each_statement(statement.kind.body(), each);
@@ -64,7 +64,7 @@ pub(super) fn each_pattern<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'
                 }
                 Trigger::Connect { path, headers } => (path.as_ref(), &headers[..]),
                 Trigger::Get { path, headers } => (Some(path), &headers[..]),
-                Trigger::Open | Trigger::Close => (None, &[][..]),
+                Trigger::Open | Trigger::Close | Trigger::Lost => (None, &[][..]),
             };
             let values = headers.iter().map(|header| &header.value);
             for pattern in path.into_iter().chain(values) {
@@ -99,7 +99,7 @@ pub(super) fn each_check<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'a 
 }
 
 /// Calls `each` for every name that a statement, or what hangs under it, looks at.
-pub(super) fn each_name<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'a str)) {
+pub(crate) fn each_name<'a>(statement: &'a Statement, each: &mut dyn FnMut(&'a str)) {
     let mut declared: Vec<&str> = Vec::new();
     each_pattern(statement, &mut |pattern, _| {
         for hole in &pattern.holes {

@@ -393,7 +393,8 @@ impl Hole {
             HoleKind::Wildcard(_) => None,
             HoleKind::Declare { name, .. } => bound(name).map(Ok),
             HoleKind::Name(name) => {
-                Some(bound(name).ok_or_else(|| format!("`{name}` is not bound here")))
+                let value = bound(name).or_else(|| context.looked_at(name));
+                Some(value.ok_or_else(|| format!("`{name}` is not bound here")))
             }
             HoleKind::Expression(expression) => Some(expression.evaluate(context, captured)),
         }

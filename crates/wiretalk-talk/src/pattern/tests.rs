@@ -378,6 +378,7 @@ fn the_message_and_the_client_can_be_looked_into() {
         path: "/chat".into(),
         query: vec![pair("user", "alice"), pair("user", "bob")],
         headers: vec![pair("User-Agent", "x/1"), pair("Origin", "https://a")],
+        token: Some(serde_json::json!({"sub":"alice","roles":["admin"]}).into()),
         values: [("color".to_owned(), Value::Text("red".into()))].into(),
     };
     let scene = Scene::with("")
@@ -385,6 +386,10 @@ fn the_message_and_the_client_can_be_looked_into() {
         .client(client);
     for (payload, expected) in [
         ("{{ message.op }}", "add"),
+        (
+            "{{ client.token.sub }} {{ client.token.roles|join }} {{ client.rooms|length }}",
+            "alice admin 0",
+        ),
         (r#"{{ message["op"] }}"#, "add"),
         ("{{ message.args[1].b|upper }}", "X"),
         (

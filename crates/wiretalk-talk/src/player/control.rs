@@ -27,6 +27,7 @@ impl Player {
         let rules = || self.commons().flat_map(|common| &common.rules);
         let bodies = self.commons().flat_map(|common| {
             let visits = common.opens.iter().chain(&common.closes);
+            let visits = visits.chain(&common.losses);
             let opens = visits.map(|visit| &visit.body);
             opens.chain(common.clocks.iter().map(|clock| &clock.body))
         });

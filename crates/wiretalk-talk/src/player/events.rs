@@ -108,6 +108,24 @@ pub struct Delivery {
     pub chop: Option<usize>,
     /// With or without permessage-deflate; `None`: as the connection does.
     pub compress: Option<bool>,
+    /// To a room: whether it stays out of what the room remembers.
+    pub unremembered: bool,
+}
+
+impl Delivery {
+    /// Whether it goes as any other message does, so that it is framed once for all.
+    ///
+    /// ```
+    /// use wiretalk_talk::player::Delivery;
+    ///
+    /// let unremembered = Delivery { unremembered: true, ..Delivery::default() };
+    /// let chopped = Delivery { chop: Some(7), ..Delivery::default() };
+    /// assert!(unremembered.is_plain() && !chopped.is_plain());
+    /// ```
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.fragment.is_none() && self.chop.is_none() && self.compress.is_none()
+    }
 }
 
 impl Outgoing {

@@ -23,6 +23,7 @@ mod run;
 mod send;
 mod sight;
 mod turn;
+mod visit;
 mod whom;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,19 +33,17 @@ pub use events::{
     Action, ClientInfo, ConnectionId, Delivery, ErrorKind, Failure, Fault, HandshakeAnswer,
     HandshakeResponse, HttpAnswer, Incoming, Outcome, Outgoing, RawHeader, Request, Target, Time,
 };
-pub use plan::{Plan, PlannedTest};
+pub use plan::{Plan, PlannedTest, Remembers};
 
 pub(crate) use rooms::Rooms;
 
-use crate::pattern::Captures;
-use crate::query::{self, Subject};
+use crate::directory::Directory;
 use crate::scope::Bindings;
 use crate::source::Span;
 use crate::world::World;
 use clock::RunningClock;
 use connection::{Connection, Item, State};
 use ignore::Ignored;
-use plan::{Common, Visit};
 use run::{Owner, Run, RunId};
 
 /// Payload bytes that may wait on one connection for the dialogue to come to them.
@@ -61,10 +60,40 @@ const MOST_ACTIONS: usize = 256;
 pub struct Setup {
     /// The world that expressions see.
     pub world: Arc<dyn World>,
+    /// What a mock knows of rooms beside its own clients; [`Alone`](crate::Alone) knows nothing.
+    pub directory: Arc<dyn Directory>,
     /// Variables from outside: they win over `set` lines of the same name.
     pub variables: Bindings,
     /// How the talk is played.
     pub manner: Manner,
+}
+
+impl Setup {
+    /// A player in this world, with nothing from outside.
+    ///
+    /// ```
+    /// # struct Fixed;
+    /// # impl wiretalk_talk::World for Fixed {
+    /// #     fn unix_time(&self) -> f64 { 0.0 }
+    /// #     fn local_time(&self, _: &str) -> Result<String, String> { Ok(String::new()) }
+    /// #     fn variable(&self, _: &str) -> Option<String> { None }
+    /// #     fn random(&self) -> u64 { 4 }
+    /// # }
+    /// use wiretalk_talk::player::{Manner, Setup};
+    ///
+    /// let manner = Manner { strict: true, ..Manner::default() };
+    /// let setup = Setup { manner, ..Setup::new(std::sync::Arc::new(Fixed)) };
+    /// assert!(setup.variables.is_empty());
+    /// ```
+    #[must_use]
+    pub fn new(world: Arc<dyn World>) -> Self {
+        Self {
+            world,
+            directory: Arc::new(crate::Alone),
+            variables: Bindings::new(),
+            manner: Manner::default(),
+        }
+    }
 }
 
 /// How a talk is played, whatever it says itself.
@@ -126,6 +155,7 @@ pub struct Player {
     /// The part of the talk that gives the dialogue.
     part: Option<usize>,
     world: Arc<dyn World>,
+    directory: Arc<dyn Directory>,
     /// From outside, and in a test those of the row of `each`: they win over `set` lines.
     variables: Bindings,
     manner: Manner,
@@ -168,6 +198,8 @@ pub struct Player {
     clocks: BTreeMap<u64, RunningClock>,
     last_clock: u64,
     actions: VecDeque<Action>,
+    /// Whether all actions are to be done before anything more is played.
+    drains: bool,
     now: Time,
     ending: Ending,
     /// Since a test's `finally` has begun: how many actions there still are of what was before it.
@@ -258,6 +290,7 @@ impl Player {
             variables,
             manner: setup.manner,
             world: setup.world,
+            directory: setup.directory,
             plan,
             side,
             part,
@@ -285,6 +318,7 @@ impl Player {
             clocks: BTreeMap::new(),
             last_clock: 0,
             actions: VecDeque::new(),
+            drains: false,
             now: Time::ZERO,
             ending: Ending::Playing,
             before_finally: None,
@@ -384,7 +418,8 @@ impl Player {
         match self.side {
             Side::Client => self.handshake_result(id, response),
             Side::Server => {
-                self.start_visit(id, |common| &common.opens, Owner::Rule);
+                let none = Bindings::new();
+                self.start_visit(id, |common| &common.opens, Owner::Rule, &none);
                 self.begin_dialogue(id);
             }
         }
@@ -476,66 +511,6 @@ impl Player {
         self.advance();
     }
 
-    /// A client is gone: `on close` is for those that are left, and only then it leaves its rooms.
-    fn client_is_gone(&mut self, id: ConnectionId, was_open: bool) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        connection.close_sent = true;
-        let plays = connection.plays.take();
-        let group = connection.group.take();
-        let dialogue = connection.dialogue.and_then(|run| self.runs.get(&run));
-        let place = dialogue.map(|run| run.at);
-        for run in std::mem::take(&mut connection.runs) {
-            self.drop_run(run);
-        }
-        if let Some(count) = plays.and_then(|plays| self.played.get_mut(&plays)) {
-            *count = count.saturating_sub(1);
-        }
-        if let Some(group) = group {
-            self.leave_group(group, id, place);
-        }
-        if was_open {
-            self.start_visit(id, |common| &common.closes, Owner::Close);
-        }
-        self.forget_if_done(id);
-    }
-
-    /// Starts the bodies of `on open` or `on close` whose guards hold for a client.
-    fn start_visit(&mut self, id: ConnectionId, which: fn(&Common) -> &Vec<Visit>, owner: Owner) {
-        let none = Bindings::new();
-        let mut bodies = Vec::new();
-        for visit in self.commons().flat_map(which) {
-            let client = self
-                .connections
-                .get(&id)
-                .map(|connection| &connection.client);
-            let subject = Subject {
-                headers: client.map_or(&[], |client| &client.headers[..]),
-                ..Subject::default()
-            };
-            let context = self.context_of(&none, Some(id), None);
-            let mut captures = Captures::new();
-            if query::hold(&visit.checks, &subject, &context, &mut captures) {
-                bodies.push((Arc::clone(&visit.body), captures));
-            }
-        }
-        for (body, captures) in bodies {
-            let locals = captures.into_iter().collect();
-            self.start(Run::body(body, Some(id), locals, None, owner));
-        }
-    }
-
-    /// Once no `on close` runs for a client that is gone, it is forgotten.
-    fn forget_if_done(&mut self, id: ConnectionId) {
-        let done =
-            |connection: &Connection| connection.state == State::Gone && connection.runs.is_empty();
-        if self.side == Side::Server && self.connections.get(&id).is_some_and(done) {
-            self.leave_all_rooms(id);
-            self.connections.remove(&id);
-        }
-    }
-
     /// Whether the test is over.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -545,6 +520,10 @@ impl Player {
     /// Does all that can be done now.
     fn advance(&mut self) {
         while !self.is_over() {
+            if self.drains && !self.actions.is_empty() {
+                return;
+            }
+            self.drains = false;
             if let Some(run) = self.ready.pop_front() {
                 if self.actions.len() >= MOST_ACTIONS {
                     self.ready.push_front(run);

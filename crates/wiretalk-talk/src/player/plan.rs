@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Player, Setup};
+use crate::check::walk::each_name;
+use crate::expression::OF_ROOMS;
 use crate::files::Files;
 use crate::pattern::Pattern;
 use crate::query::Check;
@@ -48,6 +50,17 @@ pub struct Plan {
     pub(crate) gets: Vec<HandshakeRule>,
     /// The files that the talk names.
     pub(crate) files: Arc<Files>,
+    /// Whether any line asks what rooms have heard.
+    pub(crate) asks_history: bool,
+}
+
+/// What a talk wants its rooms to remember.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remembers {
+    /// How many messages of each room; `None`: as many as the server likes.
+    pub messages: Option<usize>,
+    /// For how long; `None`: for as long as the server likes.
+    pub age: Option<Duration>,
 }
 
 /// One test of the talk, as a dialogue.
@@ -78,9 +91,12 @@ pub(crate) struct Common {
     pub(crate) subprotocols: Vec<String>,
     pub(crate) compression: Option<bool>,
     pub(crate) refuse: Option<RefuseBy>,
-    /// `on open` and `on close`.
+    pub(crate) remembers: Option<Remembers>,
+    pub(crate) workers: Option<usize>,
+    /// `on open`, `on close` and `on lost`.
     pub(crate) opens: Vec<Visit>,
     pub(crate) closes: Vec<Visit>,
+    pub(crate) losses: Vec<Visit>,
     /// `ignore` lines before the dialogue begins: in a mock they hold from the start.
     pub(crate) ignored: Vec<Frame>,
 }
@@ -111,7 +127,7 @@ pub(crate) struct Clock {
     pub(crate) text: Arc<str>,
 }
 
-/// `on open` or `on close`.
+/// `on open`, `on close` or `on lost`.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     pub(crate) checks: Vec<Check>,
@@ -149,6 +165,7 @@ impl Plan {
             connects: Vec::new(),
             gets: Vec::new(),
             files: Arc::clone(&talk.files),
+            asks_history: talk.statements.iter().any(asks_history),
         };
         let first_test = talk
             .statements
@@ -270,6 +287,13 @@ impl Plan {
                     TalkOption::Strict(strict) => common.strict = Some(*strict),
                     TalkOption::Compression(yes) => common.compression = Some(*yes),
                     TalkOption::Refuse(by) => common.refuse = Some(*by),
+                    TalkOption::History(messages, age) => {
+                        common.remembers = Some(Remembers {
+                            messages: Some(*messages),
+                            age: *age,
+                        });
+                    }
+                    TalkOption::Workers(workers) => common.workers = Some(*workers),
                     TalkOption::Subprotocol(names) => common.subprotocols.clone_from(names),
                 },
                 StatementKind::Every(every) => common.clocks.push(Clock {
@@ -288,6 +312,7 @@ impl Plan {
                     match &on.trigger {
                         Trigger::Open => common.opens.push(Visit::new(on)),
                         Trigger::Close => common.closes.push(Visit::new(on)),
+                        Trigger::Lost => common.losses.push(Visit::new(on)),
                         Trigger::Message { arrow, content } => common.rules.push(Rule {
                             span: statement.span,
                             arrow: *arrow,
@@ -377,6 +402,28 @@ impl Plan {
             || self.parts.iter().any(|part| rules(&part.common))
     }
 
+    /// What the rooms of a mock are to remember, if a line asks for it or `option history` says so.
+    ///
+    /// ```
+    /// use wiretalk_talk::{parse, player::Plan};
+    ///
+    /// let remembers = |talk| Plan::new(&parse("chat.talk", talk).talk).remembers();
+    /// assert_eq!(remembers("on > a\n  < b\n"), None);
+    /// let some = remembers("option history 50\n").expect("it says so");
+    /// assert_eq!(some.messages, Some(50));
+    /// let any = remembers("on > a\n  < {{ history(\"lobby\", 9) }}\n").expect("a line asks");
+    /// assert_eq!(any.messages, None);
+    /// ```
+    #[must_use]
+    pub fn remembers(&self) -> Option<Remembers> {
+        let parts = self.parts.iter().map(|part| &part.common);
+        let said = std::iter::once(&self.shared)
+            .chain(parts)
+            .filter_map(|common| common.remembers)
+            .next_back();
+        said.or_else(|| self.asks_history.then(Remembers::default))
+    }
+
     /// Where the talk says that a mock listens: `listen` with the variables and the `set` lines before the dialogue, else
     /// the first `connect` to a loopback address that says so to the letter.
     ///
@@ -448,4 +495,11 @@ const MOST_OF_ROW: usize = 24;
 fn file_title(name: &str) -> String {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     file.strip_suffix(".talk").unwrap_or(file).to_owned()
+}
+
+/// Whether a line, or one under it, asks what rooms have heard.
+pub(super) fn asks_history(statement: &Statement) -> bool {
+    let mut asks = false;
+    each_name(statement, &mut |name| asks |= OF_ROOMS.contains(&name));
+    asks
 }

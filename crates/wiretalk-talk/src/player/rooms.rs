@@ -34,7 +34,7 @@ impl Rooms {
             .map(|(id, _)| *id)
     }
 
-    pub(super) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = &str> {
+    pub(crate) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = &str> {
         self.of.get(&id).into_iter().flatten().map(String::as_str)
     }
 

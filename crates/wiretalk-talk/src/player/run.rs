@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::block::{Level, LevelKind, body_of};
 use super::connection::Item;
 use super::hope::Hope;
+use super::plan::asks_history;
 use super::{
     ConnectionId, Failure, Fault, Incoming, MOST_ACTIONS, Outgoing, Player, RUNS_PER_CLIENT, Side,
     Time, Timer,
@@ -354,6 +355,12 @@ impl Player {
                 moved = whose;
                 break;
             };
+            if self.plan.asks_history && !self.actions.is_empty() && asks_history(statement) {
+                // It sees what was said before it only once that has been delivered.
+                self.drains = true;
+                self.ready.push_front(id);
+                break;
+            }
             let played = self.play_line(id, statement);
             if played != Played::Waits {
                 moved = whose;

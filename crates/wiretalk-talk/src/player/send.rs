@@ -100,6 +100,7 @@ impl Player {
                 fragment: frame.options.fragment,
                 chop: frame.options.chop,
                 compress: frame.options.compress,
+                unremembered: frame.options.history == Some(false),
             },
         });
         Ok(())
@@ -149,7 +150,7 @@ impl Player {
         self.note_sent(to, outgoing);
     }
 
-    fn note_sent(&mut self, to: &Target, outgoing: &Outgoing) {
+    pub(super) fn note_sent(&mut self, to: &Target, outgoing: &Outgoing) {
         let closes = match outgoing {
             Outgoing::Close { .. } | Outgoing::Drop => true,
             Outgoing::Frame { header, .. } => header.opcode == Some(CLOSE),

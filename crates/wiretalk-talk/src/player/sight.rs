@@ -128,6 +128,7 @@ impl Player {
                 .map(|connection| &connection.client),
             clients: self.open,
             rooms: &self.rooms,
+            directory: &self.directory,
             load: self.manner.load,
             world: &self.world,
         }

@@ -1,5 +1,6 @@
 mod faults;
 mod flow;
+mod history;
 mod hostile;
 mod manner;
 mod mock_role;

@@ -463,6 +463,21 @@ impl Parser {
                     None
                 }
             },
+            "history" => self.history(rest, &behind),
+            "workers" => match value.parse::<usize>() {
+                Ok(workers) if workers > 0 => Some(TalkOption::Workers(workers)),
+                _ => {
+                    self.error(
+                        behind.span(),
+                        match value {
+                            "" => "something is missing behind `workers`".to_owned(),
+                            _ => format!("`{value}` is not a number of workers"),
+                        },
+                        "write for how many clients bodies may run at once: `option workers 10`",
+                    );
+                    None
+                }
+            },
             "subprotocol" => {
                 let names: Vec<String> = value
                     .split(',')
@@ -482,7 +497,15 @@ impl Parser {
                 Some(TalkOption::Subprotocol(names))
             }
             _ => {
-                let known = ["timeout", "strict", "subprotocol", "compression", "refuse"];
+                let known = [
+                    "timeout",
+                    "strict",
+                    "subprotocol",
+                    "compression",
+                    "refuse",
+                    "history",
+                    "workers",
+                ];
                 let mend = match closest(name, known) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the options are {}", known.join(", ")),
@@ -492,6 +515,41 @@ impl Parser {
             }
         }
     }
+
+    /// `option history COUNT [AGE]`
+    fn history(&mut self, rest: &Rest<'_>, behind: &Rest<'_>) -> Option<TalkOption> {
+        const MEND: &str = "write how many messages each room remembers, and for how long if not for ever: `option history 100 24h`";
+        let (count, age) = first_word(behind.text);
+        let messages = match count.parse::<usize>() {
+            Ok(messages) if messages > 0 => messages,
+            _ => {
+                let (span, what) = match count {
+                    "" => (
+                        rest.span(),
+                        "something is missing behind `history`".to_owned(),
+                    ),
+                    _ => (
+                        behind.span(),
+                        format!("`{count}` is not a number of messages"),
+                    ),
+                };
+                self.error(span, what, MEND);
+                return None;
+            }
+        };
+        if age.is_empty() {
+            return Some(TalkOption::History(messages, None));
+        }
+        match duration(age) {
+            Some(age) if !age.is_zero() => Some(TalkOption::History(messages, Some(age))),
+            _ => {
+                let span = behind.behind(count.len()).span();
+                self.error(span, format!("`{age}` is not a time to remember for"), MEND);
+                None
+            }
+        }
+    }
+
     /// The body behind bars of an `HTTP` line, and of others that have one.
     pub(super) fn bars(&mut self, line: &Line<'_>) -> Option<Pattern> {
         if line.bars.is_empty() {

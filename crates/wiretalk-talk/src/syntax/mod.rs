@@ -277,6 +277,8 @@ pub(crate) struct FrameOptions {
     pub(crate) chop: Option<usize>,
     /// Sent with or without permessage-deflate, whatever else is agreed.
     pub(crate) compress: Option<bool>,
+    /// Sent to a room: whether it comes into what the room remembers.
+    pub(crate) history: Option<bool>,
 }
 
 /// `x3` and `x2..5`: how many messages a line stands for.
@@ -457,6 +459,10 @@ pub(crate) enum TalkOption {
     Compression(bool),
     /// How a mock refuses what it does not accept.
     Refuse(RefuseBy),
+    /// `option history COUNT [AGE]`: how many messages a room remembers, and for how long.
+    History(usize, Option<Duration>),
+    /// `option workers N`: for how many clients bodies run at once.
+    Workers(usize),
 }
 
 /// `option refuse status|close`
@@ -491,6 +497,8 @@ pub(crate) enum Trigger {
     Open,
     /// `on close`: a client has gone, and is in its rooms still.
     Close,
+    /// `on lost`: messages from other nodes are lost for good.
+    Lost,
 }
 
 #[derive(Clone, Debug)]

@@ -28,7 +28,7 @@ pub(super) struct Options {
 type Fault = (String, String);
 
 /// The options of every kind; what takes a value is shown with one.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     "within 200ms",
     "after 1s",
     "skip",
@@ -37,6 +37,7 @@ const COMMON: [&str; 8] = [
     "fragment 256",
     "chop 7",
     "compress=no",
+    "history=no",
 ];
 /// The header fields of `frame`.
 const FIELDS: [&str; 6] = [
@@ -112,6 +113,10 @@ fn set(options: &mut Options, kind: &str, name: &str, value: &str) -> Result<(),
         "compress" => {
             whole_message(kind, name)?;
             frame.compress = Some(yes_or_no(name, value)?);
+        }
+        "history" => {
+            data_message(kind, name)?;
+            frame.history = Some(yes_or_no(name, value)?);
         }
         "hex" if matches!(kind, "ping" | "pong" | "frame") => options.hex = alone(name, value)?,
         "hex" => {
@@ -214,12 +219,28 @@ fn count(text: &str) -> Result<Count, Fault> {
     }
 }
 
-/// Fragments and compression are of whole messages.
-fn whole_message(kind: &str, name: &str) -> Result<(), Fault> {
-    if matches!(
+/// Whether a kind is one of text and binary messages.
+fn is_message(kind: &str) -> bool {
+    matches!(
         kind,
         "" | "text" | "esc" | "bin" | "hex" | "base64" | "file" | "echo" | "any" | "re"
-    ) {
+    )
+}
+
+/// What rooms have heard are messages.
+fn data_message(kind: &str, name: &str) -> Result<(), Fault> {
+    if is_message(kind) {
+        return Ok(());
+    }
+    Err((
+        format!("`{name}` is an option of text and binary messages"),
+        "leave it out: nothing else comes into the history of a room".into(),
+    ))
+}
+
+/// Fragments and compression are of whole messages.
+fn whole_message(kind: &str, name: &str) -> Result<(), Fault> {
+    if is_message(kind) {
         return Ok(());
     }
     Err((

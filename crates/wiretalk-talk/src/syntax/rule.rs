@@ -59,11 +59,12 @@ impl Parser {
                     body,
                 })
             }
-            "open" | "close" if behind.is_empty() => {
+            "open" | "close" | "lost" if behind.is_empty() => {
                 let (checks, body_lines) = self.split_checks(&line.children);
                 let body = self.block(&body_lines, Place::Body);
                 let trigger = match word {
                     "open" => Trigger::Open,
+                    "lost" => Trigger::Lost,
                     _ => Trigger::Close,
                 };
                 Some(On {
@@ -76,7 +77,7 @@ impl Parser {
                 self.error(
                     rest.span(),
                     format!("`on {word}` is no rule"),
-                    "write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open` or `on close`",
+                    "write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open`, `on close` or `on lost`",
                 );
                 None
             }

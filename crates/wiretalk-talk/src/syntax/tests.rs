@@ -120,7 +120,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("option strict maybe", "1:15 error: `maybe` is neither yes nor no / write `option strict yes` or `option strict no`"),
         ("option subprotocol a,,b", "1:20 error: `option subprotocol` needs names / separate them by commas: `option subprotocol chat, superchat`"),
         ("option timout 5s", "1:8 error: there is no option `timout` / did you mean `timeout`?"),
-        ("option colour red", "1:8 error: there is no option `colour` / the options are timeout, strict, subprotocol, compression, refuse"),
+        ("option colour red", "1:8 error: there is no option `colour` / the options are timeout, strict, subprotocol, compression, refuse, history, workers"),
         // wait and silence
         ("wait", "1:1 error: something is missing behind `wait` / write a time: `wait 500ms`"),
         ("wait 5", "1:6 error: `5` is not a time / write a number and a unit: `500ms`, `5s`, `1.5s`, `2m`"),
@@ -129,7 +129,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("silence 1s\n  > a", "2:3 error: nothing can be indented under `silence` / remove the indentation"),
         // on and every
         ("on", "1:1 error: something is missing behind `on` / write what to wait for: `on > PATTERN`, `on connect` or `on GET /path`"),
-        ("on message", "1:4 error: `on message` is no rule / write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open` or `on close`"),
+        ("on message", "1:4 error: `on message` is no rule / write `on > PATTERN`, `on < PATTERN`, `on connect [PATH]`, `on GET PATH`, `on open`, `on close` or `on lost`"),
         ("on GET", "1:1 error: `on GET` needs a path / write `on GET /path`"),
         ("on connect chat", "1:12 error: `chat` is not a path / a path begins with `/`"),
         ("on >(skip) a", "1:1 error: a rule takes no options / it waits for as long as the talk runs, for each message anew"),
@@ -149,7 +149,7 @@ fn each_mistake_is_told_with_its_place_and_its_mend() {
         ("alice <hello", "1:8 error: there is no kind `hello` / for a text message put a space behind the arrow: `< hello`"),
         ("<(skp) a", "1:3 error: there is no option `skp` / did you mean `skip`?"),
         ("<(hex) a", "1:3 error: there is no option `hex` for this kind / `hex` is an option of ping, pong and frame; for a binary message it is a kind: `<hex 0a ff`"),
-        ("<(what) a", "1:3 error: there is no option `what` / the options are `within 200ms`, `after 1s`, `skip`, `optional`, `x3`, `fragment 256`, `chop 7`, `compress=no`; for a payload in parentheses put a space behind the arrow"),
+        ("<(what) a", "1:3 error: there is no option `what` / the options are `within 200ms`, `after 1s`, `skip`, `optional`, `x3`, `fragment 256`, `chop 7`, `compress=no`, `history=no`; for a payload in parentheses put a space behind the arrow"),
         ("<(within soon) a", "1:3 error: `soon` is not a time / TIME"),
         ("<(within) a", "1:3 error: `within` needs a time / TIME"),
         (r">esc a\qb", r"1:7 error: `\q` is not an escape / the escapes are \n \r \t \\ \xNN and \u{NNNN}"),

@@ -15,10 +15,7 @@ use wiretalk_engine::{
         journal::{DEFAULT_BYTES, Journal},
     },
 };
-use wiretalk_talk::{
-    Role,
-    player::{Manner, Setup},
-};
+use wiretalk_talk::{Role, player::Setup};
 
 use super::{Given, Mock, Problems, shown_path, unusable};
 use crate::{Blame, Error, ErrorKind};
@@ -116,9 +113,8 @@ impl MockBuilder {
         }
         let plan = loaded.plan();
         let setup = Setup {
-            world: Arc::new(wiretalk_engine::SystemWorld),
             variables,
-            manner: Manner::default(),
+            ..Setup::new(Arc::new(wiretalk_engine::SystemWorld))
         };
         // Of where the talk listens by itself, only the path counts here.
         let listens = plan.address(setup.clone()).map_err(invalid)?;

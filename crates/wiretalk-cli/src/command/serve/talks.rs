@@ -198,12 +198,12 @@ impl Serve {
     ) -> Result<Ready, Exit> {
         let loaded = self.look_over(outside, loaded)?;
         let setup = Setup {
-            world: self.world(outside, file),
             variables: outside.variables.clone(),
             manner: Manner {
                 strict: self.strict,
                 ..Manner::default()
             },
+            ..Setup::new(self.world(outside, file))
         };
         let url = loaded.plan().address(setup.clone());
         let address = match (&self.listen, &url) {

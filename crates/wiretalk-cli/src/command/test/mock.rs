@@ -10,7 +10,7 @@ use wiretalk_engine::serve::{
     Event, Mock as Served, Observer, Options, Performance, Place, Server, Shared,
 };
 use wiretalk_talk::Role;
-use wiretalk_talk::player::{Manner, Setup};
+use wiretalk_talk::player::Setup;
 
 use super::super::Outside;
 use super::super::serve::log;
@@ -86,10 +86,10 @@ impl Mock {
         let plan = loaded.plan();
         let seed = seed.unwrap_or_else(wiretalk_engine::fresh_seed);
         let environment = Arc::clone(&outside.environment);
+        let world = wiretalk_engine::SeededWorld::new(seed, "mock", environment);
         let setup = Setup {
-            world: Arc::new(wiretalk_engine::SeededWorld::new(seed, "mock", environment)),
             variables: outside.variables.clone(),
-            manner: Manner::default(),
+            ..Setup::new(Arc::new(world))
         };
         // Of where it listens by itself only the path counts here.
         let address = plan.address(setup.clone()).map_err(usage)?;

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 use wiretalk_talk::player::{
-    Action, Fault, HandshakeResponse, Incoming, Manner, Outcome, Plan, Player, Setup, Time,
+    Action, Fault, HandshakeResponse, Incoming, Outcome, Plan, Player, Setup, Time,
 };
-use wiretalk_talk::{Bindings, Diagnostic, Mismatch, Role, check, parse};
+use wiretalk_talk::{Diagnostic, Mismatch, Role, check, parse};
 
 use super::Controlled;
 use super::api::{Body, Error};
@@ -197,11 +197,7 @@ impl Search {
     fn new(plan: Arc<Plan>, filter: Filter) -> Self {
         Self {
             plan,
-            setup: Setup {
-                world: Arc::new(SystemWorld),
-                variables: Bindings::new(),
-                manner: Manner::default(),
-            },
+            setup: Setup::new(Arc::new(SystemWorld)),
             filter,
             count: 0,
             nearest: None,

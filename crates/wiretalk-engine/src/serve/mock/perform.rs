@@ -147,10 +147,10 @@ impl Mock {
     /// Puts something into outboxes, framed once for all if it is a message and nothing else is asked for.
     fn deliver(&self, target: HubTarget<'_>, frame: Outgoing, how: Delivery) -> (usize, Outgoing) {
         let delivery = match &frame {
-            Outgoing::Text(text) if how == Delivery::default() => {
+            Outgoing::Text(text) if how.is_plain() => {
                 self.hub.deliver(target, &Prepared::text(text))
             }
-            Outgoing::Binary(bytes) if how == Delivery::default() => {
+            Outgoing::Binary(bytes) if how.is_plain() => {
                 self.hub.deliver(target, &Prepared::binary(bytes))
             }
             Outgoing::Ping(bytes) if how.chop.is_none() => {

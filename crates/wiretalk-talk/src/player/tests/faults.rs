@@ -156,7 +156,7 @@ fn what_breaks_the_rules_is_sent() {
         #1 >frame RawHeader { fin: Some(false), opcode: Some(1), rsv: Some(4), mask: Some(false), key: None, length: Some(70000) } abc 1
         #1 >frame RawHeader { fin: None, opcode: Some(9), rsv: None, mask: None, key: None, length: None } NUL
         #1 >raw [81, 05]
-        #1 > hello Delivery { fragment: Some(2), chop: Some(3), compress: Some(false) }
+        #1 > hello Delivery { fragment: Some(2), chop: Some(3), compress: Some(false), unremembered: false }
         #1 >hex [61, 20, 70, 68, 6f, 74, 6f]
         #1 >hex [70, 68, 6f]
         #1 >stall 5s

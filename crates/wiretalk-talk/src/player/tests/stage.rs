@@ -64,6 +64,60 @@ pub(super) struct Stage {
     plan: Arc<Plan>,
     player: Player,
     now: Time,
+    heard: Arc<Heard>,
+}
+
+/// What rooms have heard since the stage was set, whoever is on other nodes being in `lobby`.
+#[derive(Default)]
+pub(super) struct Heard {
+    others: Vec<Value>,
+    said: std::sync::Mutex<Vec<(String, Value)>>,
+}
+
+impl Heard {
+    fn note(&self, action: &Action) {
+        let Action::Send {
+            to: Target::Room(room),
+            frame: Outgoing::Text(text),
+            delivery,
+        } = action
+        else {
+            return;
+        };
+        if !delivery.unremembered {
+            let mut said = self.said.lock().expect("nobody panics");
+            said.push((room.clone(), Value::read(text)));
+        }
+    }
+}
+
+impl crate::Directory for Heard {
+    fn others(&self, room: &str) -> Vec<Value> {
+        match room {
+            "lobby" => self.others.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn history(&self, room: &str, limit: usize, after: Option<u64>) -> crate::History {
+        let said = self.said.lock().expect("nobody panics");
+        let numbered = (1..).zip(said.iter());
+        let of_room = numbered.filter(|(_, (own, _))| own == room);
+        let mut messages: Vec<(u64, Value)> = of_room
+            .map(|(offset, (_, value))| (offset, value.clone()))
+            .filter(|(offset, _)| after.is_none_or(|after| *offset > after))
+            .collect();
+        match after {
+            Some(_) => messages.truncate(limit),
+            None => drop(messages.drain(..messages.len().saturating_sub(limit))),
+        }
+        crate::History {
+            epoch: "e1".into(),
+            offset: said.len() as u64,
+            complete: true,
+            messages,
+        }
+    }
 }
 
 pub(super) fn setup(variables: &[(&str, &str)]) -> Setup {
@@ -71,9 +125,8 @@ pub(super) fn setup(variables: &[(&str, &str)]) -> Setup {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Value::read(value)));
     Setup {
-        world: Arc::new(StillWorld::default()),
         variables: variables.collect::<Bindings>(),
-        manner: crate::player::Manner::default(),
+        ..Setup::new(Arc::new(StillWorld::default()))
     }
 }
 
@@ -128,6 +181,24 @@ impl Stage {
         Self::new(plan, player)
     }
 
+    /// A talk as a mock, with clients on other nodes.
+    pub(super) fn mock_among(talk: &str, others: Vec<Value>) -> Self {
+        let plan = plan(talk);
+        let heard = Arc::new(Heard {
+            others,
+            ..Heard::default()
+        });
+        let setup = Setup {
+            directory: Arc::clone(&heard) as _,
+            ..setup(&[])
+        };
+        let player = Player::mock(Arc::clone(&plan), plan.served_by_default(), setup);
+        Self {
+            heard,
+            ..Self::new(plan, player)
+        }
+    }
+
     pub(super) fn player(&mut self) -> &mut Player {
         &mut self.player
     }
@@ -143,6 +214,7 @@ impl Stage {
             plan,
             player,
             now: Time::ZERO,
+            heard: Arc::default(),
         }
     }
 
@@ -202,6 +274,7 @@ impl Stage {
                     format!("{}{name} at {}{user} in [{rooms}]", client.id, client.path)
                 }));
             }
+            "lost" => self.player.lost(self.now, rest.parse().expect("a number")),
             "clients" => played.push(format!("{} open", self.player.open_connections())),
             "GET" | "POST" => {
                 let answer = self.player.plain_request(first, &request(rest));
@@ -322,6 +395,7 @@ impl Stage {
 
     pub(super) fn actions(&mut self, played: &mut Vec<String>) {
         while let Some(action) = self.player.poll_action() {
+            self.heard.note(&action);
             played.push(self.show(&action));
         }
     }
@@ -368,8 +442,15 @@ impl Stage {
                     Target::User(user) => format!("user {user}"),
                 };
                 let mut line = format!("{to} {sign}{}", outgoing(frame));
-                if *delivery != Delivery::default() {
-                    line += &format!(" {delivery:?}");
+                let how = Delivery {
+                    unremembered: false,
+                    ..*delivery
+                };
+                if !how.is_plain() {
+                    line += &format!(" {how:?}");
+                }
+                if delivery.unremembered {
+                    line += " (unremembered)";
                 }
                 line
             }
