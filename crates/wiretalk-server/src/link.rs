@@ -1,145 +1,129 @@
 //! A socket and what others send to it, driven by one task without a lock between.
 
+mod control;
+mod guarded;
+
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::timeout;
 use wiretalk_hub::{Drain, Item, Outbox};
+use wiretalk_net::{
+    Blame, CloseCode, Error, ErrorKind, Event, Exchange, Message, Prepared, WebSocket,
+};
 
-use wiretalk_net::{Blame, CloseCode, Error, ErrorKind, Message, Prepared, WebSocket};
+use self::guarded::Guarded;
+pub use self::{
+    control::{Command, Control, Performed},
+    guarded::Silence,
+};
+use crate::{
+    Meter,
+    gate::{Expelled, Gate, Pass, Payload},
+};
 
-/// What an outbox holds beside messages.
+/// What a link tells whoever serves its client.
 #[derive(Clone, Debug)]
-pub enum Command {
-    /// Close, behind what was sent before.
-    Close(CloseCode, Arc<str>),
+pub enum News {
+    /// Something came.
+    Event(Event),
+    /// The client has to leave: its close frame is on its way, and no message of its is told any more.
+    Expelled(Expelled),
 }
 
-impl Command {
-    /// A close, if a frame can carry it.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a code that may not be sent, or a reason that is too long.
-    pub fn close(code: CloseCode, reason: &str) -> Result<Self, Error> {
-        let invalid = |why: String| Err(Error::new(ErrorKind::InvalidInput, Blame::Us, why));
-        if !code.may_be_sent() {
-            return invalid(format!("a close frame cannot carry {}", code.as_u16()));
-        }
-        if reason.len() > MOST_REASON {
-            return invalid(format!(
-                "a close frame's reason has {} bytes at the most, and this one {}",
-                MOST_REASON,
-                reason.len()
-            ));
-        }
-        Ok(Self::Close(code, reason.into()))
-    }
-}
-
-/// A connection with its outbox.
-pub struct Link {
+/// A connection with its outbox, which holds messages and, in order with them, a server's own [`Control`]s.
+///
+/// It is polled in one place, by whoever asks for the next message: what comes is handed over, what others send is
+/// written, and the clocks are looked at. An idle link keeps no buffer, no task of its own and no timer beside the
+/// connection's.
+pub struct Link<C> {
     /// The connection itself.
     pub socket: WebSocket,
-    outbox: Outbox<Command>,
+    outbox: Outbox<C>,
     /// What was taken from the outbox and found no room in the socket's queue yet, from `next` on.
-    items: Vec<Item<Command>>,
+    items: Vec<Item<C>>,
     next: usize,
-    /// A close frame of ours was queued: nothing more is taken from the outbox.
+    /// Nothing more is taken from the outbox: a close frame of ours was queued.
     closing: bool,
+    /// Nothing more that comes is handed over.
+    deaf: bool,
+    /// Why the client has to leave, until it is told.
+    expelled: Option<Box<Expelled>>,
     /// The first error of the connection.
-    error: Option<Error>,
-    idle: Option<Box<Idle>>,
+    error: Option<Box<Error>>,
+    guarded: Option<Box<Guarded>>,
+    meter: Option<Arc<Meter>>,
 }
 
-/// The clock of a client that may be silent for so long.
-struct Idle {
-    limit: Duration,
-    /// When it last sent a message.
-    since: Instant,
-    alarm: Pin<Box<Sleep>>,
-}
-
-impl Idle {
-    fn new(limit: Duration) -> Box<Self> {
-        Box::new(Self {
-            limit,
-            since: Instant::now(),
-            alarm: Box::pin(sleep(limit)),
-        })
-    }
-
-    /// Whether the limit is over. The alarm is set anew only when it goes off, so that a message costs no more than a
-    /// look at the clock.
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.alarm.as_mut().poll(cx).is_ready() {
-            let silent = self.since.elapsed();
-            if silent >= self.limit {
-                return true;
-            }
-            let left = self.limit - silent;
-            self.alarm.as_mut().reset(Instant::now() + left);
-        }
-        false
-    }
-}
-
-impl Link {
-    /// A connection that is closed with 1001 if no message comes for `idle`.
-    pub fn new(socket: WebSocket, outbox: Outbox<Command>, idle: Option<Duration>) -> Self {
-        let idle = idle.map(Idle::new);
+impl<C: Control> Link<C> {
+    /// A connection that nobody guards or counts.
+    pub fn new(socket: WebSocket, outbox: Outbox<C>) -> Self {
         Self {
-            idle,
             socket,
             outbox,
             items: Vec::new(),
             next: 0,
             closing: false,
+            deaf: false,
+            expelled: None,
             error: None,
+            guarded: None,
+            meter: None,
         }
+    }
+
+    /// The same, with a gate that each message has to pass; `None` takes no memory.
+    #[must_use]
+    pub fn guarded(mut self, gate: Option<Box<dyn Gate>>) -> Self {
+        self.guarded = gate.map(Guarded::new);
+        self
+    }
+
+    /// The same, counted by a meter.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = Some(meter);
+        self
     }
 
     /// How the connection failed, if it did.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
+        self.error.as_deref()
     }
 
-    /// The next message; meanwhile what others send is written. Cancel-safe: all that is waited for stays in the
-    /// socket and in the outbox.
+    /// What comes next, or that the client has to leave; `None` once the connection has ended. Meanwhile what others send
+    /// is written. Cancel-safe: all that is waited for stays in the socket and in the outbox.
+    pub async fn next(&mut self) -> Option<News> {
+        poll_fn(|cx| self.poll_news(cx)).await
+    }
+
+    /// The next message; otherwise as [`next`](Self::next).
     pub async fn recv(&mut self) -> Option<Message> {
-        poll_fn(|cx| self.poll_recv(cx)).await
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.pump(cx);
         loop {
-            // What the socket waits with is kept in it, not in this future.
-            let event = pin!(self.socket.next_event()).poll(cx);
-            match event {
-                Poll::Ready(Ok(Some(event))) => {
+            match self.next().await? {
+                News::Event(event) => {
                     if let Ok(message) = Message::try_from(event) {
-                        if let Some(idle) = &mut self.idle {
-                            idle.since = Instant::now();
-                        }
-                        return Poll::Ready(Some(message));
+                        return Some(message);
                     }
                 }
-                Poll::Ready(Ok(None)) => return Poll::Ready(None),
-                // A peer that broke a rule is to see our close frame: asking on gives it the time.
-                Poll::Ready(Err(error)) => self.failed(error),
-                // It has written what it could, so that there may be room now.
-                Poll::Pending => {
-                    if !self.pump(cx) && !self.poll_idle(cx) {
-                        return Poll::Pending;
-                    }
-                }
+                News::Expelled(_) => {}
             }
         }
+    }
+
+    /// Has each message answered where it lies, until the connection ends or the client has to leave, which is told:
+    /// the rest of its life is for [`next`](Self::next) to see. Cancel-safe, as that is.
+    pub async fn answer(
+        &mut self,
+        mut answer: impl FnMut(Exchange<'_>) -> Result<(), Error>,
+    ) -> Option<Expelled> {
+        poll_fn(|cx| self.poll_answer(cx, &mut answer)).await
     }
 
     /// Only writes what others send, until the socket takes no more: for as long as its owner wants no message.
@@ -166,14 +150,14 @@ impl Link {
     /// How the connection failed, or that this client reads too slowly.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         self.own_turn().await?;
+        let bytes = message.as_bytes().len();
         let Self { socket, outbox, .. } = self;
         let sent = tokio::select! {
             biased;
-            sent = socket.send(message) => return sent,
-            () = outbox.overflowed() => too_slow(),
+            sent = socket.send(message) => Ok(sent),
+            () = outbox.overflowed() => Err(too_slow()),
         };
-        self.close_slow().await;
-        Err(sent)
+        self.sent(sent, bytes).await
     }
 
     /// Queues a message behind all that others have sent before.
@@ -182,14 +166,14 @@ impl Link {
     /// How the connection failed, or that this client reads too slowly.
     pub async fn feed(&mut self, message: Message) -> Result<(), Error> {
         self.own_turn().await?;
+        let bytes = message.as_bytes().len();
         let Self { socket, outbox, .. } = self;
         let fed = tokio::select! {
             biased;
-            fed = socket.feed(message) => return fed,
-            () = outbox.overflowed() => too_slow(),
+            fed = socket.feed(message) => Ok(fed),
+            () = outbox.overflowed() => Err(too_slow()),
         };
-        self.close_slow().await;
-        Err(fed)
+        self.sent(fed, bytes).await
     }
 
     /// Sends a message that was framed before behind all that others have sent before.
@@ -201,11 +185,10 @@ impl Link {
         let Self { socket, outbox, .. } = self;
         let sent = tokio::select! {
             biased;
-            sent = socket.send_prepared(message) => return sent,
-            () = outbox.overflowed() => too_slow(),
+            sent = socket.send_prepared(message) => Ok(sent),
+            () = outbox.overflowed() => Err(too_slow()),
         };
-        self.close_slow().await;
-        Err(sent)
+        self.sent(sent, message.payload().len()).await
     }
 
     /// Begins the close handshake behind all that others have sent before.
@@ -223,7 +206,98 @@ impl Link {
         // A peer that takes nothing is not waited for longer than one that does not answer a close frame.
         let _ = timeout(limit, self.own_turn()).await;
         let _ = self.socket.close(code, "").await;
-        while self.recv().await.is_some() {}
+        while self.next().await.is_some() {}
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+        self.pump(cx);
+        loop {
+            if let Some(expelled) = self.expelled.take() {
+                return Poll::Ready(Some(News::Expelled(*expelled)));
+            }
+            // What the socket waits with is kept in it, not in this future.
+            let event = pin!(self.socket.next_event()).poll(cx);
+            match event {
+                Poll::Ready(Ok(Some(event))) => {
+                    let payload = match &event {
+                        Event::Text(text) => Payload::Text(text.as_str()),
+                        Event::Binary(bytes) => Payload::Binary(bytes),
+                        _ => return Poll::Ready(Some(News::Event(event))),
+                    };
+                    if let Some(meter) = &self.meter {
+                        meter.received(payload.as_bytes().len());
+                    }
+                    match judge(&mut self.guarded, self.deaf, payload) {
+                        Ok(Pass::On) => return Poll::Ready(Some(News::Event(event))),
+                        Ok(Pass::Taken) => {}
+                        Err(expelled) => self.expel(cx, expelled),
+                    }
+                }
+                Poll::Ready(Ok(None)) => return Poll::Ready(None),
+                // A peer that broke a rule is to see our close frame: asking on gives it the time.
+                Poll::Ready(Err(error)) => self.failed(error),
+                // It has written what it could, so that there may be room now.
+                Poll::Pending => {
+                    if !self.pump(cx) && !self.poll_gate(cx) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: &mut impl FnMut(Exchange<'_>) -> Result<(), Error>,
+    ) -> Poll<Option<Expelled>> {
+        self.pump(cx);
+        loop {
+            if let Some(expelled) = self.expelled.take() {
+                return Poll::Ready(Some(*expelled));
+            }
+            let exchange = pin!(self.socket.next_exchange()).poll(cx);
+            let judged = match exchange {
+                Poll::Ready(Ok(Some(exchange))) => {
+                    let bytes = exchange.message.as_bytes();
+                    let length = bytes.len();
+                    if let Some(meter) = &self.meter {
+                        meter.received(length);
+                    }
+                    let judged = if self.guarded.is_some() || self.deaf {
+                        let text = exchange.message.as_text();
+                        let payload = text.map_or(Payload::Binary(bytes), Payload::Text);
+                        judge(&mut self.guarded, self.deaf, payload)
+                    } else {
+                        Ok(Pass::On)
+                    };
+                    match judged {
+                        Ok(Pass::On) => answer(exchange).map_err(Stop::Failed).map(|()| {
+                            if let Some(meter) = &self.meter {
+                                meter.sent(length);
+                            }
+                        }),
+                        Ok(Pass::Taken) => Ok(()),
+                        Err(expelled) => Err(Stop::Expelled(expelled)),
+                    }
+                }
+                Poll::Ready(Ok(None)) => return Poll::Ready(None),
+                Poll::Ready(Err(error)) => Err(Stop::Failed(error)),
+                Poll::Pending => {
+                    if !self.pump(cx) && !self.poll_gate(cx) {
+                        return Poll::Pending;
+                    }
+                    Ok(())
+                }
+            };
+            match judged {
+                Ok(()) => {}
+                Err(Stop::Expelled(expelled)) => self.expel(cx, expelled),
+                // Once a close frame came or went, what else comes is not answered.
+                Err(Stop::Failed(error)) if error.kind() == ErrorKind::Closed => {}
+                Err(Stop::Failed(error)) => self.failed(error),
+            }
+        }
     }
 
     /// Waits until all that others have sent before is queued in the socket.
@@ -245,27 +319,61 @@ impl Link {
         .await
     }
 
+    /// The end of sending a message directly: how that went, or that the outbox overflowed meanwhile.
+    async fn sent(
+        &mut self,
+        sent: Result<Result<(), Error>, Error>,
+        bytes: usize,
+    ) -> Result<(), Error> {
+        match sent {
+            Ok(sent) => {
+                if let (Ok(()), Some(meter)) = (&sent, &self.meter) {
+                    meter.sent(bytes);
+                }
+                sent
+            }
+            Err(slow) => {
+                self.items = Vec::new();
+                self.next = 0;
+                self.closing = true;
+                self.failed(slow.clone());
+                let _ = self.socket.close(CloseCode::POLICY, TOO_SLOW).await;
+                Err(slow)
+            }
+        }
+    }
+
     /// Moves what the outbox holds into the socket's queue, as far as there is room; says whether anything was moved.
     /// Whoever is told of none is woken when the outbox has more.
     fn pump(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         loop {
-            while let Some(item) = self.items.get(self.next) {
-                match item {
+            while let Some(item) = self.items.get_mut(self.next) {
+                let blocked = match item {
                     Item::Message(message) => match self.socket.try_feed_prepared(message) {
-                        Err(error) if error.kind() == ErrorKind::TooSlow => {
-                            if self.poll_overflowed(cx) {
-                                break;
+                        Ok(()) => {
+                            if let Some(meter) = &self.meter {
+                                meter.sent(message.payload().len());
                             }
-                            return moved;
+                            false
                         }
                         // What cannot be sent any more is let go: how a connection ends is for `recv` to tell.
-                        Ok(()) | Err(_) => {}
+                        Err(error) => error.kind() == ErrorKind::TooSlow,
                     },
-                    Item::Control(Command::Close(code, reason)) => {
-                        let (code, reason) = (*code, Arc::clone(reason));
-                        self.start_close(cx, code, &reason);
+                    Item::Control(control) => match control.perform(&mut self.socket, cx) {
+                        Performed::Done => false,
+                        Performed::Blocked => true,
+                        Performed::Last => {
+                            self.closing = true;
+                            false
+                        }
+                    },
+                };
+                if blocked {
+                    if self.poll_overflowed(cx) {
+                        break;
                     }
+                    return moved;
                 }
                 self.next += 1;
                 moved = true;
@@ -280,6 +388,11 @@ impl Link {
                 Poll::Ready(Drain::Items) => {}
                 Poll::Ready(Drain::Overflow) => {
                     self.start_close(cx, CloseCode::POLICY, TOO_SLOW);
+                    self.expelled = Some(Box::new(Expelled {
+                        code: CloseCode::POLICY.as_u16(),
+                        kind: "slow",
+                        reason: TOO_SLOW.into(),
+                    }));
                     return true;
                 }
                 Poll::Ready(Drain::Closed) | Poll::Pending => return moved,
@@ -296,20 +409,28 @@ impl Link {
         overflowed
     }
 
-    /// Begins to close a client that was silent for too long; says whether it did.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(idle) = self.idle.as_mut().filter(|_| !self.closing) else {
-            return false;
-        };
-        if !idle.is_over(cx) {
+    /// Looks at the gate's clock; says whether the client has to leave by it.
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.closing || self.deaf {
             return false;
         }
-        self.start_close(
-            cx,
-            CloseCode::GOING_AWAY,
-            "the client was silent for too long",
-        );
-        true
+        let Some(guarded) = &mut self.guarded else {
+            return false;
+        };
+        match guarded.poll_over(cx) {
+            Poll::Ready(expelled) => {
+                self.expel(cx, expelled);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    /// Begins to close a client that its gate has expelled.
+    fn expel(&mut self, cx: &mut Context<'_>, expelled: Expelled) {
+        self.deaf = true;
+        self.start_close(cx, CloseCode::new(expelled.code), &expelled.reason);
+        self.expelled = Some(Box::new(expelled));
     }
 
     /// Queues a close frame. It is written by whatever waits for the socket next, and starts the clock of the close
@@ -319,21 +440,30 @@ impl Link {
         let _ = pin!(self.socket.close(code, reason)).poll(cx);
     }
 
-    async fn close_slow(&mut self) {
-        self.items = Vec::new();
-        self.next = 0;
-        self.closing = true;
-        self.failed(too_slow());
-        let _ = self.socket.close(CloseCode::POLICY, TOO_SLOW).await;
-    }
-
     fn failed(&mut self, error: Error) {
-        self.error.get_or_insert(error);
+        self.error.get_or_insert_with(|| Box::new(error));
     }
 }
 
-/// A control frame's 125 bytes, less the code's two (RFC 6455 5.5).
-const MOST_REASON: usize = 123;
+/// Why an answer was the last, or there was none.
+enum Stop {
+    Expelled(Expelled),
+    Failed(Error),
+}
+
+/// What becomes of a message.
+fn judge(
+    guarded: &mut Option<Box<Guarded>>,
+    deaf: bool,
+    payload: Payload<'_>,
+) -> Result<Pass, Expelled> {
+    match guarded {
+        _ if deaf => Ok(Pass::Taken),
+        None => Ok(Pass::On),
+        Some(guarded) => guarded.message(payload),
+    }
+}
+
 const TOO_SLOW: &str = "the client reads too slowly";
 
 fn too_slow() -> Error {

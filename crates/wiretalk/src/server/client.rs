@@ -52,7 +52,7 @@ pub struct Client {
 
 /// A client's connection and place, whoever has them.
 pub(super) struct Seat {
-    pub(super) link: Link,
+    pub(super) link: Link<Command>,
     pub(super) place: Place,
     clients: Clients,
     target: Box<str>,
@@ -90,7 +90,12 @@ impl Drop for Place {
 }
 
 impl Seat {
-    pub(super) fn new(link: Link, place: Place, target: Box<str>, extensions: Extensions) -> Self {
+    pub(super) fn new(
+        link: Link<Command>,
+        place: Place,
+        target: Box<str>,
+        extensions: Extensions,
+    ) -> Self {
         Self {
             link,
             clients: place.clients.clone(),
@@ -529,7 +534,7 @@ impl Client {
         self.seat.as_ref().expect("only dropping takes the seat")
     }
 
-    fn link(&mut self) -> &mut Link {
+    fn link(&mut self) -> &mut Link<Command> {
         let seat = self.seat.as_mut();
         &mut seat.expect("only dropping takes the seat").link
     }

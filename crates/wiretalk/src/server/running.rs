@@ -17,7 +17,10 @@ use std::{
 
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use wiretalk_hub::{Hub, Outbox, Target};
-use wiretalk_server::link::{Command, Link};
+use wiretalk_server::{
+    gate::Gate,
+    link::{Command, Link, Silence},
+};
 
 use super::{
     AcceptOptions, Client, ClientId, Clients, Handshake, Incoming, RefusalKind, Reply, Request,
@@ -500,13 +503,15 @@ where
         peer: SocketAddr,
         socket: impl Future<Output = Result<WebSocket, Error>>,
         outbox: Outbox<Command>,
-        seat: impl FnOnce(Link) -> Box<Seat>,
+        seat: impl FnOnce(Link<Command>) -> Box<Seat>,
     ) {
         let service = &self.0;
         match socket.await {
             Ok(socket) => {
                 let idle = service.settings.idle_timeout;
-                let (client, back) = Client::new(seat(Link::new(socket, outbox, idle)));
+                let gate = idle.map(|limit| Box::new(Silence::new(limit)) as Box<dyn Gate>);
+                let link = Link::new(socket, outbox).guarded(gate);
+                let (client, back) = Client::new(seat(link));
                 let id = client.id();
                 let result = caught(|| (service.handler)(client)).await;
                 let result = result.and_then(Outcome::outcome);
