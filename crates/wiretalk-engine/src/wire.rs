@@ -22,22 +22,32 @@ pub(crate) async fn send(
         return send_whole(sender, frame, delivery).await;
     };
     sender.flush().await?;
-    sender.break_rules().chop(Chop {
-        bytes,
-        pause: BETWEEN_PIECES,
-    });
+    sender.break_rules().chop(chopped(bytes));
     let sent = send_whole(sender, frame, delivery).await;
     let flushed = sender.flush().await;
     sender.break_rules().chop(None);
     sent.and(flushed)
 }
 
-async fn send_whole(sender: &mut Sender, frame: Outgoing, delivery: Delivery) -> Result<(), Error> {
-    let compression = match delivery.compress {
+/// In pieces of so many bytes.
+pub(crate) fn chopped(bytes: NonZeroUsize) -> Chop {
+    Chop {
+        bytes,
+        pause: BETWEEN_PIECES,
+    }
+}
+
+/// Whether something is to be compressed.
+pub(crate) fn compression(delivery: &Delivery) -> Compression {
+    match delivery.compress {
         None => Compression::Auto,
         Some(true) => Compression::Always,
         Some(false) => Compression::Never,
-    };
+    }
+}
+
+async fn send_whole(sender: &mut Sender, frame: Outgoing, delivery: Delivery) -> Result<(), Error> {
+    let compression = compression(&delivery);
     match frame {
         Outgoing::Text(text) => match delivery.fragment {
             Some(size) => {
@@ -93,7 +103,7 @@ async fn fragments(
 }
 
 /// A frame as its header says, right in all that it leaves out.
-fn raw_frame(header: &RawHeader, payload: Vec<u8>) -> RawFrame {
+pub(crate) fn raw_frame(header: &RawHeader, payload: Vec<u8>) -> RawFrame {
     let mut frame = RawFrame::new(header.opcode.unwrap_or(1), payload);
     frame.fin = header.fin.unwrap_or(true);
     frame.rsv = header.rsv.unwrap_or(0);

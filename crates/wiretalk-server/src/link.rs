@@ -117,8 +117,9 @@ impl<C: Control> Link<C> {
         }
     }
 
-    /// Has each message answered where it lies, until the connection ends or the client has to leave, which is told:
-    /// the rest of its life is for [`next`](Self::next) to see. Cancel-safe, as that is.
+    /// Has each message answered where it lies, until the connection ends, or the client has to leave, which is told: then
+    /// it is called again for the rest. The answers are for whoever gives them to count. Cancel-safe, as
+    /// [`next`](Self::next) is.
     pub async fn answer(
         &mut self,
         mut answer: impl FnMut(Exchange<'_>) -> Result<(), Error>,
@@ -260,9 +261,8 @@ impl<C: Control> Link<C> {
             let judged = match exchange {
                 Poll::Ready(Ok(Some(exchange))) => {
                     let bytes = exchange.message.as_bytes();
-                    let length = bytes.len();
                     if let Some(meter) = &self.meter {
-                        meter.received(length);
+                        meter.received(bytes.len());
                     }
                     let judged = if self.guarded.is_some() || self.deaf {
                         let text = exchange.message.as_text();
@@ -272,11 +272,7 @@ impl<C: Control> Link<C> {
                         Ok(Pass::On)
                     };
                     match judged {
-                        Ok(Pass::On) => answer(exchange).map_err(Stop::Failed).map(|()| {
-                            if let Some(meter) = &self.meter {
-                                meter.sent(length);
-                            }
-                        }),
+                        Ok(Pass::On) => answer(exchange).map_err(Stop::Failed),
                         Ok(Pass::Taken) => Ok(()),
                         Err(expelled) => Err(Stop::Expelled(expelled)),
                     }

@@ -4,29 +4,26 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::watch;
+use wiretalk_hub::{Hub, Member, Target};
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{
-    CloseCode, Config, DeflateConfig, Error, ErrorKind, Exchange, MessageRef, WebSocket,
-};
+use wiretalk_net::{CloseCode, Config, DeflateConfig, Error, Exchange, MessageRef};
+use wiretalk_server::Meter;
+use wiretalk_server::link::{Command, Link};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
-use super::{ClientId, Event, Host, Life, Observer, Options, Recipient, Server, extensions};
-
-/// How many clients there are, and the number of the last that came.
-#[derive(Debug, Default)]
-struct Count {
-    now: usize,
-    last: u64,
-}
+use super::{
+    ClientId, Event, Host, Life, Observer, Opening, Options, Recipient, Server, extensions,
+};
 
 /// An echo server.
 pub struct Echo {
     config: Arc<Config>,
     deflate: Option<DeflateConfig>,
+    queue_size: usize,
     observer: Arc<dyn Observer>,
-    clients: Mutex<Count>,
-    stopped: watch::Sender<bool>,
+    hub: Hub<Command>,
+    /// How many clients there are. Held while a change is told, so that the counts are told in their order.
+    clients: Mutex<usize>,
     /// Whether every message is told to the observer; each costs a copy.
     tell_messages: bool,
 }
@@ -38,9 +35,10 @@ impl Echo {
         Arc::new(Self {
             config: options.config(true),
             deflate: options.deflate,
+            queue_size: options.queue_size,
             observer,
+            hub: Hub::new(),
             clients: Mutex::default(),
-            stopped: watch::Sender::new(false),
             tell_messages,
         })
     }
@@ -50,90 +48,70 @@ impl Echo {
         server.serve(self, stop).await;
     }
 
-    /// Serves a client.
+    fn joined(&self, client: ClientId, coming: &Coming) {
+        let mut count = self.count();
+        *count += 1;
+        self.observer.event(&Event::Connected {
+            client,
+            peer: coming.peer,
+            target: &coming.target,
+            subprotocol: None,
+            extensions: coming.extensions.as_deref(),
+            clients: *count,
+        });
+    }
+
+    /// Serves a client until its connection ends.
     async fn client(
         self: Arc<Self>,
-        peer: SocketAddr,
-        target: String,
-        extensions: Option<String>,
-        socket: impl Future<Output = Result<WebSocket, Error>>,
+        member: Member<Command>,
+        mut link: Link<Command>,
+        meter: Arc<Meter>,
     ) {
-        let Ok(mut socket) = socket.await else { return };
         let came = Instant::now();
-        let client = {
-            let mut count = self.count();
-            count.last += 1;
-            count.now += 1;
-            let client = ClientId(count.last);
-            self.observer.event(&Event::Connected {
-                client,
-                peer,
-                target: &target,
-                subprotocol: None,
-                extensions: extensions.as_deref(),
-                clients: count.now,
-            });
-            client
-        };
-        let (code, why) = self.echo(client, &mut socket).await;
-        {
-            let mut count = self.count();
-            count.now -= 1;
-            self.observer.event(&Event::Left {
-                client,
-                code,
-                why: &why,
-                after: came.elapsed(),
-                clients: count.now,
+        let client = ClientId(member.id().0);
+        let answer = |exchange: Exchange<'_>| self.answer(client, &meter, exchange);
+        while let Some(why) = link.answer(answer).await {
+            self.observer.event(&match why.kind {
+                "slow" => Event::TooSlow { client },
+                _ => Event::Expelled { client, why: &why },
             });
         }
-        // A client that broke the rules is to see our close frame before the stream ends.
-        while let Ok(Some(_)) = socket.next_event().await {}
-    }
-
-    /// Held while a change is told, so that the counts are told in their order.
-    fn count(&self) -> MutexGuard<'_, Count> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Echoes until the connection ends: the close code, and why.
-    async fn echo(&self, client: ClientId, socket: &mut WebSocket) -> (u16, String) {
-        let mut stopped = self.stopped.subscribe();
-        let mut told = false;
-        let result = loop {
-            let exchange = tokio::select! {
-                biased;
-                exchange = socket.next_exchange() => exchange,
-                () = over(&mut stopped), if !told => {
-                    told = true;
-                    let _ = socket.close(CloseCode::GOING_AWAY, "the server stops").await;
-                    continue;
-                }
-            };
-            let Exchange {
-                message,
-                mut replies,
-                ..
-            } = match exchange {
-                Ok(Some(exchange)) => exchange,
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
-            };
-            if self.tell_messages {
-                self.tell(client, &message);
-            }
-            // Once a close frame came or went, what else comes is not answered.
-            if let Err(error) = replies.send_back(message)
-                && error.kind() != ErrorKind::Closed
-            {
-                break Err(error);
-            }
-        };
-        match (socket.close_frame(), result) {
+        let (code, why) = match (link.socket.close_frame(), link.error()) {
             (Some(frame), _) => (frame.code.as_u16(), frame.reason.clone()),
-            (None, Ok(())) => (1006, String::new()),
-            (None, Err(error)) => end(&error),
+            (None, None) => (1006, String::new()),
+            (None, Some(error)) => end(error),
+        };
+        drop(member);
+        let mut count = self.count();
+        *count -= 1;
+        self.observer.event(&Event::Left {
+            client,
+            code,
+            why: &why,
+            after: came.elapsed(),
+            traffic: meter.traffic(),
+            clients: *count,
+        });
+    }
+
+    fn answer(&self, client: ClientId, meter: &Meter, exchange: Exchange<'_>) -> Result<(), Error> {
+        let Exchange {
+            message,
+            mut replies,
+            ..
+        } = exchange;
+        if self.tell_messages {
+            self.tell(client, &message);
         }
+        let bytes = message.as_bytes().len();
+        replies.send_back(message)?;
+        meter.sent(bytes);
+        Ok(())
+    }
+
+    fn count(&self) -> MutexGuard<'_, usize> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, client: ClientId, message: &MessageRef<'_>) {
@@ -159,10 +137,11 @@ impl Echo {
     }
 }
 
-/// Waits until the server stops, or has stopped already.
-async fn over(stopped: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone, and so has stopped.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+/// What is told of a client when it has come.
+struct Coming {
+    peer: SocketAddr,
+    target: String,
+    extensions: Option<String>,
 }
 
 fn end(error: &Error) -> (u16, String) {
@@ -175,7 +154,7 @@ impl Host for Echo {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
-    ) -> (Reply, Result<Life, String>) {
+    ) -> (Reply, Result<Opening, String>) {
         let accepted = upgrade.accept(AcceptOptions {
             deflate: self.deflate,
             config: Arc::clone(&self.config),
@@ -183,10 +162,23 @@ impl Host for Echo {
         });
         match accepted {
             Ok((reply, socket)) => {
-                let target = request.uri.to_string();
-                let life =
-                    Arc::clone(self).client(request.peer_addr, target, extensions(&reply), socket);
-                (reply, Ok(Box::pin(life)))
+                let coming = Coming {
+                    peer: request.peer_addr,
+                    target: request.uri.to_string(),
+                    extensions: extensions(&reply),
+                };
+                // It has its place before the answer leaves, so that it is told when the server stops.
+                let (member, outbox) = self.hub.join_with(self.queue_size);
+                let echo = Arc::clone(self);
+                let opening = async move {
+                    let socket = socket.await.ok()?;
+                    let meter = Arc::new(Meter::default());
+                    let link = Link::new(socket, outbox).metered(Arc::clone(&meter));
+                    echo.joined(ClientId(member.id().0), &coming);
+                    let life: Life = Box::pin(echo.client(member, link, meter));
+                    Some(life)
+                };
+                (reply, Ok(Box::pin(opening)))
             }
             Err(error) => {
                 let why = error.to_string();
@@ -204,7 +196,8 @@ impl Host for Echo {
     }
 
     fn stop(&self) {
-        self.stopped.send_replace(true);
+        let close = Command::Close(CloseCode::GOING_AWAY, "the server stops".into());
+        self.hub.control(Target::All, &close, 0);
     }
 
     async fn background(self: Arc<Self>) {

@@ -11,9 +11,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use wiretalk_hub::{Hub, Member, Target as HubTarget};
+use wiretalk_net::Config;
+use wiretalk_server::{Meter, Traffic};
 use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
-use super::client::{Command, End};
+use super::client::End;
+use super::command::Command;
 use super::journal::{Entry, EntryKind, Frame, Journal};
 pub use outside::{Audience, ClientInfo};
 
@@ -44,6 +47,8 @@ pub enum MockError {
 #[derive(Clone)]
 pub struct Shared {
     options: Options,
+    /// The settings of every connection.
+    config: Arc<Config>,
     observer: Arc<dyn Observer>,
     journal: Option<Arc<Journal>>,
     /// Nobody is in it: the hubs of the mocks are its siblings.
@@ -55,6 +60,7 @@ impl Shared {
     #[must_use]
     pub fn new(options: Options, observer: Arc<dyn Observer>) -> Self {
         Self {
+            config: options.config(false),
             options,
             observer,
             journal: None,
@@ -137,6 +143,7 @@ struct Seat {
     peer: std::net::SocketAddr,
     target: String,
     subprotocol: Option<String>,
+    meter: Arc<Meter>,
 }
 
 impl Seat {
@@ -313,12 +320,14 @@ impl Mock {
         told.player.gone(self.now(), id);
         self.perform(told);
         drop(member);
-        state.clients.remove(&id);
+        let seat = state.clients.remove(&id);
+        let traffic = seat.map_or_else(Traffic::default, |seat| seat.meter.traffic());
         self.tell(&Event::Left {
             client,
             code: end.code,
             why: &end.why,
             after,
+            traffic,
             clients: state.clients.len(),
         });
         self.note(&mut state, Some(client), || EntryKind::Gone {
@@ -346,10 +355,7 @@ impl Mock {
 
     /// The server stops: every client is told.
     pub(super) fn stop(&self) {
-        let command = Command::Close {
-            code: Some(1001),
-            reason: "the server stops".into(),
-        };
+        let command = Command::close(Some(1001), "the server stops");
         self.hub.control(HubTarget::All, &command, 0);
     }
 }

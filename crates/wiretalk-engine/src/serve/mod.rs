@@ -2,6 +2,7 @@
 //! accepts for all.
 
 mod client;
+mod command;
 pub mod control;
 mod echo;
 pub mod journal;
@@ -88,12 +89,12 @@ fn extensions(reply: &Reply) -> Option<String> {
 
 /// What a server does with the requests and clients that come to it.
 pub(crate) trait Host: Send + Sync + 'static {
-    /// A handshake: the reply, and the client's whole life if it is accepted, or why it is not.
+    /// A handshake: the reply, and the client's coming if it is accepted, or why it is not.
     fn handshake(
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
-    ) -> (Reply, Result<Life, String>);
+    ) -> (Reply, Result<Opening, String>);
 
     /// A plain request; `None` if the host has no answer of its own.
     fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply>;
@@ -108,7 +109,12 @@ pub(crate) trait Host: Send + Sync + 'static {
     fn background(self: Arc<Self>) -> impl Future<Output = ()> + Send;
 }
 
-/// The future that serves one client from its upgrade to its end.
+/// Waits for the stream of a client whose handshake was accepted, and gives what serves it; `None` if it was lost before.
+///
+/// Two futures, so that a client that stays holds no memory for its coming.
+pub(crate) type Opening = std::pin::Pin<Box<dyn Future<Output = Option<Life>> + Send>>;
+
+/// The future that serves one client to its end.
 pub(crate) type Life = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that listens, and does not serve yet.
@@ -138,7 +144,7 @@ impl Server {
 
     /// Serves until `stop` is done; then tells every client that it goes away (1001), and waits a moment for them.
     pub(crate) async fn serve<H: Host>(self, host: Arc<H>, stop: impl Future<Output = ()>) {
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::default();
         let mut background = std::pin::pin!(Arc::clone(&host).background());
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -147,10 +153,10 @@ impl Server {
                 () = &mut stop => break,
                 // It never ends by itself.
                 () = &mut background => {}
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                () = tasks.next_ended() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok(incoming) => {
-                        tasks.spawn(connection(Arc::clone(&host), incoming));
+                        tasks.connections.spawn(connection(Arc::clone(&host), incoming));
                     }
                     Err(error) => {
                         host.observer().event(&Event::AcceptFailed { why: &error.to_string() });
@@ -162,10 +168,46 @@ impl Server {
         }
         drop(self.listener);
         host.stop();
-        let all = async { while tasks.join_next().await.is_some() {} };
-        if timeout(STOPPING, all).await.is_err() {
+        if timeout(STOPPING, tasks.ended()).await.is_err() {
             tasks.shutdown().await;
         }
+    }
+}
+
+/// The tasks of a server. A client has one of its own from its upgrade on: that of its connection has room for all of
+/// HTTP.
+#[derive(Default)]
+struct Tasks {
+    connections: JoinSet<Option<Life>>,
+    lives: JoinSet<()>,
+}
+
+impl Tasks {
+    /// Waits until one has ended, if there are any; a connection that became a client lives on. Cancel-safe.
+    async fn next_ended(&mut self) {
+        tokio::select! {
+            Some(ended) = self.connections.join_next() => {
+                // One that panicked has told so.
+                if let Ok(Some(life)) = ended {
+                    self.lives.spawn(life);
+                }
+            }
+            Some(_) = self.lives.join_next() => {}
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended.
+    async fn ended(&mut self) {
+        while !(self.connections.is_empty() && self.lives.is_empty()) {
+            self.next_ended().await;
+        }
+    }
+
+    /// Ends those that are left, at their next await.
+    async fn shutdown(&mut self) {
+        self.connections.shutdown().await;
+        self.lives.shutdown().await;
     }
 }
 
@@ -173,26 +215,31 @@ impl Server {
 #[derive(Default)]
 struct Lives {
     /// Over HTTP/1.1 there is one, which begins when HTTP has ended.
-    next: Option<Life>,
+    next: Option<Opening>,
     /// Over HTTP/2 there may be many, which live beside it.
     beside: Option<JoinSet<()>>,
 }
 
 impl Lives {
-    fn add(&mut self, life: Life, version: http::Version) {
+    fn add(&mut self, opening: Opening, version: http::Version) {
         if version != http::Version::HTTP_2 {
-            self.next = Some(life);
+            self.next = Some(opening);
             return;
         }
         let beside = self.beside.get_or_insert_default();
         // Those that are over are let go of.
         while beside.try_join_next().is_some() {}
-        beside.spawn(life);
+        beside.spawn(async {
+            if let Some(life) = opening.await {
+                life.await;
+            }
+        });
     }
 }
 
-/// Serves one TCP connection: plain requests, and what WebSockets become of them.
-async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) {
+/// Serves one TCP connection: plain requests, and the WebSockets that they become over HTTP/2. Gives what is left to be
+/// done once it has become one itself.
+async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Life> {
     let peer = incoming.peer_addr();
     let lives: Mutex<Lives> = Mutex::default();
     let served = serve_connection(incoming, ServeOptions::default(), |request| {
@@ -210,9 +257,7 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) {
     if let Some(mut beside) = lives.beside {
         while beside.join_next().await.is_some() {}
     }
-    if let Some(life) = lives.next {
-        life.await;
-    }
+    lives.next?.await
 }
 
 /// Answers one request.

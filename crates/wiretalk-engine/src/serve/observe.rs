@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use wiretalk_server::Traffic;
+use wiretalk_server::gate::Expelled;
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 use wiretalk_talk::{Mismatch, Source, Span};
 
@@ -66,6 +68,8 @@ pub enum Event<'a> {
         why: &'a str,
         /// How long it was there.
         after: Duration,
+        /// What it sent and was sent.
+        traffic: Traffic,
         /// How many clients there are now.
         clients: usize,
     },
@@ -159,6 +163,13 @@ pub enum Event<'a> {
     TooSlow {
         /// Which.
         client: ClientId,
+    },
+    /// A client has to leave: its close frame is on its way.
+    Expelled {
+        /// Which.
+        client: ClientId,
+        /// With which code, and why.
+        why: &'a Expelled,
     },
     /// A connection failed before it was a WebSocket.
     ConnectionFailed {

@@ -37,7 +37,7 @@ impl Guarded {
                 self.alarm = None;
                 return Poll::Pending;
             };
-            let deadline = deadline.into();
+            let deadline = tokio::time::Instant::from_std(deadline);
             let alarm = self
                 .alarm
                 .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -56,11 +56,8 @@ impl Guarded {
                 // It has found a later one.
                 Ok(()) => {
                     self.alarm = None;
-                    if self
-                        .gate
-                        .deadline()
-                        .is_some_and(|next| next <= deadline.into())
-                    {
+                    let next = self.gate.deadline();
+                    if next.is_some_and(|next| next <= deadline.into_std()) {
                         return Poll::Pending;
                     }
                 }

@@ -148,6 +148,7 @@ impl Observer for Log {
                 why,
                 after,
                 clients: count,
+                ..
             } => {
                 let style = if matches!(code, 1000 | 1001 | 1005) {
                     QUIET
@@ -165,6 +166,12 @@ impl Observer for Log {
                     clients(*count)
                 ));
             }
+            Event::Expelled { client, why } => self.timed(&format!(
+                "{client} {} with {}: {}",
+                styled(WARNING, "has to leave"),
+                why.code,
+                shown(&why.reason)
+            )),
             Event::Refused {
                 peer,
                 target,

@@ -1,20 +1,23 @@
 //! What a mock answers to requests: handshakes, and plain HTTP.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::HeaderMap;
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
 use wiretalk_net::{CloseCode, Error};
+use wiretalk_server::Meter;
+use wiretalk_server::link::Link;
 use wiretalk_talk::Client;
 use wiretalk_talk::player::{ConnectionId, HandshakeAnswer, HttpAnswer, Request as PlayerRequest};
 
 use super::{Mock, Seat};
-use crate::serve::client::client;
+use crate::serve::client::Newcomer;
 use crate::serve::journal::EntryKind;
-use crate::serve::{Life, extensions};
+use crate::serve::{Life, Opening, extensions};
 
-/// What became of a handshake: the reply, and the client's whole life if it is accepted, or why it is not.
-pub(crate) type Answered = (Reply, Result<Life, String>);
+/// What became of a handshake: the reply, and the client's coming if it is accepted, or why it is not.
+pub(crate) type Answered = (Reply, Result<Opening, String>);
 
 impl Mock {
     /// What the talk says to a handshake.
@@ -96,22 +99,42 @@ impl Mock {
                 subprotocol: subprotocol.clone(),
                 headers,
                 deflate: options.deflate.filter(|_| compression != Some(false)),
-                config: options.config(false),
+                config: Arc::clone(&self.shared.config),
             })
         });
         match accepted {
             Ok((reply, socket)) => {
                 let (member, outbox) = self.hub.join_with(options.queue_size);
+                let meter = Arc::new(Meter::default());
                 let seat = Seat {
                     id: member.id(),
                     since: jiff::Timestamp::now(),
                     peer: request.peer_addr,
                     target: request.uri.to_string(),
                     subprotocol,
+                    meter: Arc::clone(&meter),
                 };
                 self.joined(id, seat, extensions(&reply).as_deref());
-                let life = client(Arc::clone(self), id, (member, outbox), socket);
-                (reply, Ok(Box::pin(life)))
+                let newcomer = Newcomer {
+                    mock: Arc::clone(self),
+                    id,
+                    member,
+                    came: Instant::now(),
+                };
+                let opening = async move {
+                    match socket.await {
+                        Ok(socket) => {
+                            let link = Link::new(socket, outbox).metered(meter);
+                            let life: Life = Box::pin(newcomer.serve(link));
+                            Some(life)
+                        }
+                        Err(error) => {
+                            newcomer.lost(error.to_string());
+                            None
+                        }
+                    }
+                };
+                (reply, Ok(Box::pin(opening)))
             }
             Err(error) => {
                 self.with_player(|player, now| player.gone(now, id));
@@ -129,14 +152,16 @@ impl Mock {
         });
         match accepted {
             Ok((reply, socket)) => {
-                let life = async move {
-                    let Ok(socket) = socket.await else { return };
-                    let (sender, mut receiver) = socket.split();
-                    // A client that is gone already has its answer.
-                    let _ = sender.close(CloseCode::new(code), &reason).await;
-                    while let Ok(Some(_)) = receiver.next_event().await {}
+                let opening = async move {
+                    let mut socket = socket.await.ok()?;
+                    let life: Life = Box::pin(async move {
+                        // A client that is gone already has its answer.
+                        let _ = socket.close(CloseCode::new(code), &reason).await;
+                        while let Ok(Some(_)) = socket.next_event().await {}
+                    });
+                    Some(life)
                 };
-                (reply, Ok(Box::pin(life)))
+                (reply, Ok(Box::pin(opening)))
             }
             Err(error) => {
                 let why = format!("the refusal cannot be sent: {error}");

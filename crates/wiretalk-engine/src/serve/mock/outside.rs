@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use wiretalk_hub::{ConnectionId, Target as HubTarget};
+use wiretalk_server::Traffic;
 use wiretalk_talk::player::{Delivery, Outgoing};
 
 use super::{Mock, Seat};
@@ -27,6 +28,8 @@ pub struct ClientInfo {
     pub user: Option<Arc<str>>,
     /// The rooms that it is in, sorted.
     pub rooms: Vec<Arc<str>>,
+    /// What it has sent and was sent so far.
+    pub traffic: Traffic,
 }
 
 /// To whom somebody other than the talk sends.
@@ -57,6 +60,7 @@ impl Mock {
                 subprotocol: seat.subprotocol.clone(),
                 user: self.hub.user_of(seat.id),
                 rooms: self.hub.rooms_of(seat.id),
+                traffic: seat.meter.traffic(),
             })
             .collect()
     }

@@ -9,7 +9,7 @@ use wiretalk_talk::{Mismatch, Span};
 
 use super::{Mock, Seat, State};
 use crate::report::describe_mismatch;
-use crate::serve::client::Command;
+use crate::serve::command::Command;
 use crate::serve::journal::{EntryKind, Frame, Nearest, To};
 use crate::serve::{ClientId, Event, Recipient};
 
@@ -154,24 +154,21 @@ impl Mock {
                 self.hub.deliver(target, &Prepared::binary(bytes))
             }
             Outgoing::Ping(bytes) if how.chop.is_none() => {
-                let command = Command::Ping(bytes.clone());
+                let command = Command::Ping(bytes[..].into());
                 self.hub.control(target, &command, bytes.len())
             }
             Outgoing::Pong(bytes) if how.chop.is_none() => {
-                let command = Command::Pong(bytes.clone());
+                let command = Command::Pong(bytes[..].into());
                 self.hub.control(target, &command, bytes.len())
             }
             Outgoing::Close { code, reason } if how.chop.is_none() => {
-                let command = Command::Close {
-                    code: *code,
-                    reason: reason.clone(),
-                };
+                let command = Command::close(*code, reason);
                 self.hub.control(target, &command, reason.len())
             }
             _ => {
                 let bytes = size(&frame);
                 let special = Arc::new((frame, how));
-                let command = Command::Special(Arc::clone(&special));
+                let command = Command::special(&special);
                 let delivery = self.hub.control(target, &command, bytes);
                 return (delivery.receivers, special.0.clone());
             }
