@@ -3,6 +3,8 @@
 //! feature), and what has passed over it ([`Meter`]).
 
 pub mod gate;
+#[cfg(feature = "guard")]
+pub mod guard;
 #[cfg(feature = "link")]
 pub mod link;
 mod meter;

@@ -5,6 +5,8 @@ mod asked;
 mod cookies;
 mod credentials;
 mod deadline;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod handshake;
 mod http1;
 mod http2;

@@ -1,10 +1,20 @@
 //! A listening socket, and what comes from it.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use rustls::ServerConfig;
+use rustls::{
+    ServerConfig,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use tokio::{
+    io::AsyncReadExt,
     net::{TcpListener, TcpStream, ToSocketAddrs},
     time::{sleep, timeout},
 };
@@ -39,6 +49,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Clone)]
 pub struct TlsConfig {
+    certificate: Arc<Certificate>,
     http1: Arc<ServerConfig>,
     /// The same, for clients that may choose HTTP/2.
     #[cfg(feature = "http2")]
@@ -63,20 +74,13 @@ impl TlsConfig {
     /// # Errors
     /// `InvalidInput` if one is missing, cannot be read, or they do not belong together.
     pub fn from_pem(certificate_chain: &[u8], key: &[u8]) -> Result<Self, Error> {
-        let chain = certificates(certificate_chain)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
-            Error::invalid(format!("the private key cannot be read as PEM: {error}"))
-        })?;
-        let unusable = |error: rustls::Error| {
-            Error::invalid(format!("certificate and key cannot be used: {error}"))
-        };
+        let certificate = Arc::new(Certificate(RwLock::new(certified(certificate_chain, key)?)));
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .map_err(unusable)?
                 .with_no_client_auth()
-                .with_single_cert(chain, key)
-                .map_err(unusable)?;
+                .with_cert_resolver(Arc::clone(&certificate) as _);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
             #[cfg(feature = "http2")]
@@ -86,7 +90,42 @@ impl TlsConfig {
                 Arc::new(config)
             },
             http1: Arc::new(config),
+            certificate,
         })
+    }
+
+    /// Takes another certificate and key from now on, for this configuration and all clones of it, those that listen
+    /// included. Connections that are there stay as they are.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{Listener, TlsConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = || {
+    /// #     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// #     (own.cert.pem(), own.signing_key.serialize_pem())
+    /// # };
+    /// # let ((certificate_pem, key_pem), (newer_pem, newer_key_pem)) = (own(), own());
+    /// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// let listener = Listener::bind("127.0.0.1:0", Some(tls.clone())).await?;
+    /// tls.replace(newer_pem.as_bytes(), newer_key_pem.as_bytes())?;
+    /// assert!(tls.replace(certificate_pem.as_bytes(), newer_key_pem.as_bytes()).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem); then all is as it was.
+    pub fn replace(&self, certificate_chain: &[u8], key: &[u8]) -> Result<(), Error> {
+        let certified = certified(certificate_chain, key)?;
+        let mut current = self
+            .certificate
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = certified;
+        Ok(())
     }
 
     /// What is offered to a client (RFC 7301).
@@ -99,6 +138,37 @@ impl TlsConfig {
         let _ = options;
         self.http1.into()
     }
+}
+
+/// What is shown to clients, until another takes its place.
+struct Certificate(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(&current))
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").finish_non_exhaustive()
+    }
+}
+
+fn certified(certificate_chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, Error> {
+    let chain = certificates(certificate_chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+        Error::invalid(format!("the private key cannot be read as PEM: {error}"))
+    })?;
+    let provider = rustls::crypto::ring::default_provider();
+    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(unusable)?;
+    Ok(Arc::new(certified))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn unusable(error: rustls::Error) -> Error {
+    Error::invalid(format!("certificate and key cannot be used: {error}"))
 }
 
 impl fmt::Debug for TlsConfig {
@@ -355,6 +425,104 @@ impl Incoming {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.tls.is_some()
+    }
+
+    /// Looks at what the client has said so far, which stays where it is, and waits for its first byte; gives the number of
+    /// bytes. 0: it has ended the stream. Cancel-safe.
+    ///
+    /// ```
+    /// use tokio::io::AsyncWriteExt;
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let mut client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+    /// client.write_all(b"GET / HTTP/1.1\r\n").await?;
+    /// let incoming = listener.accept().await?;
+    /// let mut first = [0];
+    /// assert_eq!(incoming.peek(&mut first).await?, 1);
+    /// assert_eq!(first, *b"G");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`.
+    pub async fn peek(&self, bytes: &mut [u8]) -> Result<usize, Error> {
+        let peeked = self.tcp.peek(bytes).await;
+        peeked.map_err(|error| Error::io("the connection failed", error))
+    }
+
+    /// Takes the first bytes away, before TLS or HTTP see them: what a proxy says of the client, say. Not cancel-safe.
+    ///
+    /// ```
+    /// use tokio::io::AsyncWriteExt;
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let mut client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+    /// client.write_all(b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n").await?;
+    /// let mut incoming = listener.accept().await?;
+    /// let mut said = [0; 15];
+    /// incoming.take(&mut said).await?;
+    /// assert_eq!(said, *b"PROXY UNKNOWN\r\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, also if the stream ends before.
+    pub async fn take(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        match self.tcp.read_exact(bytes).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::io("the connection failed", error)),
+        }
+    }
+
+    /// The same, as if it had come from elsewhere: for a server behind a proxy that says where its clients are.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?.from_peer(([192, 0, 2, 1], 4000).into());
+    /// assert_eq!(incoming.peer_addr().to_string(), "192.0.2.1:4000");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn from_peer(mut self, address: SocketAddr) -> Self {
+        self.peer_addr = address;
+        self
+    }
+
+    /// The same, without TLS whatever the listener has: for a client that speaks plain HTTP, to tell it so.
+    ///
+    /// ```
+    /// use wiretalk_net::server::{Listener, TlsConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+    /// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// let listener = Listener::bind("127.0.0.1:0", Some(tls)).await?;
+    /// let client = tokio::net::TcpStream::connect(listener.local_addr()?).await.unwrap();
+    /// let incoming = listener.accept().await?.without_tls();
+    /// assert!(!incoming.is_secure());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn without_tls(mut self) -> Self {
+        self.tls = None;
+        self
     }
 
     /// Does the TLS handshake if there is to be one. `None`: the client left before it began.
