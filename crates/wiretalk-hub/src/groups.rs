@@ -47,6 +47,10 @@ impl<C> Groups<C> {
         self.0.get(name)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn ids(&self, name: &str) -> Vec<ConnectionId> {
         let group = self.get(name);
         group.map_or_else(Vec::new, |group| group.keys().copied().collect())

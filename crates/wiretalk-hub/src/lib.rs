@@ -7,7 +7,10 @@
 //!
 //! A room is made by the first who joins it and vanishes with the last who leaves; a value that it keeps
 //! ([`Hub::keep`]) outlives both, and is delivered to whoever joins. To deliver to a room costs as much as it has
-//! members, however many are connected. What lies beyond one process is behind the trait [`Backplane`].
+//! members, however many are connected. What was delivered to a room lately is its [history](Hub::history).
+//!
+//! Hubs of several nodes share what lies behind the trait [`Backplane`]: an ordered [log] of [records](record), which all
+//! of them read and apply in one order, each its own too.
 //!
 //! Three promises:
 //!
@@ -36,15 +39,33 @@
 //! ```
 
 pub mod backplane;
+mod delivery;
+mod follow;
 mod groups;
+mod history;
 mod hub;
+mod keep;
+pub mod log;
+mod options;
 mod outbox;
+mod presence;
+pub mod record;
+mod rooms;
+mod stats;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use backplane::{Backplane, Capabilities, KeepError};
-pub use hub::{
-    ConnectionId, DEFAULT_QUEUE_LIMIT, Delivery, Hub, JoinError, MOST_ROOMS, Member, Target,
-};
+pub use backplane::{Backplane, Capabilities, Memory, Route};
+pub use delivery::{Delivery, Keeping, Target};
+pub use follow::HubEvent;
+pub use history::History;
+pub use hub::{ConnectionId, DEFAULT_QUEUE_LIMIT, Hub, MOST_ROOMS, Member};
+pub use keep::{KeepError, KeepLimits};
+pub use options::{HistoryLimits, HubOptions};
 pub use outbox::{Drain, Item, Outbox};
+pub use presence::{MOST_PRESENT, Present};
+pub use rooms::JoinError;
+pub use stats::HubStats;

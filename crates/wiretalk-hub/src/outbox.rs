@@ -91,7 +91,7 @@ impl<C> Outbox<C> {
     /// The bytes that wait to be drained.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.mailbox.lock().bytes
+        self.mailbox.queued()
     }
 
     pub(crate) fn new(mailbox: Arc<Mailbox<C>>) -> Self {
@@ -195,6 +195,11 @@ impl<C> Mailbox<C> {
     /// An item costs memory even if it carries nothing, so their number is bounded too.
     fn most_items(&self) -> usize {
         (self.limit / ITEM_COST).max(LEAST_ITEMS)
+    }
+
+    /// The bytes that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.lock().bytes
     }
 
     /// The member has left. What waits stays.

@@ -30,7 +30,8 @@ fn each_target_reaches_whom_it_names() {
             delivery,
             Delivery {
                 receivers: expected.len(),
-                overflowed: vec![]
+                overflowed: vec![],
+                ..Delivery::default()
             },
             "{target:?}"
         );
@@ -99,7 +100,8 @@ fn a_dropped_outbox_takes_nothing_but_its_member_is_counted() {
         hub.deliver(Target::All, &Prepared::text("x")),
         Delivery {
             receivers: 1,
-            overflowed: vec![]
+            overflowed: vec![],
+            ..Delivery::default()
         }
     );
     assert_eq!(hub.len(), 2);
@@ -117,14 +119,16 @@ fn overflow_costs_the_slow_receiver_its_place_and_the_others_nothing() {
         say("message  0"),
         Delivery {
             receivers: 2,
-            overflowed: vec![]
+            overflowed: vec![],
+            ..Delivery::default()
         }
     );
     assert_eq!(
         say("message  1"),
         Delivery {
             receivers: 2,
-            overflowed: vec![]
+            overflowed: vec![],
+            ..Delivery::default()
         }
     );
     assert_eq!(
@@ -136,7 +140,8 @@ fn overflow_costs_the_slow_receiver_its_place_and_the_others_nothing() {
         say("message  2"),
         Delivery {
             receivers: 1,
-            overflowed: vec![slow.id()]
+            overflowed: vec![slow.id()],
+            ..Delivery::default()
         }
     );
     assert_eq!(slow_outbox.queued(), 0, "what waited is let go at once");
@@ -149,7 +154,8 @@ fn overflow_costs_the_slow_receiver_its_place_and_the_others_nothing() {
         say("message  3"),
         Delivery {
             receivers: 1,
-            overflowed: vec![]
+            overflowed: vec![],
+            ..Delivery::default()
         },
         "told once"
     );
