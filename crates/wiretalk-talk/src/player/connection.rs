@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::ignore::Ignored;
 use super::run::RunId;
+use super::workers::Work;
 use super::{ClientInfo, ConnectionId, Incoming, Player, Time};
 use crate::scope::{Bindings, Client};
 use crate::value::document::{Document, Parsed};
@@ -43,6 +44,12 @@ pub(super) struct Connection {
     pub(super) shut: bool,
     /// Whether the peer has sent its close, or is gone.
     pub(super) close_came: bool,
+    /// Whether the peer's close lies in the inbox, behind messages that wait for a worker.
+    pub(super) close_waits: bool,
+    /// Whether nothing more is read until there is space in the inbox.
+    pub(super) paused: bool,
+    /// How it stands to the workers.
+    pub(super) work: Work,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +111,15 @@ impl Connection {
             close_sent: false,
             shut: false,
             close_came: false,
+            close_waits: false,
+            paused: false,
+            work: Work::None,
         }
+    }
+
+    /// Whether it has a message for a worker, or a worker plays a body for it.
+    pub(super) fn is_at_work(&self) -> bool {
+        matches!(self.work, Work::Queued | Work::Busy(_))
     }
 
     /// Whether it is one of many connections of a name.

@@ -228,6 +228,9 @@ pub enum Action {
     },
     /// Answer the peer's close frame with the same code, as every endpoint does by itself.
     ReplyClose(ConnectionId),
+    /// In a mock with workers: after [`Player::takes_more`](super::Player::takes_more) said no, there is space again for
+    /// what this client sends.
+    TakesMore(ConnectionId),
     /// In a mock: nothing in the talk took this message.
     Unmatched {
         /// Who sent it.

@@ -28,6 +28,7 @@ impl Player {
     /// Offers what lies in a connection's inbox to the lines that could take it.
     pub(super) fn offer(&mut self, id: ConnectionId) {
         while !self.is_over() && (self.offer_control(id) || self.offer_message(id)) {}
+        self.finds_no_work(id);
     }
 
     /// Offers pings and pongs: they may come before or behind data. Whether one was taken.
@@ -46,7 +47,7 @@ impl Player {
                     .waiting_on(id)
                     .into_iter()
                     .any(|run| self.try_run(run, id, &item).is_ok())
-                || self.try_rules(id, &item).is_ok();
+                || (self.may_work(id) && self.try_rules(id, &item).is_ok());
             if taken {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.control.remove(index);
@@ -68,6 +69,12 @@ impl Player {
             }
             return false;
         };
+        if connection.close_waits && matches!(item.what, Incoming::Close { .. }) {
+            if connection.is_at_work() && connection.waiting.is_empty() {
+                return false;
+            }
+            self.close_is_next(id);
+        }
         if self.is_ignored(id, &item) {
             return self.taken(id);
         }
@@ -83,6 +90,11 @@ impl Player {
             && self.later_takes(run, id, &item)
         {
             self.pass_on(run, id);
+            return false;
+        }
+        // A body, or a range, that waits for something has had its look; the rest is for whoever has time for it.
+        let is_close = matches!(item.what, Incoming::Close { .. });
+        if !is_close && !self.may_work(id) {
             return false;
         }
         let unmatched = match self.try_rules(id, &item) {
@@ -119,6 +131,7 @@ impl Player {
         {
             connection.inbox_bytes = connection.inbox_bytes.saturating_sub(item.weight());
         }
+        self.has_space(id);
         true
     }
 
@@ -341,7 +354,8 @@ impl Player {
         } else if !body.is_empty() {
             let locals = captures.into_iter().collect();
             let message = Some(Arc::clone(item));
-            self.start(Run::body(body, Some(id), locals, message, Owner::Rule));
+            let run = self.start(Run::body(body, Some(id), locals, message, Owner::Rule));
+            self.begins_work(id, run);
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod sight;
 mod turn;
 mod visit;
 mod whom;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -107,6 +108,9 @@ pub struct Manner {
     pub update: bool,
     /// Which row of `each` a test plays, from 0.
     pub row: usize,
+    /// In a mock, whatever the talk says: for how many clients the bodies of rules run at once, each client's one after
+    /// the other.
+    pub workers: Option<usize>,
     /// Who plays, and the how manieth time, in a load run.
     pub load: Load,
 }
@@ -194,6 +198,10 @@ pub struct Player {
     ready: VecDeque<RunId>,
     /// Connections with something to offer to the lines that wait.
     dirty: VecDeque<ConnectionId>,
+    /// How many workers there are, if bodies need one; how many are at work; and who waits for one.
+    workers: Option<usize>,
+    working: usize,
+    queue: VecDeque<ConnectionId>,
     timers: BTreeSet<(Time, Timer)>,
     clocks: BTreeMap<u64, RunningClock>,
     last_clock: u64,
@@ -314,6 +322,9 @@ impl Player {
             last_run: 0,
             ready: VecDeque::new(),
             dirty: VecDeque::new(),
+            workers: None,
+            working: 0,
+            queue: VecDeque::new(),
             timers: BTreeSet::new(),
             clocks: BTreeMap::new(),
             last_clock: 0,
@@ -330,6 +341,7 @@ impl Player {
             asks_latency: false,
         };
         player.look_for_control_frames();
+        player.hire();
         player
     }
 
@@ -429,8 +441,8 @@ impl Player {
     /// Something came over a connection.
     pub fn received(&mut self, now: Time, id: ConnectionId, what: Incoming) {
         self.begin(now);
+        let behind = matches!(what, Incoming::Close { .. }) && self.is_behind(id);
         let answered = match &what {
-            Incoming::Close { .. } => self.will_write_close(id),
             Incoming::Ping(payload) => self.will_write_pong(id, payload),
             _ => false,
         };
@@ -461,11 +473,7 @@ impl Player {
                 }
             }
             Incoming::Close { .. } => {
-                connection.close_came = true;
-                if !connection.close_sent && !answered {
-                    connection.close_sent = true;
-                    self.actions.push_back(Action::ReplyClose(id));
-                }
+                connection.close_waits = true;
                 connection.inbox_bytes += item.weight();
                 connection.inbox.push_back(item);
             }
@@ -478,9 +486,29 @@ impl Player {
         while connection.control.len() > CONTROL_LIMIT {
             connection.control.pop_front();
         }
+        if !behind {
+            self.close_is_next(id);
+        }
         self.dirty.push_back(id);
         self.advance();
         self.bound_inbox(id);
+    }
+
+    /// The peer's close, if it has come, is the next thing to look at: it is answered now, unless the talk does it.
+    fn close_is_next(&mut self, id: ConnectionId) {
+        let waits = |connection: &Connection| connection.close_waits;
+        if !self.connections.get(&id).is_some_and(waits) {
+            return;
+        }
+        let answered = self.will_write_close(id);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.close_waits = false;
+            connection.close_came = true;
+            if !connection.close_sent && !answered {
+                connection.close_sent = true;
+                self.actions.push_back(Action::ReplyClose(id));
+            }
+        }
     }
 
     /// A connection is gone for good: nothing more will come, nothing can be sent.

@@ -44,6 +44,7 @@ impl Player {
         let same = title.and_then(|title| self.plan.test_named(title));
         self.part = same.or_else(|| self.plan.served_by_default());
         self.look_for_control_frames();
+        self.hire();
         self.talk = self.variables.clone();
         let settings = self.new_settings(&old);
         let run = Run::body(settings, None, Bindings::new(), None, Owner::Settings);

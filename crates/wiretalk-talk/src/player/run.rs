@@ -263,6 +263,7 @@ impl Player {
             self.dirty.push_back(whose);
             self.wake_group(whose);
         }
+        self.ends_work(whose, id);
         if run.owner == Owner::Close {
             self.forget_if_done(whose);
         }

@@ -10,3 +10,4 @@ mod rooms;
 mod several;
 mod stage;
 mod test_role;
+mod workers;

@@ -25,6 +25,7 @@ impl Player {
         for run in std::mem::take(&mut connection.runs) {
             self.drop_run(run);
         }
+        self.forgets_work(id);
         if let Some(count) = plays.and_then(|plays| self.played.get_mut(&plays)) {
             *count = count.saturating_sub(1);
         }

@@ -191,6 +191,8 @@ impl Pair {
                     .push(format!("{connection} unmatched {why:?}"));
             }
             Action::Problem { what, .. } => self.problems.push(what),
+            // What is handed over is never held back here.
+            Action::TakesMore(_) => {}
             Action::Connect { .. } | Action::Finished(_) => panic!("not of a mock"),
         }
     }
