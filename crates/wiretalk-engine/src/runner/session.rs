@@ -200,6 +200,7 @@ impl Session {
             | Action::Leave { .. }
             | Action::Identify { .. }
             | Action::Keep { .. }
+            | Action::TakesMore(_)
             | Action::Unmatched { .. }
             | Action::Problem { .. }
             | Action::Finished(_) => {}

@@ -40,7 +40,12 @@ impl Newcomer {
     pub(super) async fn serve(self, mut link: Link<Command>) {
         while let Some(news) = link.next().await {
             match news {
-                News::Event(event) => self.received(&link, event),
+                News::Event(event) => {
+                    if !self.received(&link, event) {
+                        // In a place of its own: few clients ever come to it.
+                        Box::pin(self.pause(&mut link)).await;
+                    }
+                }
                 News::Expelled(why) => {
                     let client = ClientId(self.member.id().0);
                     self.mock.tell(&match why.kind {
@@ -53,10 +58,17 @@ impl Newcomer {
         self.leave(&end(&link));
     }
 
-    fn received(&self, link: &Link<Command>, event: NetEvent) {
+    /// Whether more is to be read.
+    fn received(&self, link: &Link<Command>, event: NetEvent) -> bool {
         // Of a client that broke the rules nothing is heard any more; it is to see our close frame before the stream ends.
-        if link.error().is_none() {
-            self.mock.received(self.id, incoming(event));
+        link.error().is_some() || self.mock.received(self.id, incoming(event))
+    }
+
+    /// Only writes, until the talk has worked off what lies there: TCP makes the client wait.
+    async fn pause(&self, link: &mut Link<Command>) {
+        tokio::select! {
+            () = link.write() => {}
+            () = self.mock.has_space(self.id) => {}
         }
     }
 

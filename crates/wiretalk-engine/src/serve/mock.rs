@@ -5,7 +5,9 @@ mod outside;
 mod perform;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -132,6 +134,8 @@ struct State {
     player: Player,
     plan: Arc<Plan>,
     clients: BTreeMap<ConnectionId, Seat>,
+    /// Those from whom nothing is read until the talk has worked off what they sent, and whoever waits for that.
+    paused: BTreeMap<ConnectionId, Option<Waker>>,
     /// Entries for the journal, until all that belongs to an event is done.
     pending: Vec<Entry>,
 }
@@ -176,6 +180,7 @@ impl Mock {
                 player: Player::mock(Arc::clone(&plan), part, setup),
                 plan,
                 clients: BTreeMap::new(),
+                paused: BTreeMap::new(),
                 pending: Vec::new(),
             }),
             rescheduled: Notify::new(),
@@ -289,8 +294,9 @@ impl Mock {
         });
     }
 
-    /// Something came from a client.
-    pub(super) fn received(&self, id: ConnectionId, what: Incoming) {
+    /// Something came from a client. Whether more is to be read from it; if not, [`has_space`](Self::has_space) is to be
+    /// waited for.
+    pub(super) fn received(&self, id: ConnectionId, what: Incoming) -> bool {
         let mut state = self.lock();
         if let Some(client) = state.clients.get(&id).map(Seat::client) {
             self.tell(&Event::Received {
@@ -303,6 +309,23 @@ impl Mock {
             });
         }
         self.with_player_of(&mut state, |player, now| player.received(now, id, what));
+        let more = state.player.takes_more(id);
+        if !more {
+            state.paused.insert(id, None);
+        }
+        more
+    }
+
+    /// Ends once more is to be read from a client.
+    pub(super) async fn has_space(&self, id: ConnectionId) {
+        poll_fn(|cx| match self.lock().paused.get_mut(&id) {
+            Some(waiting) => {
+                *waiting = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        })
+        .await;
     }
 
     /// A client is gone.
@@ -321,6 +344,7 @@ impl Mock {
         self.perform(told);
         drop(member);
         let seat = state.clients.remove(&id);
+        state.paused.remove(&id);
         let traffic = seat.map_or_else(Traffic::default, |seat| seat.meter.traffic());
         self.tell(&Event::Left {
             client,

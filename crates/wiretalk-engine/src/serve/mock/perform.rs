@@ -55,6 +55,11 @@ impl Mock {
                     }
                 }
                 Action::Keep { room, value } => self.keep(state, &room, &value),
+                Action::TakesMore(connection) => {
+                    if let Some(Some(waker)) = state.paused.remove(&connection) {
+                        waker.wake();
+                    }
+                }
                 // Connections are opened, and tests end, in the other role.
                 Action::Connect { .. } | Action::Finished(_) => {}
             }
