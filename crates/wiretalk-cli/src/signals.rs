@@ -35,20 +35,43 @@ impl Interrupts {
     }
 }
 
-/// Done when the user, or the system, wants the program to stop. Listens from now on.
-pub(crate) fn stopped() -> impl Future<Output = ()> {
-    let mut interrupts = Interrupts::listen();
+/// What ends a server: Ctrl-C, or the system's wish (SIGTERM).
+pub(crate) struct Ends {
+    interrupts: Interrupts,
     #[cfg(unix)]
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    async move {
-        #[cfg(unix)]
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                () = interrupts.next() => {}
-            }
-            return;
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+/// Who wants an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The user, by Ctrl-C.
+    Interrupt,
+    /// The system, by SIGTERM.
+    Terminate,
+}
+
+impl Ends {
+    /// Listens from now on. To be called within the runtime.
+    pub(crate) fn listen() -> Self {
+        Self {
+            interrupts: Interrupts::listen(),
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .ok(),
         }
-        interrupts.next().await;
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) -> End {
+        #[cfg(unix)]
+        if let Some(terminate) = &mut self.terminate {
+            return tokio::select! {
+                _ = terminate.recv() => End::Terminate,
+                () = self.interrupts.next() => End::Interrupt,
+            };
+        }
+        self.interrupts.next().await;
+        End::Interrupt
     }
 }

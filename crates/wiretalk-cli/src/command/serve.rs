@@ -2,6 +2,7 @@
 
 mod address;
 pub(super) mod log;
+mod operation;
 mod reload;
 mod talks;
 
@@ -16,7 +17,7 @@ use wiretalk_net::server::TlsConfig;
 
 use super::Given;
 use crate::exit::Exit;
-use crate::signals::stopped;
+use crate::signals::Ends;
 use crate::{descriptors, terminal};
 use log::Log;
 
@@ -29,6 +30,7 @@ Examples:
   wiretalk serve chat.talk prices.talk         two talks, each at a path of its own
   wiretalk serve chat.talk --journal seen.jsonl
   wiretalk serve chat.talk --control           take orders from a test: send, close, verify
+  wiretalk serve chat.talk --admin --drain 10  numbers for Prometheus; 10 s for clients to go elsewhere
   wiretalk serve chat.talk --cert cert.pem --key key.pem
   wiretalk serve --echo --no-compress          never agree to permessage-deflate
   wiretalk serve --echo --message-timeout 5    close clients that take longer to send a message
@@ -97,6 +99,8 @@ pub(crate) struct Serve {
     /// Do not compress: by default permessage-deflate is agreed to with clients that offer it
     #[arg(long)]
     no_compress: bool,
+    #[command(flatten)]
+    operation: operation::Operating,
     /// Serve TLS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
@@ -125,7 +129,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 impl Serve {
     pub(crate) async fn run(self) -> Exit {
         // From before it says that it listens: whoever reads that may stop it at once.
-        let stopped = stopped();
+        let ends = Ends::listen();
         descriptors::take_all();
         let tls = match self.tls() {
             Ok(tls) => tls,
@@ -137,24 +141,20 @@ impl Serve {
             message_size: self.max_message,
             message_timeout: self.message_timeout,
             deflate: (!self.no_compress).then(DeflateConfig::default),
+            operation: self.operation.shared(),
             ..Options::default()
         };
         if self.files.is_empty() {
-            return self.serve_echo(tls, &options, stopped).await;
+            return self.serve_echo(tls, &options, ends).await;
         }
         let outside = match self.given.read() {
             Ok(outside) => outside,
             Err(why) => return usage(&why),
         };
-        self.serve_talks(&outside, tls, options, stopped).await
+        self.serve_talks(&outside, tls, options, ends).await
     }
 
-    async fn serve_echo(
-        &self,
-        tls: Option<TlsConfig>,
-        options: &Options,
-        stopped: impl Future<Output = ()>,
-    ) -> Exit {
+    async fn serve_echo(&self, tls: Option<TlsConfig>, options: &Options, ends: Ends) -> Exit {
         let log = self.log();
         let address = self.listen.as_deref().unwrap_or(address::DEFAULT);
         let scheme = address::Scheme::of(tls.as_ref());
@@ -162,9 +162,15 @@ impl Serve {
             Ok(server) => server,
             Err(exit) => return exit,
         };
+        let admin = match self.operation.open_admin().await {
+            Ok(admin) => admin,
+            Err(why) => return usage(&why),
+        };
         scheme.announce(&log, &scheme.url(&server, ""), "echo");
-        Echo::new(options, Arc::clone(&log) as _, self.verbose)
-            .serve(server, stopped)
+        let echo = Echo::new(options, Arc::clone(&log) as _, self.verbose);
+        let serving = |told: operation::Told| echo.serve(server, told.stop());
+        self.operation
+            .run(ends, admin, &options.operation, &log, serving)
             .await;
         // Tasks that are about to end may hold it still.
         log.finish();

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use wiretalk_hub::{Hub, Member, Target};
+use wiretalk_hub::{ConnectionId, Hub, Member, Target};
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
 use wiretalk_net::{CloseCode, Config, DeflateConfig, Error, Exchange, MessageRef};
 use wiretalk_server::Meter;
 use wiretalk_server::link::{Command, Link};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
+use super::metrics::Seen;
+use super::operation::{Operation, Refused, Stop};
 use super::{
-    ClientId, Event, Host, Life, Observer, Opening, Options, Recipient, Server, extensions,
+    ClientId, Event, Host, Life, Observer, Opening, Options, Recipient, Server, extensions, tell,
 };
 
 /// An echo server.
@@ -24,6 +26,7 @@ pub struct Echo {
     hub: Hub<Command>,
     /// How many clients there are. Held while a change is told, so that the counts are told in their order.
     clients: Mutex<usize>,
+    operation: Arc<Operation>,
     /// Whether every message is told to the observer; each costs a copy.
     tell_messages: bool,
 }
@@ -39,18 +42,34 @@ impl Echo {
             observer,
             hub: Hub::new(),
             clients: Mutex::default(),
+            operation: Arc::clone(&options.operation),
             tell_messages,
         })
     }
 
-    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
-    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is done; then the clients are let go as that says: `()` is [`Stop::Now`].
+    ///
+    /// Dropping this future ends all connections at once, without a close frame.
+    pub async fn serve<S: Into<Stop>>(
+        self: Arc<Self>,
+        server: Server,
+        stop: impl Future<Output = S>,
+    ) {
         server.serve(self, stop).await;
     }
 
-    fn joined(&self, client: ClientId, coming: &Coming) {
+    fn joined(&self, client: ClientId, coming: &Coming, meter: &Arc<Meter>) {
         let mut count = self.count();
         *count += 1;
+        if let Some(metrics) = &self.operation.metrics {
+            let seen = Seen {
+                peer: coming.peer,
+                target: coming.target.as_str().into(),
+                since: jiff::Timestamp::now(),
+                meter: Arc::clone(meter),
+            };
+            metrics.opened(client, seen);
+        }
         self.observer.event(&Event::Connected {
             client,
             peer: coming.peer,
@@ -72,10 +91,11 @@ impl Echo {
         let client = ClientId(member.id().0);
         let answer = |exchange: Exchange<'_>| self.answer(client, &meter, exchange);
         while let Some(why) = link.answer(answer).await {
-            self.observer.event(&match why.kind {
+            let event = match why.kind {
                 "slow" => Event::TooSlow { client },
                 _ => Event::Expelled { client, why: &why },
-            });
+            };
+            tell(&*self, &event);
         }
         let (code, why) = match (link.socket.close_frame(), link.error()) {
             (Some(frame), _) => (frame.code.as_u16(), frame.reason.clone()),
@@ -85,6 +105,9 @@ impl Echo {
         drop(member);
         let mut count = self.count();
         *count -= 1;
+        if let Some(metrics) = &self.operation.metrics {
+            metrics.closed(client, code, came.elapsed());
+        }
         self.observer.event(&Event::Left {
             client,
             code,
@@ -154,7 +177,7 @@ impl Host for Echo {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
-    ) -> (Reply, Result<Opening, String>) {
+    ) -> (Reply, Result<Opening, Refused>) {
         let accepted = upgrade.accept(AcceptOptions {
             deflate: self.deflate,
             config: Arc::clone(&self.config),
@@ -174,7 +197,7 @@ impl Host for Echo {
                     let socket = socket.await.ok()?;
                     let meter = Arc::new(Meter::default());
                     let link = Link::new(socket, outbox).metered(Arc::clone(&meter));
-                    echo.joined(ClientId(member.id().0), &coming);
+                    echo.joined(ClientId(member.id().0), &coming, &meter);
                     let life: Life = Box::pin(echo.client(member, link, meter));
                     Some(life)
                 };
@@ -182,7 +205,10 @@ impl Host for Echo {
             }
             Err(error) => {
                 let why = error.to_string();
-                (Reply::text(500, format!("{why}\n")), Err(why))
+                (
+                    Reply::text(500, format!("{why}\n")),
+                    Err(Refused::handshake(why)),
+                )
             }
         }
     }
@@ -195,9 +221,17 @@ impl Host for Echo {
         self.observer.as_ref()
     }
 
-    fn stop(&self) {
-        let close = Command::Close(CloseCode::GOING_AWAY, "the server stops".into());
-        self.hub.control(Target::All, &close, 0);
+    fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    fn ids(&self) -> Vec<ConnectionId> {
+        self.hub.ids()
+    }
+
+    fn send_away(&self, whom: Target<'_>, code: u16, why: &str) {
+        let close = Command::Close(CloseCode::new(code), why.into());
+        self.hub.control(whom, &close, 0);
     }
 
     async fn background(self: Arc<Self>) {

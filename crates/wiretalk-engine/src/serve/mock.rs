@@ -22,6 +22,8 @@ use super::command::Command;
 use super::journal::{Entry, EntryKind, Frame, Journal};
 pub use outside::{Audience, ClientInfo};
 
+use super::metrics::{Sample, Seen, Source};
+use super::operation::{Operation, Stop};
 use super::{ClientId, Event, Observer, Options, Server, Site};
 
 /// Why a talk cannot be served.
@@ -169,7 +171,7 @@ impl Mock {
             place,
         } = performance;
         let part = part_of(&plan, test.as_deref())?;
-        Ok(Arc::new(Self {
+        let mock = Arc::new(Self {
             shared: shared.clone(),
             hub: shared.hub.sibling(),
             path: place.path().into(),
@@ -184,11 +186,22 @@ impl Mock {
                 pending: Vec::new(),
             }),
             rescheduled: Notify::new(),
-        }))
+        });
+        if let Some(metrics) = &mock.operation().metrics {
+            let source = Arc::downgrade(&mock);
+            metrics.watch(source);
+        }
+        Ok(mock)
     }
 
-    /// Serves this talk alone until `stop` is done; then every client is told that the server goes away (1001).
-    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+    /// Serves this talk alone until `stop` is done; then the clients are let go as that says: `()` is [`Stop::Now`].
+    ///
+    /// Dropping this future ends all connections at once, without a close frame.
+    pub async fn serve<S: Into<Stop>>(
+        self: Arc<Self>,
+        server: Server,
+        stop: impl Future<Output = S>,
+    ) {
         Site::alone(self).serve(server, stop).await;
     }
 
@@ -227,7 +240,14 @@ impl Mock {
         self.shared.observer.as_ref()
     }
 
+    pub(super) fn operation(&self) -> &Operation {
+        &self.shared.options.operation
+    }
+
     pub(super) fn tell(&self, event: &Event<'_>) {
+        if let Some(metrics) = &self.operation().metrics {
+            metrics.count(event);
+        }
         self.shared.observer.event(event);
     }
 
@@ -288,6 +308,15 @@ impl Mock {
             target: seat.target.clone(),
             subprotocol: seat.subprotocol.clone(),
         });
+        if let Some(metrics) = &self.operation().metrics {
+            let seen = Seen {
+                peer: seat.peer,
+                target: seat.target.as_str().into(),
+                since: seat.since,
+                meter: Arc::clone(&seat.meter),
+            };
+            metrics.opened(seat.client(), seen);
+        }
         state.clients.insert(id, seat);
         self.with_player_of(&mut state, |player, now| {
             player.opened(now, id, &Default::default());
@@ -346,6 +375,9 @@ impl Mock {
         let seat = state.clients.remove(&id);
         state.paused.remove(&id);
         let traffic = seat.map_or_else(Traffic::default, |seat| seat.meter.traffic());
+        if let Some(metrics) = &self.operation().metrics {
+            metrics.closed(client, end.code, after);
+        }
         self.tell(&Event::Left {
             client,
             code: end.code,
@@ -377,10 +409,27 @@ impl Mock {
         }
     }
 
-    /// The server stops: every client is told.
-    pub(super) fn stop(&self) {
-        let command = Command::close(Some(1001), "the server stops");
-        self.hub.control(HubTarget::All, &command, 0);
+    /// The clients that there are.
+    pub(super) fn ids(&self) -> Vec<wiretalk_hub::ConnectionId> {
+        self.hub.ids()
+    }
+
+    /// Closes clients, because the server ends.
+    pub(super) fn send_away(&self, whom: HubTarget<'_>, code: u16, why: &str) {
+        self.hub.control(whom, &Command::close(Some(code), why), 0);
+    }
+}
+
+impl Source for Mock {
+    fn sample(&self) -> Sample {
+        Sample {
+            rooms: self.hub.rooms().len(),
+            ..Sample::default()
+        }
+    }
+
+    fn user_of(&self, client: ClientId) -> Option<Arc<str>> {
+        self.hub.user_of(wiretalk_hub::ConnectionId(client.0))
     }
 }
 

@@ -1,34 +1,52 @@
 //! Servers: a talk as a mock ([`Mock`]), several of them at one address ([`Site`]), and an echo ([`Echo`]). One loop
 //! accepts for all.
 
+pub mod admin;
 mod client;
 mod command;
 pub mod control;
 mod echo;
 pub mod journal;
+mod metrics;
 mod mock;
 mod observe;
+mod operation;
 mod site;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
+use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{
-    Incoming, Listener, RefusalKind, Reply, Request, ServeOptions, TlsConfig, Upgrade,
+    Incoming, Listener, Refusal, RefusalKind, Reply, Request, ServeOptions, TlsConfig, Upgrade,
     serve_connection,
 };
 use wiretalk_net::{Config, DeflateConfig, Error};
+use wiretalk_server::Slot;
 
 pub use echo::Echo;
+pub use metrics::Metrics;
 pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared};
 pub use observe::{ClientId, Event, Observer, Recipient};
+pub use operation::{Operation, Readiness, Stop};
 pub use site::{Site, SiteError};
+pub use wiretalk_server::Capacity;
+
+pub(crate) use operation::{DRAINED, Refused};
 
 /// How long clients may take to finish their close handshakes when the server stops.
 const STOPPING: Duration = Duration::from_secs(2);
+/// When a client that found no place may come again, in seconds.
+const COME_AGAIN_AFTER: &str = "5";
+
+/// How often some of the clients of a server that drains are closed.
+const STEP: Duration = Duration::from_millis(50);
 
 /// The page that a browser gets which asks for the server by plain HTTP.
 const PAGE: &str = include_str!("page.html");
@@ -49,6 +67,8 @@ pub struct Options {
     pub deflate: Option<DeflateConfig>,
     /// The bytes that may wait to be sent to one client before it is dropped as too slow.
     pub queue_size: usize,
+    /// What it shares with the other servers of the program.
+    pub operation: Arc<Operation>,
 }
 
 impl Default for Options {
@@ -60,6 +80,7 @@ impl Default for Options {
             message_timeout: Duration::from_secs(120),
             deflate: Some(DeflateConfig::default()),
             queue_size: 16 * 1024 * 1024,
+            operation: Arc::default(),
         }
     }
 }
@@ -94,7 +115,7 @@ pub(crate) trait Host: Send + Sync + 'static {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
-    ) -> (Reply, Result<Opening, String>);
+    ) -> (Reply, Result<Opening, Refused>);
 
     /// A plain request; `None` if the host has no answer of its own.
     fn plain(self: &Arc<Self>, request: &Request) -> Option<Reply>;
@@ -102,8 +123,14 @@ pub(crate) trait Host: Send + Sync + 'static {
     /// Where the host tells what it sees.
     fn observer(&self) -> &dyn Observer;
 
-    /// The server stops: every client is to be told.
-    fn stop(&self);
+    /// What it shares with other servers.
+    fn operation(&self) -> &Operation;
+
+    /// The clients that there are.
+    fn ids(&self) -> Vec<ConnectionId>;
+
+    /// Closes clients, because the server ends.
+    fn send_away(&self, whom: Target<'_>, code: u16, why: &str);
 
     /// What runs beside the clients: clocks, say.
     fn background(self: Arc<Self>) -> impl Future<Output = ()> + Send;
@@ -112,10 +139,10 @@ pub(crate) trait Host: Send + Sync + 'static {
 /// Waits for the stream of a client whose handshake was accepted, and gives what serves it; `None` if it was lost before.
 ///
 /// Two futures, so that a client that stays holds no memory for its coming.
-pub(crate) type Opening = std::pin::Pin<Box<dyn Future<Output = Option<Life>> + Send>>;
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Option<Life>> + Send>>;
 
 /// The future that serves one client to its end.
-pub(crate) type Life = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that listens, and does not serve yet.
 #[derive(Debug)]
@@ -142,15 +169,19 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until `stop` is done; then tells every client that it goes away (1001), and waits a moment for them.
-    pub(crate) async fn serve<H: Host>(self, host: Arc<H>, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is done; then lets its clients go as that says, and waits a moment for them.
+    pub(crate) async fn serve<H: Host, S: Into<Stop>>(
+        self,
+        host: Arc<H>,
+        stop: impl Future<Output = S>,
+    ) {
         let mut tasks = Tasks::default();
         let mut background = std::pin::pin!(Arc::clone(&host).background());
         let mut stop = std::pin::pin!(stop);
-        loop {
+        let stop = loop {
             tokio::select! {
                 biased;
-                () = &mut stop => break,
+                stop = &mut stop => break stop.into(),
                 // It never ends by itself.
                 () = &mut background => {}
                 () = tasks.next_ended() => {}
@@ -159,15 +190,29 @@ impl Server {
                         tasks.connections.spawn(connection(Arc::clone(&host), incoming));
                     }
                     Err(error) => {
-                        host.observer().event(&Event::AcceptFailed { why: &error.to_string() });
+                        tell(&*host, &Event::AcceptFailed { why: &error.to_string() });
                         // Out of descriptors, most likely: a pause lets some connections end.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
             }
-        }
+        };
         drop(self.listener);
-        host.stop();
+        if let Stop::Drain(within) = stop {
+            host.operation().readiness.drain();
+            let mut draining = std::pin::pin!(drain(&*host, within));
+            while !tasks.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = &mut draining => break,
+                    // What the talks do meanwhile, they do until the last client is gone.
+                    () = &mut background => {}
+                    () = tasks.next_ended() => {}
+                }
+            }
+        } else {
+            host.send_away(Target::All, 1001, "the server stops");
+        }
         if timeout(STOPPING, tasks.ended()).await.is_err() {
             tasks.shutdown().await;
         }
@@ -178,7 +223,7 @@ impl Server {
 /// HTTP.
 #[derive(Default)]
 struct Tasks {
-    connections: JoinSet<Option<Life>>,
+    connections: JoinSet<Option<Client>>,
     lives: JoinSet<()>,
 }
 
@@ -188,8 +233,8 @@ impl Tasks {
         tokio::select! {
             Some(ended) = self.connections.join_next() => {
                 // One that panicked has told so.
-                if let Ok(Some(life)) = ended {
-                    self.lives.spawn(life);
+                if let Ok(Some(client)) = ended {
+                    client.spawn(&mut self.lives);
                 }
             }
             Some(_) = self.lives.join_next() => {}
@@ -197,9 +242,13 @@ impl Tasks {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.connections.is_empty() && self.lives.is_empty()
+    }
+
     /// Waits until all have ended.
     async fn ended(&mut self) {
-        while !(self.connections.is_empty() && self.lives.is_empty()) {
+        while !self.is_empty() {
             self.next_ended().await;
         }
     }
@@ -211,27 +260,91 @@ impl Tasks {
     }
 }
 
+/// Sends the clients away that a host has now, some at every step, spread evenly over this time.
+async fn drain<H: Host>(host: &H, within: Duration) {
+    let (code, why) = DRAINED;
+    let clients = host.ids();
+    let began = Instant::now();
+    let steps = within.as_millis().div_ceil(STEP.as_millis()).max(1);
+    let steps = usize::try_from(steps)
+        .unwrap_or(usize::MAX)
+        .min(clients.len());
+    for step in 0..steps {
+        let share = |step: usize| clients.len() * step / steps;
+        for client in &clients[share(step)..share(step + 1)] {
+            host.send_away(Target::One(*client), code, why);
+        }
+        let over = within.mul_f64((step + 1) as f64 / steps as f64);
+        sleep_until(began + over).await;
+    }
+    // Those who came meanwhile: their handshakes were under way.
+    host.send_away(Target::All, code, why);
+}
+
+/// Tells an observer, and counts.
+fn tell<H: Host>(host: &H, event: &Event<'_>) {
+    if let Some(metrics) = &host.operation().metrics {
+        metrics.count(event);
+    }
+    host.observer().event(event);
+}
+
+/// A client whose handshake was accepted, with the place that it has taken.
+struct Admitted {
+    opening: Opening,
+    slot: Option<Slot>,
+}
+
+impl Admitted {
+    async fn opened(self) -> Option<Client> {
+        let life = self.opening.await?;
+        let slot = self.slot;
+        Some(Client { life, slot })
+    }
+}
+
+/// A client, to be served.
+struct Client {
+    life: Life,
+    slot: Option<Slot>,
+}
+
+impl Client {
+    async fn serve(self) {
+        self.life.await;
+        drop(self.slot);
+    }
+
+    /// Serves it as a task. One without a place costs no more than its life.
+    fn spawn(self, tasks: &mut JoinSet<()>) {
+        match self.slot {
+            None => tasks.spawn(self.life),
+            Some(_) => tasks.spawn(self.serve()),
+        };
+    }
+}
+
 /// The WebSockets of one TCP connection.
 #[derive(Default)]
 struct Lives {
     /// Over HTTP/1.1 there is one, which begins when HTTP has ended.
-    next: Option<Opening>,
+    next: Option<Admitted>,
     /// Over HTTP/2 there may be many, which live beside it.
     beside: Option<JoinSet<()>>,
 }
 
 impl Lives {
-    fn add(&mut self, opening: Opening, version: http::Version) {
+    fn add(&mut self, client: Admitted, version: http::Version) {
         if version != http::Version::HTTP_2 {
-            self.next = Some(opening);
+            self.next = Some(client);
             return;
         }
         let beside = self.beside.get_or_insert_default();
         // Those that are over are let go of.
         while beside.try_join_next().is_some() {}
         beside.spawn(async {
-            if let Some(life) = opening.await {
-                life.await;
+            if let Some(client) = client.opened().await {
+                client.serve().await;
             }
         });
     }
@@ -239,66 +352,126 @@ impl Lives {
 
 /// Serves one TCP connection: plain requests, and the WebSockets that they become over HTTP/2. Gives what is left to be
 /// done once it has become one itself.
-async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Life> {
+async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client> {
     let peer = incoming.peer_addr();
     let lives: Mutex<Lives> = Mutex::default();
     let served = serve_connection(incoming, ServeOptions::default(), |request| {
-        let reply = answer(&host, request, &lives);
-        async move { reply }
+        let answer = answer(&host, request, &lives);
+        async move {
+            match answer {
+                Answer::Now(reply) => reply,
+                Answer::Later(reply) => reply.await,
+            }
+        }
     })
     .await;
     if let Err(error) = served {
-        host.observer().event(&Event::ConnectionFailed {
-            peer,
-            why: &error.to_string(),
-        });
+        let why = error.to_string();
+        tell(&*host, &Event::ConnectionFailed { peer, why: &why });
     }
     let lives = lives.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(mut beside) = lives.beside {
         while beside.join_next().await.is_some() {}
     }
-    lives.next?.await
+    lives.next?.opened().await
+}
+
+/// The answer to a request.
+enum Answer<'a> {
+    Now(Reply),
+    /// It comes when there is a place. Boxed, for most requests have no use for its memory.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send + 'a>>),
 }
 
 /// Answers one request.
-fn answer<H: Host>(host: &Arc<H>, mut request: Request, lives: &Mutex<Lives>) -> Reply {
-    let peer = request.peer_addr;
-    let target = request.uri.to_string();
-    let refused = |reply: Reply, why: &str| {
-        host.observer().event(&Event::Refused {
-            peer,
-            target: &target,
-            status: reply.status().as_u16(),
-            why,
-        });
-        reply
+fn answer<'a, H: Host>(
+    host: &'a Arc<H>,
+    mut request: Request,
+    lives: &'a Mutex<Lives>,
+) -> Answer<'a> {
+    let upgrade = match request.upgrade() {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return Answer::Now(not_upgraded(host, &request, refusal)),
     };
-    match request.upgrade() {
-        Ok(upgrade) => match host.handshake(&request, upgrade) {
-            (reply, Err(why)) => refused(reply, &why),
-            (reply, Ok(client)) => {
-                let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-                lives.add(client, request.version());
-                reply
+    let operation = host.operation();
+    if operation.readiness.is_draining() {
+        let why = Refused::new("draining", "the server restarts: come again in a moment");
+        return Answer::Now(unavailable(host, &request, &why));
+    }
+    let Some(capacity) = &operation.capacity else {
+        return Answer::Now(admit(host, &request, upgrade, None, lives));
+    };
+    if let Some(place) = capacity.try_enter() {
+        return Answer::Now(admit(host, &request, upgrade, Some(place), lives));
+    }
+    let waiting = async move {
+        match capacity.enter().await {
+            Ok(place) => admit(host, &request, upgrade, Some(place), lives),
+            Err(full) => {
+                let why = Refused::new("capacity", full.to_string());
+                unavailable(host, &request, &why)
             }
-        },
-        Err(refusal) if *refusal.kind() == RefusalKind::NotUpgrade => {
-            let reply = host
-                .plain(&request)
-                .unwrap_or_else(|| without_talk(&request, refusal.into()));
-            host.observer().event(&Event::Http {
-                peer,
-                method: request.method.as_str(),
-                target: &target,
-                status: reply.status().as_u16(),
-            });
+        }
+    };
+    Answer::Later(Box::pin(waiting))
+}
+
+/// Lets a client in, if its host wants it.
+fn admit<H: Host>(
+    host: &Arc<H>,
+    request: &Request,
+    upgrade: Upgrade,
+    slot: Option<Slot>,
+    lives: &Mutex<Lives>,
+) -> Reply {
+    match host.handshake(request, upgrade) {
+        (reply, Err(why)) => refused(host, request, reply, &why),
+        (reply, Ok(opening)) => {
+            let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+            lives.add(Admitted { opening, slot }, request.version());
             reply
         }
-        Err(refusal) => {
-            let why = refusal.to_string();
-            refused(Reply::from(refusal), &why)
-        }
     }
+}
+
+/// Tells of a refusal.
+fn refused<H: Host>(host: &Arc<H>, request: &Request, reply: Reply, why: &Refused) -> Reply {
+    let event = Event::Refused {
+        peer: request.peer_addr,
+        target: &request.uri.to_string(),
+        status: reply.status().as_u16(),
+        reason: why.reason,
+        why: &why.why,
+    };
+    tell(&**host, &event);
+    reply
+}
+
+/// Refuses for now: 503, with the time after which it may be tried again (RFC 9110 section 15.6.4).
+fn unavailable<H: Host>(host: &Arc<H>, request: &Request, why: &Refused) -> Reply {
+    let mut reply = Reply::text(503, format!("{why}\n"));
+    let value = HeaderValue::from_static(COME_AGAIN_AFTER);
+    reply.headers_mut().insert(RETRY_AFTER, value);
+    refused(host, request, reply, why)
+}
+
+/// Answers a request that asks for no WebSocket, or asks wrongly.
+fn not_upgraded<H: Host>(host: &Arc<H>, request: &Request, refusal: Refusal) -> Reply {
+    if *refusal.kind() != RefusalKind::NotUpgrade {
+        let why = Refused::handshake(refusal.to_string());
+        return refused(host, request, Reply::from(refusal), &why);
+    }
+    let reply = host
+        .plain(request)
+        .unwrap_or_else(|| without_talk(request, refusal.into()));
+    let event = Event::Http {
+        peer: request.peer_addr,
+        method: request.method.as_str(),
+        target: &request.uri.to_string(),
+        status: reply.status().as_u16(),
+    };
+    tell(&**host, &event);
+    reply
 }
 
 /// The answer to a plain request for which the talk has none: the page to a browser, else what the RFC says.

@@ -79,8 +79,11 @@ pub enum Event<'a> {
         peer: SocketAddr,
         /// What it asked for.
         target: &'a str,
-        /// With which status.
+        /// With which status; from 1000 on it is a close code, which was sent behind an upgrade.
         status: u16,
+        /// The reason's short name, which never changes: `talk`, `path`, `handshake`, `capacity`, `draining`, and those
+        /// of the guard.
+        reason: &'static str,
         /// Why.
         why: &'a str,
     },

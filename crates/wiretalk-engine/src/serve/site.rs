@@ -4,11 +4,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
+use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{Reply, Request, Upgrade};
 use wiretalk_talk::player::HandshakeAnswer;
 
 use super::mock::handshake::Answered;
 use super::mock::{Mock, Place};
+use super::operation::{Operation, Refused, Stop};
 use super::{Host, Observer, Server};
 
 /// Mocks behind one address.
@@ -65,8 +67,14 @@ impl Site {
         Ok(Arc::new(Self { mocks }))
     }
 
-    /// Serves until `stop` is done; then every client is told that the server goes away (1001).
-    pub async fn serve(self: Arc<Self>, server: Server, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is done; then the clients are let go as that says: `()` is [`Stop::Now`].
+    ///
+    /// Dropping this future ends all connections at once, without a close frame.
+    pub async fn serve<S: Into<Stop>>(
+        self: Arc<Self>,
+        server: Server,
+        stop: impl Future<Output = S>,
+    ) {
         server.serve(self, stop).await;
     }
 
@@ -105,7 +113,7 @@ impl Host for Site {
                 );
                 (
                     Reply::text(404, text),
-                    Err("nothing is served there".to_owned()),
+                    Err(Refused::new("path", "nothing is served there")),
                 )
             }
         }
@@ -123,9 +131,18 @@ impl Host for Site {
         self.mocks[0].observer()
     }
 
-    fn stop(&self) {
+    fn operation(&self) -> &Operation {
+        self.mocks[0].operation()
+    }
+
+    fn ids(&self) -> Vec<ConnectionId> {
+        self.mocks.iter().flat_map(|mock| mock.ids()).collect()
+    }
+
+    fn send_away(&self, whom: Target<'_>, code: u16, why: &str) {
+        // No id is used by two of them.
         for mock in &self.mocks {
-            mock.stop();
+            mock.send_away(whom, code, why);
         }
     }
 

@@ -176,13 +176,17 @@ impl Observer for Log {
                 peer,
                 target,
                 status,
+                reason: _,
                 why,
-            } => self.timed(&format!(
-                "{} {peer} to {} with HTTP {status}: {}",
-                styled(WARNING, "refused"),
-                shown_target(target),
-                shown(why)
-            )),
+            } => {
+                let with = if *status < 1000 { "HTTP" } else { "close" };
+                self.timed(&format!(
+                    "{} {peer} to {} with {with} {status}: {}",
+                    styled(WARNING, "refused"),
+                    shown_target(target),
+                    shown(why)
+                ));
+            }
             Event::Http {
                 peer,
                 method,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wiretalk_engine::SeededWorld;
 use wiretalk_engine::load::{self, Loaded};
@@ -20,9 +19,11 @@ use wiretalk_talk::{Role, World};
 use super::super::Outside;
 use super::address::{self, Scheme};
 use super::log::Log;
+use super::operation::Told;
 use super::reload::{self, Watched};
 use super::{Serve, usage};
 use crate::exit::Exit;
+use crate::signals::Ends;
 use crate::{diagnostics, terminal};
 
 /// The environment variable with the token of `--control`.
@@ -67,7 +68,7 @@ impl Serve {
         outside: &Outside,
         tls: Option<TlsConfig>,
         options: Options,
-        stopped: impl Future<Output = ()>,
+        ends: Ends,
     ) -> Exit {
         let ready = match self.prepare_all(outside, tls.is_some()) {
             Ok(ready) => ready,
@@ -77,7 +78,12 @@ impl Serve {
             Ok(control) => control,
             Err(why) => return usage(&why),
         };
+        let admin = match self.operation.open_admin().await {
+            Ok(admin) => admin,
+            Err(why) => return usage(&why),
+        };
         let log = self.log();
+        let operation = Arc::clone(&options.operation);
         let mut shared = Shared::new(options, Arc::clone(&log) as _);
         let journal = Journal::new(journal::DEFAULT_BYTES);
         let mut secrets = Secrets::of(outside);
@@ -132,7 +138,9 @@ impl Serve {
         if let Some(control) = &control {
             self.announce(control, &log);
         }
-        let serving = serve_all(sites, control.map(|control| (control, controlled)), stopped);
+        let control = control.map(|control| (control, controlled));
+        let serving = |stop| serve_all(sites, control, stop);
+        let serving = self.operation.run(ends, admin, &operation, &log, serving);
         if self.no_watch {
             serving.await;
         } else {
@@ -379,28 +387,21 @@ fn path_of_file(file: &Path) -> String {
     path
 }
 
-/// Serves at every address, and takes orders, until `stopped` is done.
+/// Serves at every address, and takes orders, until it is told to stop.
 async fn serve_all(
     sites: Vec<(Arc<Site>, Server)>,
     control: Option<(Control, Controlled)>,
-    stopped: impl Future<Output = ()>,
+    stop: Told,
 ) {
-    let stop = watch::Sender::new(false);
-    let told = || {
-        let mut told = stop.subscribe();
-        async move {
-            // An error means that nobody is left who could say it.
-            let _ = told.wait_for(|stop| *stop).await;
-        }
-    };
     let mut serving = JoinSet::new();
     for (site, server) in sites {
-        serving.spawn(site.serve(server, told()));
+        serving.spawn(site.serve(server, stop.clone().stop()));
     }
     if let Some((control, controlled)) = control {
-        serving.spawn(control.serve(controlled, told()));
+        let stop = stop.stop();
+        serving.spawn(control.serve(controlled, async {
+            stop.await;
+        }));
     }
-    stopped.await;
-    stop.send_replace(true);
     while serving.join_next().await.is_some() {}
 }

@@ -29,13 +29,13 @@ const PAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a request is not done: a status, and `{"error": …}`.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(in crate::serve) struct Error {
     status: StatusCode,
     what: String,
 }
 
 impl Error {
-    pub(super) fn new(status: StatusCode, what: impl Into<String>) -> Self {
+    pub(in crate::serve) fn new(status: StatusCode, what: impl Into<String>) -> Self {
         Self {
             status,
             what: what.into(),
@@ -79,7 +79,7 @@ pub(super) struct Body<T>(pub(super) T);
 /// A query.
 #[derive(FromRequestParts)]
 #[from_request(via(Query), rejection(Error))]
-pub(super) struct Asked<T>(T);
+pub(in crate::serve) struct Asked<T>(pub(in crate::serve) T);
 
 /// A part of the path.
 #[derive(FromRequestParts)]

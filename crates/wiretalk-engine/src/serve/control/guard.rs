@@ -5,6 +5,8 @@
 //! - A request with `Origin` is refused, whatever it says: browsers send it with all that could change something, and
 //!   programs have no use for it. No answer carries a CORS header either.
 //! - The token must be right; it is compared in constant time.
+//!
+//! The admin endpoint may be told to take requests from elsewhere, and without a token if it is for this machine alone.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,13 +21,26 @@ use subtle::ConstantTimeEq;
 
 use super::api::Error;
 
-/// The token that requests must bring.
+/// What requests must bring.
 #[derive(Clone)]
-pub(super) struct Guard(Arc<str>);
+pub(in crate::serve) struct Guard {
+    token: Option<Arc<str>>,
+    /// Whether `Host` must name the loopback interface.
+    loopback: bool,
+}
 
 impl Guard {
+    /// For programs on this machine that have the token.
     pub(super) fn new(token: &str) -> Self {
-        Self(token.into())
+        Self::from(Some(token), true)
+    }
+
+    /// For those who have the token, if there is one; on this machine alone if `loopback`.
+    pub(in crate::serve) fn from(token: Option<&str>, loopback: bool) -> Self {
+        Self {
+            token: token.map(Arc::from),
+            loopback,
+        }
     }
 
     fn admits(&self, headers: &HeaderMap) -> Result<(), Error> {
@@ -39,15 +54,18 @@ impl Guard {
             (Some(host), None) => host.to_str().is_ok_and(is_loopback),
             _ => false,
         };
-        if !is_ours {
+        if self.loopback && !is_ours {
             let why =
                 "the `Host` header must name the loopback interface, as `127.0.0.1` or `localhost`";
             return Err(Error::new(StatusCode::FORBIDDEN, why));
         }
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
         let mut given = headers.get_all(AUTHORIZATION).iter();
         let right = match (given.next(), given.next()) {
             (Some(given), None) => {
-                bearer(given.as_bytes()).is_some_and(|token| token.ct_eq(self.0.as_bytes()).into())
+                bearer(given.as_bytes()).is_some_and(|given| given.ct_eq(token.as_bytes()).into())
             }
             _ => false,
         };
@@ -60,7 +78,11 @@ impl Guard {
 }
 
 /// Lets a request through, or not.
-pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(in crate::serve) async fn check(
+    State(guard): State<Guard>,
+    request: Request,
+    next: Next,
+) -> Response {
     match guard.admits(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(error) => {

@@ -12,8 +12,8 @@
 //! Fields and answers are in `docs/serve.md`. It listens on a loopback address only, and takes no request that a page
 //! in a browser could have made: see `guard`.
 
-mod api;
-mod guard;
+pub(super) mod api;
+pub(super) mod guard;
 mod verify;
 
 use std::net::SocketAddr;

@@ -14,10 +14,11 @@ use wiretalk_talk::player::{ConnectionId, HandshakeAnswer, HttpAnswer, Request a
 use super::{Mock, Seat};
 use crate::serve::client::Newcomer;
 use crate::serve::journal::EntryKind;
-use crate::serve::{Life, Opening, extensions};
+use crate::serve::operation::Refused;
+use crate::serve::{Event, Life, Opening, extensions};
 
 /// What became of a handshake: the reply, and the client's coming if it is accepted, or why it is not.
-pub(crate) type Answered = (Reply, Result<Opening, String>);
+pub(crate) type Answered = (Reply, Result<Opening, Refused>);
 
 impl Mock {
     /// What the talk says to a handshake.
@@ -39,13 +40,23 @@ impl Mock {
         let (answered, status) = match answer {
             HandshakeAnswer::Refuse(answer) => {
                 let why = match answer.status {
-                    404 => "nothing is served there",
-                    _ => "the talk refuses it",
+                    404 => Refused::new("path", "nothing is served there"),
+                    _ => Refused::new("talk", "the talk refuses it"),
                 };
-                ((reply(&answer), Err(why.to_owned())), answer.status)
+                ((reply(&answer), Err(why)), answer.status)
             }
             HandshakeAnswer::RefuseByClose { code, reason } => {
-                (self.refuse_by_close(upgrade, code, reason), code)
+                let refused = self.refuse_by_close(upgrade, code, reason);
+                if refused.1.is_ok() {
+                    self.tell(&Event::Refused {
+                        peer: request.peer_addr,
+                        target: &request.uri.to_string(),
+                        status: code,
+                        reason: "talk",
+                        why: "the talk refuses it",
+                    });
+                }
+                (refused, code)
             }
             HandshakeAnswer::Accept {
                 connection,
@@ -68,7 +79,7 @@ impl Mock {
         };
         let why = match &answered.1 {
             Ok(_) => "the talk refuses it",
-            Err(why) => why,
+            Err(why) => &why.why,
         };
         let mut state = self.lock();
         self.note(&mut state, None, || EntryKind::Refused {
@@ -139,7 +150,10 @@ impl Mock {
             Err(error) => {
                 self.with_player(|player, now| player.gone(now, id));
                 let why = format!("the talk's answer cannot be sent: {error}");
-                (Reply::text(500, format!("{why}\n")), Err(why))
+                (
+                    Reply::text(500, format!("{why}\n")),
+                    Err(Refused::handshake(why)),
+                )
             }
         }
     }
@@ -165,7 +179,10 @@ impl Mock {
             }
             Err(error) => {
                 let why = format!("the refusal cannot be sent: {error}");
-                (Reply::text(500, format!("{why}\n")), Err(why))
+                (
+                    Reply::text(500, format!("{why}\n")),
+                    Err(Refused::handshake(why)),
+                )
             }
         }
     }

@@ -1,0 +1,131 @@
+//! How a server is run: what it tells of itself, how many clients it takes, and how it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::watch;
+use wiretalk_engine::serve::admin::Admin;
+use wiretalk_engine::serve::{Capacity, Metrics, Operation, Stop};
+
+use super::log::Log;
+use super::{address, seconds};
+use crate::signals::{End, Ends};
+
+/// The environment variable with the token of `--admin`.
+const TOKEN: &str = "WIRETALK_ADMIN_TOKEN";
+/// How long a client waits in the queue for a place.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Args)]
+pub(super) struct Operating {
+    /// Tell of the server over HTTP: /metrics for Prometheus, /health, /ready, /admin/clients. By default on
+    /// 127.0.0.1:9090; on an address that others can reach it needs a token
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:9090"
+    )]
+    admin: Option<String>,
+    /// The token that `--admin` asks for; by default that of WIRETALK_ADMIN_TOKEN, which no list of processes shows
+    #[arg(long, value_name = "TOKEN", requires = "admin")]
+    admin_token: Option<String>,
+    /// Take so many clients at a time; others get HTTP 503, and may try again
+    #[arg(long, value_name = "N")]
+    max_clients: Option<usize>,
+    /// Let so many clients wait for a place, first come first served, for 10 s at the most
+    #[arg(long, value_name = "N", requires = "max_clients")]
+    queue: Option<usize>,
+    /// On SIGTERM take nobody new, and close the clients one after the other over so many seconds with 1012, which asks
+    /// them to come back; 0 for all at once with 1001, as Ctrl-C does. A second signal ends the program
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    drain: Duration,
+}
+
+impl Operating {
+    /// What all servers of the program share.
+    pub(super) fn shared(&self) -> Arc<Operation> {
+        let capacity = self.max_clients.map(|places| {
+            let capacity = Capacity::new(places);
+            match self.queue {
+                Some(queue) => capacity.with_queue(queue, PATIENCE),
+                None => capacity,
+            }
+        });
+        Arc::new(Operation {
+            metrics: self.admin.is_some().then(Metrics::new),
+            capacity,
+            ..Operation::default()
+        })
+    }
+
+    /// Listens for whoever wants to know.
+    pub(super) async fn open_admin(&self) -> Result<Option<Admin>, String> {
+        let Some(address) = &self.admin else {
+            return Ok(None);
+        };
+        let token = self.admin_token.clone();
+        let token = token.or_else(|| std::env::var(TOKEN).ok());
+        let admin = Admin::bind(&address::whole(address), token).await;
+        admin.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Serves, and tells of it, until a signal comes; then until the clients are gone, or another signal comes.
+    pub(super) async fn run<F: Future<Output = ()>>(
+        &self,
+        mut ends: Ends,
+        admin: Option<Admin>,
+        operation: &Arc<Operation>,
+        log: &Log,
+        serve: impl FnOnce(Told) -> F,
+    ) {
+        let admin = async {
+            if let Some(admin) = admin {
+                log.line(&format!("admin at {}", admin.url()));
+                // To the very end: that the server drains is news.
+                admin
+                    .serve(Arc::clone(operation), std::future::pending())
+                    .await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let (tell, told) = watch::channel(None);
+        let signals = async {
+            let stop = match ends.next().await {
+                End::Terminate if !self.drain.is_zero() => Stop::Drain(self.drain),
+                End::Terminate | End::Interrupt => Stop::Now,
+            };
+            if let Stop::Drain(within) = stop {
+                let seconds = within.as_secs_f64();
+                log.timed(&format!(
+                    "draining: clients are sent away within {seconds} s"
+                ));
+            }
+            tell.send_replace(Some(stop));
+            ends.next().await;
+            log.timed("ended by a second signal");
+        };
+        tokio::select! {
+            () = serve(Told(told)) => {}
+            () = signals => {}
+            () = admin => {}
+        }
+    }
+}
+
+/// Hears when to stop, and how.
+#[derive(Clone)]
+pub(super) struct Told(watch::Receiver<Option<Stop>>);
+
+impl Told {
+    /// Waits until it is time.
+    pub(super) async fn stop(mut self) -> Stop {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(stop) => stop.unwrap_or(Stop::Now),
+            // Nobody is left who could say it.
+            Err(_) => Stop::Now,
+        }
+    }
+}
