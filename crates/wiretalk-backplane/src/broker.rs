@@ -34,7 +34,7 @@ pub struct Begin {
 
 /// Appends to a log.
 pub trait Writer: Send + 'static {
-    /// Appends records in their order, each at least once; done when the broker has them all, as safely as it can.
+    /// Appends records, none of them empty, in their order, each at least once; done when the broker has them all, as safely as it can.
     fn append(
         &mut self,
         records: &[Vec<u8>],
@@ -52,7 +52,7 @@ pub trait Reader: Send + 'static {
 pub struct Read {
     /// Its offset in the log, from 1, growing.
     pub offset: u64,
-    /// What was appended.
+    /// What was appended. Empty for a mark of the broker's own, which says that the log is this far, and nothing else.
     pub bytes: Vec<u8>,
 }
 

@@ -4,6 +4,18 @@
 //! A broker is behind the trait [`Broker`]; all that makes a log of one dependable (numbers, doubles, gaps, what waits
 //! while the broker is away) is the hub's, without I/O, and the same for each.
 
+#[cfg(feature = "amqp")]
+mod amqp;
 mod broker;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(any(feature = "nats", feature = "amqp"))]
+mod url;
 
+#[cfg(feature = "amqp")]
+pub use amqp::{Amqp, AmqpReader, AmqpWriter};
 pub use broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsReader, NatsWriter};
+#[cfg(any(feature = "nats", feature = "amqp"))]
+pub use url::UrlError;
