@@ -89,6 +89,30 @@ const HAPROXY: Tool = Tool {
     works: None,
     packages: &["haproxy"],
 };
+const REDIS: Tool = Tool {
+    programs: &["redis-server"],
+    works: None,
+    packages: &["redis-server"],
+};
+const REDIS_SENTINEL: Tool = Tool {
+    programs: &["redis-sentinel"],
+    works: None,
+    packages: &["redis-sentinel"],
+};
+const NATS: Tool = Tool {
+    programs: &["nats-server"],
+    works: None,
+    packages: &["nats-server"],
+};
+const RABBITMQ: Tool = Tool {
+    programs: &["rabbitmq-server"],
+    // Debian's wrapper in `PATH` is not what the tests start.
+    works: Some(&["test", "-x", "/usr/lib/rabbitmq/bin/rabbitmq-server"]),
+    packages: &["rabbitmq-server"],
+};
+
+/// What the tests of the backplanes run, and the interop tests beside their peers.
+const BROKERS: [&Tool; 4] = [&REDIS, &REDIS_SENTINEL, &NATS, &RABBITMQ];
 
 /// What the interop tests run.
 const PEERS: [&Tool; 11] = [
@@ -108,7 +132,7 @@ const PEERS: [&Tool; 11] = [
 /// Everything that any task needs. Gives whether it is there now.
 pub(crate) fn all(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("setup", || {
-        packages(&[&[&COMPILER][..], &PEERS].concat())?;
+        packages(&[&[&COMPILER][..], &PEERS, &BROKERS].concat())?;
         components()?;
         python_peers(workspace)?;
         node_peers(workspace)?;
@@ -128,7 +152,7 @@ pub(crate) fn for_checks(workspace: &Workspace, report: &mut Report) -> bool {
 /// What the interop tests need.
 pub(crate) fn for_interop(workspace: &Workspace, report: &mut Report) -> bool {
     report.check("setup", || {
-        packages(&[&[&COMPILER][..], &PEERS].concat())?;
+        packages(&[&[&COMPILER][..], &PEERS, &BROKERS].concat())?;
         python_peers(workspace)?;
         node_peers(workspace)
     })

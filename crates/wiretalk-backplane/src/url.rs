@@ -160,7 +160,9 @@ mod tests {
     fn error(url: &str) -> String {
         let read = || {
             let mut parts = Parts::parse(url, &["nats", "tls"])?;
-            (parts.records()?, parts.bytes()?, parts.age()?);
+            parts.records()?;
+            parts.bytes()?;
+            parts.age()?;
             parts.finish("history")
         };
         read().expect_err(url).to_string()

@@ -199,6 +199,7 @@ pub async fn outlives_a_kill<B: Broker>(server: &mut Server, open: impl Fn(&str)
     let first = numbered(0..1_000, 100);
     writer.append(&first).await.expect("they are appended");
     let before = take(&mut reader, 1_000).await;
+    server.sync();
     let appending = tokio::spawn(async move {
         let mut certain = 0;
         for n in 1_000.. {
