@@ -222,10 +222,7 @@ impl Broker for Amqp {
     type Reader = AmqpReader;
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.other_hubs = true;
-        capabilities.durable = true;
-        capabilities
+        Capabilities::shared(true)
     }
 
     async fn connect(
@@ -477,7 +474,6 @@ mod tests {
                 "l",
                 "there are: history-bytes, history-age",
             ),
-            ("amqp://u:secret@h/a/b/c", "l", "vhost"),
             ("amqp://h", &long, "255 bytes"),
         ] {
             let error = Amqp::new(url, log).map(drop).expect_err(url).to_string();

@@ -146,10 +146,7 @@ impl Broker for Nats {
     type Reader = NatsReader;
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.other_hubs = true;
-        capabilities.durable = true;
-        capabilities
+        Capabilities::shared(true)
     }
 
     async fn connect(
