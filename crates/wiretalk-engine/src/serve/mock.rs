@@ -1,5 +1,6 @@
 //! A talk as a server.
 
+mod directory;
 pub(in crate::serve) mod handshake;
 mod outside;
 mod perform;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
-use wiretalk_hub::{Hub, Member, Target as HubTarget};
+use wiretalk_hub::backplane::Memory;
+use wiretalk_hub::{Hub, HubEvent, Member, Target as HubTarget};
 use wiretalk_net::Config;
 use wiretalk_server::{Meter, Traffic};
 use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
@@ -20,6 +22,7 @@ use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 use super::client::End;
 use super::command::Command;
 use super::journal::{Entry, EntryKind, Frame, Journal};
+use directory::{Rooms, hub_options};
 pub use outside::{Audience, ClientInfo};
 
 use super::metrics::{Sample, Seen, Source};
@@ -135,6 +138,8 @@ pub struct Mock {
 struct State {
     player: Player,
     plan: Arc<Plan>,
+    /// Whether the talk looks at what rooms have heard.
+    remembers: bool,
     clients: BTreeMap<ConnectionId, Seat>,
     /// Those from whom nothing is read until the talk has worked off what they sent, and whoever waits for that.
     paused: BTreeMap<ConnectionId, Option<Waker>>,
@@ -171,15 +176,21 @@ impl Mock {
             place,
         } = performance;
         let part = part_of(&plan, test.as_deref())?;
+        let hub = shared.hub.sibling_with(hub_options(&plan), Memory);
+        let setup = Setup {
+            directory: Arc::new(Rooms(hub.clone())),
+            ..setup
+        };
         let mock = Arc::new(Self {
             shared: shared.clone(),
-            hub: shared.hub.sibling(),
+            hub,
             path: place.path().into(),
             place,
             test,
             began: Instant::now(),
             state: Mutex::new(State {
                 player: Player::mock(Arc::clone(&plan), part, setup),
+                remembers: plan.remembers().is_some(),
                 plan,
                 clients: BTreeMap::new(),
                 paused: BTreeMap::new(),
@@ -191,7 +202,20 @@ impl Mock {
             let source = Arc::downgrade(&mock);
             metrics.watch(source);
         }
+        let weak = Arc::downgrade(&mock);
+        mock.hub.set_listener(move |event| {
+            if let Some(mock) = weak.upgrade() {
+                mock.backplane_tells(&event);
+            }
+        });
         Ok(mock)
+    }
+
+    /// What the backplane tells: of what is lost the talk tells its clients, or they are closed.
+    fn backplane_tells(&self, event: &HubEvent) {
+        if let HubEvent::Lost { count } = event {
+            self.with_player(|player, now| player.lost(now, *count));
+        }
     }
 
     /// Serves this talk alone until `stop` is done; then the clients are let go as that says: `()` is [`Stop::Now`].
@@ -214,6 +238,7 @@ impl Mock {
         part_of(&plan, self.test.as_deref())?;
         let mut state = self.lock();
         state.plan = Arc::clone(&plan);
+        state.remembers = plan.remembers().is_some();
         self.with_player_of(&mut state, |player, now| player.reload(now, plan));
         Ok(())
     }

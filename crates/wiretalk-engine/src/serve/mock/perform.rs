@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wiretalk_hub::Target as HubTarget;
+use wiretalk_hub::{Keeping, Target as HubTarget};
 use wiretalk_net::Prepared;
 use wiretalk_talk::player::{Action, ConnectionId, Delivery, Outgoing, Target};
 use wiretalk_talk::{Mismatch, Span};
@@ -125,7 +125,11 @@ impl Mock {
             None => Vec::new(),
         };
         let one = |id: wiretalk_hub::ConnectionId| ClientId(id.0);
-        let (count, frame) = self.deliver(target, frame, how);
+        let keeping = Keeping {
+            history: state.remembers && !how.unremembered,
+            keep: false,
+        };
+        let (count, frame) = self.deliver(target, frame, how, keeping);
         let to = match target {
             HubTarget::One(id) => Recipient::One(one(id)),
             HubTarget::All => Recipient::All(count),
@@ -150,13 +154,21 @@ impl Mock {
     }
 
     /// Puts something into outboxes, framed once for all if it is a message and nothing else is asked for.
-    fn deliver(&self, target: HubTarget<'_>, frame: Outgoing, how: Delivery) -> (usize, Outgoing) {
+    fn deliver(
+        &self,
+        target: HubTarget<'_>,
+        frame: Outgoing,
+        how: Delivery,
+        keeping: Keeping,
+    ) -> (usize, Outgoing) {
         let delivery = match &frame {
             Outgoing::Text(text) if how.is_plain() => {
-                self.hub.deliver(target, &Prepared::text(text))
+                self.hub
+                    .deliver_with(target, &Prepared::text(text), keeping)
             }
             Outgoing::Binary(bytes) if how.is_plain() => {
-                self.hub.deliver(target, &Prepared::binary(bytes))
+                self.hub
+                    .deliver_with(target, &Prepared::binary(bytes), keeping)
             }
             Outgoing::Ping(bytes) if how.chop.is_none() => {
                 let command = Command::Ping(bytes[..].into());
