@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Uri, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wiretalk_net::Error;
 
 use crate::Origins;
@@ -162,7 +162,7 @@ pub struct Admitted {
     /// Where it is: behind trusted proxies, as far as they tell. The port is 0 if only they know it.
     pub peer: SocketAddr,
     /// What its token says, if it is a signed one.
-    pub claims: Option<Map<String, Value>>,
+    pub claims: Option<Arc<Value>>,
     /// The subprotocol that must be agreed on if no other is: a browser takes no answer without one.
     pub subprotocol: Option<&'static str>,
     /// Its token is still to come, in its first message: give that to [`Guard::prove`] before anything else is done with

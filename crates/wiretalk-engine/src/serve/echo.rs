@@ -11,6 +11,7 @@ use wiretalk_server::Meter;
 use wiretalk_server::link::{Command, Link};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
+use super::admission::Entry;
 use super::metrics::Seen;
 use super::operation::{Operation, Refused, Stop};
 use super::{
@@ -177,8 +178,10 @@ impl Host for Echo {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
+        entry: Entry,
     ) -> (Reply, Result<Opening, Refused>) {
         let accepted = upgrade.accept(AcceptOptions {
+            subprotocol: entry.admitted.subprotocol.map(str::to_owned),
             deflate: self.deflate,
             config: Arc::clone(&self.config),
             ..AcceptOptions::default()
@@ -194,9 +197,13 @@ impl Host for Echo {
                 let (member, outbox) = self.hub.join_with(self.queue_size);
                 let echo = Arc::clone(self);
                 let opening = async move {
-                    let socket = socket.await.ok()?;
+                    let mut socket = socket.await.ok()?;
+                    let told = |event: &Event<'_>| tell(&*echo, event);
+                    let entry = entry.prove(&mut socket, &told, &coming.target).await?;
                     let meter = Arc::new(Meter::default());
-                    let link = Link::new(socket, outbox).metered(Arc::clone(&meter));
+                    let link = Link::new(socket, outbox)
+                        .guarded(entry.admitted.gate)
+                        .metered(Arc::clone(&meter));
                     echo.joined(ClientId(member.id().0), &coming, &meter);
                     let life: Life = Box::pin(echo.client(member, link, meter));
                     Some(life)

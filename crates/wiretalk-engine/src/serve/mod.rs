@@ -2,6 +2,8 @@
 //! accepts for all.
 
 pub mod admin;
+mod admission;
+mod answer;
 mod client;
 mod command;
 pub mod control;
@@ -18,18 +20,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::HeaderValue;
-use http::header::RETRY_AFTER;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{
-    Incoming, Listener, Refusal, RefusalKind, Reply, Request, ServeOptions, TlsConfig, Upgrade,
-    serve_connection,
+    Incoming, Listener, Reply, Request, TlsConfig, Upgrade, serve_connection,
 };
 use wiretalk_net::{Config, DeflateConfig, Error};
 use wiretalk_server::Slot;
 
+pub use admission::{Admission, Plain};
 pub use echo::Echo;
 pub use metrics::Metrics;
 pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared};
@@ -38,18 +38,15 @@ pub use operation::{Operation, Readiness, Stop};
 pub use site::{Site, SiteError};
 pub use wiretalk_server::Capacity;
 
+use admission::{Entry, Received};
+use answer::{answer, answer_plain};
 pub(crate) use operation::{DRAINED, Refused};
 
 /// How long clients may take to finish their close handshakes when the server stops.
 const STOPPING: Duration = Duration::from_secs(2);
-/// When a client that found no place may come again, in seconds.
-const COME_AGAIN_AFTER: &str = "5";
 
 /// How often some of the clients of a server that drains are closed.
 const STEP: Duration = Duration::from_millis(50);
-
-/// The page that a browser gets which asks for the server by plain HTTP.
-const PAGE: &str = include_str!("page.html");
 
 /// How a server serves.
 #[derive(Clone, Debug)]
@@ -115,6 +112,7 @@ pub(crate) trait Host: Send + Sync + 'static {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
+        entry: Entry,
     ) -> (Reply, Result<Opening, Refused>);
 
     /// A plain request; `None` if the host has no answer of its own.
@@ -177,6 +175,8 @@ impl Server {
     ) {
         let mut tasks = Tasks::default();
         let mut background = std::pin::pin!(Arc::clone(&host).background());
+        let admission = Arc::clone(&host.operation().admission);
+        let mut keys = std::pin::pin!(admission.keep_keys(|event| tell(&*host, event)));
         let mut stop = std::pin::pin!(stop);
         let stop = loop {
             tokio::select! {
@@ -184,6 +184,7 @@ impl Server {
                 stop = &mut stop => break stop.into(),
                 // It never ends by itself.
                 () = &mut background => {}
+                () = &mut keys => {}
                 () = tasks.next_ended() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok(incoming) => {
@@ -353,18 +354,23 @@ impl Lives {
 /// Serves one TCP connection: plain requests, and the WebSockets that they become over HTTP/2. Gives what is left to be
 /// done once it has become one itself.
 async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client> {
-    let peer = incoming.peer_addr();
+    let mut peer = incoming.peer_addr();
     let lives: Mutex<Lives> = Mutex::default();
-    let served = serve_connection(incoming, ServeOptions::default(), |request| {
-        let answer = answer(&host, request, &lives);
-        async move {
-            match answer {
-                Answer::Now(reply) => reply,
-                Answer::Later(reply) => reply.await,
-            }
+    let admission = &host.operation().admission;
+    let options = admission.serve_options();
+    let served = match Box::pin(admission.receive(incoming)).await {
+        Ok(Received::Fine(incoming)) => {
+            peer = incoming.peer_addr();
+            let answered = |request| answer(&host, request, &lives).given();
+            serve_connection(incoming, options, answered).await
         }
-    })
-    .await;
+        Ok(Received::Plain(incoming, plain)) => {
+            let answered = async |request| answer_plain(&host, &request, plain);
+            Box::pin(serve_connection(incoming, options, answered)).await
+        }
+        Ok(Received::Nothing) => Ok(()),
+        Err(error) => Err(error),
+    };
     if let Err(error) = served {
         let why = error.to_string();
         tell(&*host, &Event::ConnectionFailed { peer, why: &why });
@@ -374,128 +380,4 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client>
         while beside.join_next().await.is_some() {}
     }
     lives.next?.opened().await
-}
-
-/// The answer to a request.
-enum Answer<'a> {
-    Now(Reply),
-    /// It comes when there is a place. Boxed, for most requests have no use for its memory.
-    Later(Pin<Box<dyn Future<Output = Reply> + Send + 'a>>),
-}
-
-/// Answers one request.
-fn answer<'a, H: Host>(
-    host: &'a Arc<H>,
-    mut request: Request,
-    lives: &'a Mutex<Lives>,
-) -> Answer<'a> {
-    let upgrade = match request.upgrade() {
-        Ok(upgrade) => upgrade,
-        Err(refusal) => return Answer::Now(not_upgraded(host, &request, refusal)),
-    };
-    let operation = host.operation();
-    if operation.readiness.is_draining() {
-        let why = Refused::new("draining", "the server restarts: come again in a moment");
-        return Answer::Now(unavailable(host, &request, &why));
-    }
-    let Some(capacity) = &operation.capacity else {
-        return Answer::Now(admit(host, &request, upgrade, None, lives));
-    };
-    if let Some(place) = capacity.try_enter() {
-        return Answer::Now(admit(host, &request, upgrade, Some(place), lives));
-    }
-    let waiting = async move {
-        match capacity.enter().await {
-            Ok(place) => admit(host, &request, upgrade, Some(place), lives),
-            Err(full) => {
-                let why = Refused::new("capacity", full.to_string());
-                unavailable(host, &request, &why)
-            }
-        }
-    };
-    Answer::Later(Box::pin(waiting))
-}
-
-/// Lets a client in, if its host wants it.
-fn admit<H: Host>(
-    host: &Arc<H>,
-    request: &Request,
-    upgrade: Upgrade,
-    slot: Option<Slot>,
-    lives: &Mutex<Lives>,
-) -> Reply {
-    match host.handshake(request, upgrade) {
-        (reply, Err(why)) => refused(host, request, reply, &why),
-        (reply, Ok(opening)) => {
-            let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-            lives.add(Admitted { opening, slot }, request.version());
-            reply
-        }
-    }
-}
-
-/// Tells of a refusal.
-fn refused<H: Host>(host: &Arc<H>, request: &Request, reply: Reply, why: &Refused) -> Reply {
-    let event = Event::Refused {
-        peer: request.peer_addr,
-        target: &request.uri.to_string(),
-        status: reply.status().as_u16(),
-        reason: why.reason,
-        why: &why.why,
-    };
-    tell(&**host, &event);
-    reply
-}
-
-/// Refuses for now: 503, with the time after which it may be tried again (RFC 9110 section 15.6.4).
-fn unavailable<H: Host>(host: &Arc<H>, request: &Request, why: &Refused) -> Reply {
-    let mut reply = Reply::text(503, format!("{why}\n"));
-    let value = HeaderValue::from_static(COME_AGAIN_AFTER);
-    reply.headers_mut().insert(RETRY_AFTER, value);
-    refused(host, request, reply, why)
-}
-
-/// Answers a request that asks for no WebSocket, or asks wrongly.
-fn not_upgraded<H: Host>(host: &Arc<H>, request: &Request, refusal: Refusal) -> Reply {
-    if *refusal.kind() != RefusalKind::NotUpgrade {
-        let why = Refused::handshake(refusal.to_string());
-        return refused(host, request, Reply::from(refusal), &why);
-    }
-    let reply = host
-        .plain(request)
-        .unwrap_or_else(|| without_talk(request, refusal.into()));
-    let event = Event::Http {
-        peer: request.peer_addr,
-        method: request.method.as_str(),
-        target: &request.uri.to_string(),
-        status: reply.status().as_u16(),
-    };
-    tell(&**host, &event);
-    reply
-}
-
-/// The answer to a plain request for which the talk has none: the page to a browser, else what the RFC says.
-fn without_talk(request: &Request, refusal: Reply) -> Reply {
-    let accepts_html = request
-        .headers
-        .get_all("accept")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/html"));
-    if !accepts_html || !matches!(request.method.as_str(), "GET" | "HEAD") {
-        return refusal;
-    }
-    let page = Reply::html(200, PAGE);
-    let headers = [
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        (
-            "Content-Security-Policy",
-            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src ws: wss:; frame-ancestors 'none'",
-        ),
-    ];
-    let page = headers
-        .into_iter()
-        .try_fold(page, |page, (name, value)| page.header(name, value));
-    page.unwrap_or(refusal)
 }

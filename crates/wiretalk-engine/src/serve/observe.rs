@@ -174,6 +174,11 @@ pub enum Event<'a> {
         /// With which code, and why.
         why: &'a Expelled,
     },
+    /// The keys that tokens are checked with could not be read anew.
+    NoKeys {
+        /// Why.
+        why: &'a str,
+    },
     /// A connection failed before it was a WebSocket.
     ConnectionFailed {
         /// From where.

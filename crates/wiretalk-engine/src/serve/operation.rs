@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wiretalk_server::Capacity;
 
+use super::admission::Admission;
 use super::metrics::Metrics;
 
 /// What the servers of one program share.
@@ -20,6 +21,8 @@ pub struct Operation {
     pub capacity: Option<Capacity>,
     /// Whether clients should be sent here.
     pub readiness: Readiness,
+    /// How newcomers are received, and who of them is let in; by default everybody.
+    pub admission: Arc<Admission>,
 }
 
 /// Whether a server is ready for clients: it is once nothing holds it up, and no more once it drains.

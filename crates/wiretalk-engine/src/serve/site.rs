@@ -8,6 +8,7 @@ use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{Reply, Request, Upgrade};
 use wiretalk_talk::player::HandshakeAnswer;
 
+use super::admission::Entry;
 use super::mock::handshake::Answered;
 use super::mock::{Mock, Place};
 use super::operation::{Operation, Refused, Stop};
@@ -89,22 +90,22 @@ impl Site {
 }
 
 impl Host for Site {
-    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade) -> Answered {
+    fn handshake(self: &Arc<Self>, request: &Request, upgrade: Upgrade, entry: Entry) -> Answered {
         let mut refused = None;
         for mock in self.candidates(request.uri.path()) {
-            let answer = mock.ask(request, &upgrade);
+            let answer = mock.ask(request, &upgrade, &entry);
             let not_here = match &answer {
                 HandshakeAnswer::Refuse(answer) => answer.status == 404,
                 HandshakeAnswer::RefuseByClose { code, .. } => *code == 4404,
                 HandshakeAnswer::Accept { .. } => false,
             };
             if !not_here {
-                return mock.answer(request, upgrade, answer);
+                return mock.answer(request, upgrade, entry, answer);
             }
             refused.get_or_insert((mock, answer));
         }
         match refused {
-            Some((mock, answer)) => mock.answer(request, upgrade, answer),
+            Some((mock, answer)) => mock.answer(request, upgrade, entry, answer),
             None => {
                 let paths: Vec<_> = self.mocks.iter().map(|mock| mock.path()).collect();
                 let text = format!(

@@ -5,6 +5,7 @@ mod keys;
 mod signature;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::{HeaderMap, Uri, header};
 use ring::digest::{SHA256, digest};
@@ -46,7 +47,7 @@ pub struct Tokens {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proof {
     /// The claims of a signed token; none of a known one.
-    pub claims: Option<Map<String, Value>>,
+    pub claims: Option<Arc<Value>>,
     /// When it ends, in seconds since 1970.
     pub expires: Option<f64>,
 }

@@ -38,7 +38,8 @@ impl Watch {
     }
 
     fn silent_until(&self) -> Option<Instant> {
-        self.guard.options.idle.map(|idle| self.heard + idle)
+        // A limit that the clock cannot count to is none.
+        self.heard.checked_add(self.guard.options.idle?)
     }
 }
 

@@ -438,6 +438,13 @@ impl Player {
         self.advance();
     }
 
+    /// A client that was let in without a token has brought one since: what it claims.
+    pub fn proven(&mut self, id: ConnectionId, claims: Arc<serde_json::Value>) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.client.token = Some(claims);
+        }
+    }
+
     /// Something came over a connection.
     pub fn received(&mut self, now: Time, id: ConnectionId, what: Incoming) {
         self.begin(now);

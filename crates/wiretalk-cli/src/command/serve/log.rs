@@ -176,14 +176,21 @@ impl Observer for Log {
                 peer,
                 target,
                 status,
-                reason: _,
+                reason,
                 why,
             } => {
                 let with = if *status < 1000 { "HTTP" } else { "close" };
                 self.timed(&format!(
-                    "{} {peer} to {} with {with} {status}: {}",
+                    "{} {peer} to {} with {with} {status} ({reason}): {}",
                     styled(WARNING, "refused"),
                     shown_target(target),
+                    shown(why)
+                ));
+            }
+            Event::NoKeys { why } => {
+                self.timed(&format!(
+                    "{}: {}",
+                    styled(BAD, "no keys for tokens"),
                     shown(why)
                 ));
             }

@@ -1,18 +1,25 @@
 //! What a mock answers to requests: handshakes, and plain HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
+use wiretalk_hub::Outbox;
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
-use wiretalk_net::{CloseCode, Error};
+use wiretalk_net::{CloseCode, Error, WebSocket};
 use wiretalk_server::Meter;
+use wiretalk_server::gate::Gate;
 use wiretalk_server::link::Link;
 use wiretalk_talk::Client;
-use wiretalk_talk::player::{ConnectionId, HandshakeAnswer, HttpAnswer, Request as PlayerRequest};
+use wiretalk_talk::player::{
+    ConnectionId, HandshakeAnswer, HttpAnswer, Player, Request as PlayerRequest,
+};
 
 use super::{Mock, Seat};
+use crate::serve::admission::Entry;
 use crate::serve::client::Newcomer;
+use crate::serve::command::Command;
 use crate::serve::journal::EntryKind;
 use crate::serve::operation::Refused;
 use crate::serve::{Event, Life, Opening, extensions};
@@ -22,10 +29,25 @@ pub(crate) type Answered = (Reply, Result<Opening, Refused>);
 
 impl Mock {
     /// What the talk says to a handshake.
-    pub(in crate::serve) fn ask(&self, request: &Request, upgrade: &Upgrade) -> HandshakeAnswer {
+    pub(in crate::serve) fn ask(
+        &self,
+        request: &Request,
+        upgrade: &Upgrade,
+        entry: &Entry,
+    ) -> HandshakeAnswer {
+        let admitted = &entry.admitted;
+        let subprotocols = upgrade.subprotocols().map(str::to_owned);
         let asked = PlayerRequest {
-            client: client_of(request),
-            subprotocols: upgrade.subprotocols().map(str::to_owned).collect(),
+            client: Client {
+                ip: admitted.peer.ip().to_string(),
+                token: admitted.claims.clone(),
+                ..client_of(request)
+            },
+            subprotocols: match admitted.subprotocol {
+                // It stands before the token, which is no subprotocol.
+                Some(bearer) => subprotocols.take_while(|name| name != bearer).collect(),
+                None => subprotocols.collect(),
+            },
         };
         self.with_player(|player, _| player.handshake(&asked))
     }
@@ -35,8 +57,10 @@ impl Mock {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
+        entry: Entry,
         answer: HandshakeAnswer,
     ) -> Answered {
+        let peer = entry.admitted.peer;
         let (answered, status) = match answer {
             HandshakeAnswer::Refuse(answer) => {
                 let why = match answer.status {
@@ -70,7 +94,7 @@ impl Mock {
                     headers,
                     compression,
                 };
-                let answered = self.accept(request, upgrade, accepted);
+                let answered = self.accept(request, upgrade, entry, accepted);
                 if answered.1.is_ok() {
                     return answered;
                 }
@@ -83,7 +107,7 @@ impl Mock {
         };
         let mut state = self.lock();
         self.note(&mut state, None, || EntryKind::Refused {
-            peer: request.peer_addr,
+            peer,
             target: request.uri.to_string(),
             status,
             why: why.to_owned(),
@@ -96,6 +120,7 @@ impl Mock {
         self: &Arc<Self>,
         request: &Request,
         upgrade: Upgrade,
+        entry: Entry,
         accepted: Accepted,
     ) -> Answered {
         let Accepted {
@@ -105,6 +130,7 @@ impl Mock {
             compression,
         } = accepted;
         let options = &self.shared.options;
+        let subprotocol = subprotocol.or(entry.admitted.subprotocol.map(str::to_owned));
         let accepted = header_map(&headers).and_then(|headers| {
             upgrade.accept(AcceptOptions {
                 subprotocol: subprotocol.clone(),
@@ -115,37 +141,19 @@ impl Mock {
         });
         match accepted {
             Ok((reply, socket)) => {
-                let (member, outbox) = self.hub.join_with(options.queue_size);
-                let meter = Arc::new(Meter::default());
-                let seat = Seat {
-                    id: member.id(),
-                    since: jiff::Timestamp::now(),
-                    peer: request.peer_addr,
-                    target: request.uri.to_string(),
-                    subprotocol,
-                    meter: Arc::clone(&meter),
-                };
-                self.joined(id, seat, extensions(&reply).as_deref());
-                let newcomer = Newcomer {
+                let coming = Coming {
                     mock: Arc::clone(self),
                     id,
-                    member,
-                    came: Instant::now(),
+                    peer: entry.admitted.peer,
+                    target: request.uri.to_string(),
+                    subprotocol,
+                    extensions: extensions(&reply),
                 };
-                let opening = async move {
-                    match socket.await {
-                        Ok(socket) => {
-                            let link = Link::new(socket, outbox).metered(meter);
-                            let life: Life = Box::pin(newcomer.serve(link));
-                            Some(life)
-                        }
-                        Err(error) => {
-                            newcomer.lost(error.to_string());
-                            None
-                        }
-                    }
+                let opening: Opening = match entry.admitted.unproven {
+                    false => Box::pin(coming.join().open(socket, entry.admitted.gate)),
+                    true => Box::pin(coming.join_proven(socket, entry)),
                 };
-                (reply, Ok(Box::pin(opening)))
+                (reply, Ok(opening))
             }
             Err(error) => {
                 self.with_player(|player, now| player.gone(now, id));
@@ -196,6 +204,109 @@ impl Mock {
         let method = request.method.as_str();
         let answer = self.with_player(|player, _| player.plain_request(method, &asked))?;
         Some(reply(&answer))
+    }
+}
+
+/// A client that the talk accepts.
+struct Coming {
+    mock: Arc<Mock>,
+    id: ConnectionId,
+    peer: SocketAddr,
+    target: String,
+    subprotocol: Option<String>,
+    extensions: Option<String>,
+}
+
+impl Coming {
+    /// Gives it its place, from which on it misses nothing.
+    fn join(self) -> Joined {
+        let Self {
+            mock,
+            id,
+            peer,
+            target,
+            subprotocol,
+            extensions,
+        } = self;
+        let (member, outbox) = mock.hub.join_with(mock.shared.options.queue_size);
+        let meter = Arc::new(Meter::default());
+        let seat = Seat {
+            id: member.id(),
+            since: jiff::Timestamp::now(),
+            peer,
+            target,
+            subprotocol,
+            meter: Arc::clone(&meter),
+        };
+        mock.joined(id, seat, extensions.as_deref());
+        let newcomer = Newcomer {
+            mock,
+            id,
+            member,
+            came: Instant::now(),
+        };
+        Joined {
+            newcomer,
+            outbox,
+            meter,
+        }
+    }
+
+    /// Gives it its place once its first message has proven who it is; until then the talk sends it nothing.
+    async fn join_proven(
+        self,
+        socket: impl Future<Output = Result<WebSocket, Error>>,
+        entry: Entry,
+    ) -> Option<Life> {
+        let mut socket = socket.await.ok();
+        let proven = match &mut socket {
+            Some(socket) => {
+                let told = |event: &Event<'_>| self.mock.tell(event);
+                entry.prove(socket, &told, &self.target).await
+            }
+            None => None,
+        };
+        let (Some(socket), Some(Entry { admitted, .. })) = (socket, proven) else {
+            let gone = |player: &mut Player, now| player.gone(now, self.id);
+            self.mock.with_player(gone);
+            return None;
+        };
+        if let Some(claims) = admitted.claims {
+            let proven = |player: &mut Player, _| player.proven(self.id, claims);
+            self.mock.with_player(proven);
+        }
+        Some(self.join().serve(socket, admitted.gate))
+    }
+}
+
+/// A client that has its place.
+struct Joined {
+    newcomer: Newcomer,
+    outbox: Outbox<Command>,
+    meter: Arc<Meter>,
+}
+
+impl Joined {
+    /// Waits for its stream.
+    async fn open(
+        self,
+        socket: impl Future<Output = Result<WebSocket, Error>>,
+        gate: Option<Box<dyn Gate>>,
+    ) -> Option<Life> {
+        match socket.await {
+            Ok(socket) => Some(self.serve(socket, gate)),
+            Err(error) => {
+                self.newcomer.lost(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn serve(self, socket: WebSocket, gate: Option<Box<dyn Gate>>) -> Life {
+        let link = Link::new(socket, self.outbox)
+            .guarded(gate)
+            .metered(self.meter);
+        Box::pin(self.newcomer.serve(link))
     }
 }
 

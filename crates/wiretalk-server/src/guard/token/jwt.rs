@@ -1,5 +1,7 @@
 //! Signed tokens: JSON Web Tokens (RFC 7519), checked as RFC 8725 wants it.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -156,7 +158,7 @@ fn in_time(claims: Map<String, Value>, time: f64) -> Result<Proof, Refusal> {
         return Err(Refusal::new(Reason::TokenInvalid, why));
     }
     Ok(Proof {
-        claims: Some(claims),
+        claims: Some(Arc::new(Value::Object(claims))),
         expires: Some(expires + LEEWAY),
     })
 }

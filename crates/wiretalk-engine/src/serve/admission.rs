@@ -1,0 +1,329 @@
+//! How newcomers are received: what stands before their request, who of them is let in, and how the others are told.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use wiretalk_net::server::{AcceptOptions, Incoming, Reply, Request, ServeOptions, Upgrade};
+use wiretalk_net::{Blame, CloseCode, Config, Error, ErrorKind, Event as NetEvent, WebSocket};
+use wiretalk_server::guard::{
+    Admitted, Asked, Guard, GuardOptions, Networks, Reason, Refusal, Refused, read_proxy_header,
+};
+
+use super::{Event, Life, Opening};
+
+/// What a TLS record begins with that begins a handshake (RFC 8446 5.1).
+const TLS_HANDSHAKE: u8 = 22;
+/// How often it is looked whether keys of tokens are to be read anew.
+const LOOKS: Duration = Duration::from_secs(5);
+/// What a client may say that is about to be closed, in bytes.
+const LAST_WORDS: usize = 64 * 1024;
+
+/// How newcomers are received.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// Who is let in, and what each may cost.
+    pub guard: Arc<Guard>,
+    /// A handshake is refused by an upgrade and a close at once, which pages in browsers can read, not by an HTTP status.
+    pub refuse_by_close: bool,
+    /// How long a client may take for what a proxy says of it, for TLS, for the head of a request, and for its token in a
+    /// first message: each.
+    pub handshake_timeout: Duration,
+    /// The proxies that begin each connection with a PROXY header; nobody else is served then. `None`: nobody does.
+    pub proxies: Option<Networks>,
+    /// What a client is told that speaks plain HTTP to a server of TLS; `None`: nothing, for that is no TLS.
+    pub plain: Option<Plain>,
+}
+
+/// What a client is told that speaks plain HTTP to a server of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// To come by TLS, to the same host and path: 308.
+    Redirect,
+    /// That TLS is needed: 426.
+    Refuse,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            guard: Guard::new(GuardOptions::default()),
+            refuse_by_close: false,
+            handshake_timeout: ServeOptions::default().handshake_timeout,
+            proxies: None,
+            plain: None,
+        }
+    }
+}
+
+/// A stream that speaks as it should, or one that speaks plain HTTP to a server of TLS.
+pub(super) enum Received {
+    Fine(Incoming),
+    Plain(Incoming, Plain),
+    /// It came and went without a word.
+    Nothing,
+}
+
+impl Admission {
+    pub(super) fn serve_options(&self) -> ServeOptions {
+        ServeOptions {
+            handshake_timeout: self.handshake_timeout,
+            ..ServeOptions::default()
+        }
+    }
+
+    /// Takes what a proxy says of the client, and looks whether TLS begins where it should.
+    pub(super) async fn receive(&self, incoming: Incoming) -> Result<Received, Error> {
+        let incoming = match &self.proxies {
+            Some(proxies) if proxies.contains(incoming.peer_addr().ip()) => {
+                read_proxy_header(incoming, self.handshake_timeout).await?
+            }
+            Some(_) => {
+                let sentence = "only proxies that are trusted may connect";
+                return Err(Error::new(ErrorKind::Handshake, Blame::Peer, sentence));
+            }
+            None => incoming,
+        };
+        let Some(plain) = self.plain.filter(|_| incoming.is_secure()) else {
+            return Ok(Received::Fine(incoming));
+        };
+        let mut first = [0];
+        match timeout(self.handshake_timeout, incoming.peek(&mut first)).await {
+            Ok(Ok(1)) if first[0] != TLS_HANDSHAKE => {
+                Ok(Received::Plain(incoming.without_tls(), plain))
+            }
+            Ok(Ok(1)) => Ok(Received::Fine(incoming)),
+            // One that only looks whether somebody is there.
+            Ok(_) => Ok(Received::Nothing),
+            Err(_) => {
+                let sentence = format!(
+                    "the client said nothing within {:?}",
+                    self.handshake_timeout
+                );
+                Err(Error::new(ErrorKind::Timeout, Blame::Peer, sentence))
+            }
+        }
+    }
+
+    /// Whether a handshake is let in.
+    pub(super) fn admit(&self, request: &Request) -> Result<Admitted, Refused> {
+        self.guard.admit(&asked(request))
+    }
+
+    /// The same after [`Reason::TokenUnchecked`]: the keys of tokens are read anew before.
+    pub(super) async fn admit_by_new_keys(
+        &self,
+        request: &Request,
+        refused: Refused,
+    ) -> Result<Admitted, Refused> {
+        match self.guard.refresh().await {
+            Ok(_) => self.admit(request),
+            Err(error) => Err(Refused {
+                refusal: Refusal {
+                    why: error.to_string(),
+                    ..refused.refusal
+                },
+                ..refused
+            }),
+        }
+    }
+
+    /// Whether a plain request is answered, and where it comes from.
+    pub(super) fn admit_plain(&self, request: &Request) -> Result<SocketAddr, Refused> {
+        self.guard.admit_plain(&asked(request))
+    }
+
+    /// Refuses a handshake: by this reply, or if that is how it is done here, by an upgrade and a close. Gives the reply, its
+    /// status or close code, and what is left to do.
+    pub(super) fn refuse(
+        &self,
+        upgrade: Upgrade,
+        reply: Reply,
+        close: (u16, &'static str),
+    ) -> (Reply, u16, Option<Opening>) {
+        if self.refuse_by_close
+            && let Ok((reply, opening)) = refuse_by_close(upgrade, close)
+        {
+            return (reply, close.0, Some(opening));
+        }
+        let status = reply.status().as_u16();
+        (reply, status, None)
+    }
+
+    /// Reads keys of tokens anew, whenever they are old; never ends.
+    pub(super) async fn keep_keys(&self, tell: impl Fn(&Event<'_>)) {
+        let mut looks = interval(LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            if self.guard.is_due()
+                && let Err(error) = self.guard.refresh().await
+            {
+                tell(&Event::NoKeys {
+                    why: &error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// A client that comes in: what it was let in with.
+pub(crate) struct Entry {
+    /// What it was let in with.
+    pub(crate) admitted: Admitted,
+    pub(super) admission: Arc<Admission>,
+}
+
+impl Entry {
+    /// Takes the first message of a client whose token is in it. One that brings none is closed, and told of.
+    ///
+    /// Until then it is nobody: no talk knows of it.
+    pub(crate) async fn prove(
+        self,
+        socket: &mut WebSocket,
+        tell: &(dyn Fn(&Event<'_>) + Sync),
+        target: &str,
+    ) -> Option<Self> {
+        let Self {
+            admitted,
+            admission,
+        } = self;
+        if !admitted.unproven {
+            return Some(Self {
+                admitted,
+                admission,
+            });
+        }
+        let peer = admitted.peer;
+        let first = timeout(admission.handshake_timeout, first_text(socket)).await;
+        let proven = match first {
+            Ok(Some(text)) => {
+                let guard = &admission.guard;
+                let late = guard.prove(admitted, &text, Instant::now(), SystemTime::now());
+                late.map_err(|refused| refused.refusal)
+            }
+            // It is gone, and nobody is left to tell.
+            Ok(None) => return None,
+            Err(_) => Err(Refusal {
+                reason: Reason::TokenMissing,
+                why: format!("no token came within {:?}", admission.handshake_timeout),
+            }),
+        };
+        match proven {
+            Ok(admitted) => Some(Self {
+                admitted,
+                admission,
+            }),
+            Err(refusal) => {
+                let reason = refusal.reason;
+                tell(&Event::Refused {
+                    peer,
+                    target,
+                    status: reason.close_code(),
+                    reason: reason.name(),
+                    why: &refusal.why,
+                });
+                close(socket, (reason.close_code(), reason.told())).await;
+                None
+            }
+        }
+    }
+}
+
+/// The first message, as text; `None` if none comes.
+async fn first_text(socket: &mut WebSocket) -> Option<String> {
+    loop {
+        match socket.next_event().await {
+            Ok(Some(NetEvent::Text(text))) => return Some(text.to_string()),
+            // No token is binary, so this is none.
+            Ok(Some(NetEvent::Binary(_))) => return Some(String::new()),
+            Ok(Some(NetEvent::Ping(payload))) => socket.pong(&payload).await.ok()?,
+            Ok(Some(NetEvent::Pong(_))) => {}
+            Ok(Some(NetEvent::Close(_)) | None) | Err(_) => return None,
+        }
+    }
+}
+
+async fn close(socket: &mut WebSocket, (code, why): (u16, &str)) {
+    // A client that is gone already has its answer.
+    let _ = socket.close(CloseCode::new(code), why).await;
+    while let Ok(Some(_)) = socket.next_event().await {}
+}
+
+fn asked(request: &Request) -> Asked<'_> {
+    Asked {
+        uri: &request.uri,
+        headers: &request.headers,
+        peer: request.peer_addr,
+        now: Instant::now(),
+        time: SystemTime::now(),
+    }
+}
+
+/// The HTTP response of a refusal.
+pub(super) fn reply(reason: Reason) -> Reply {
+    let reply = Reply::text(reason.status(), format!("{}\n", reason.told()));
+    let header = match reason {
+        // RFC 6750 3: whoever brings no token is told no error.
+        Reason::TokenMissing => Some(("WWW-Authenticate", "Bearer")),
+        Reason::TokenInvalid | Reason::TokenExpired => {
+            Some(("WWW-Authenticate", r#"Bearer error="invalid_token""#))
+        }
+        Reason::TokenUnchecked | Reason::AddressFull => Some(("Retry-After", "5")),
+        // RFC 2817 4.2
+        Reason::Plain => Some(("Upgrade", "TLS/1.2, HTTP/1.1")),
+        _ => None,
+    };
+    let with = header.map(|(name, value)| reply.clone().header(name, value));
+    with.and_then(Result::ok).unwrap_or(reply)
+}
+
+/// What a client gets that speaks plain HTTP to a server of TLS.
+pub(super) fn reply_plain(request: &Request, plain: Plain) -> Reply {
+    let host = request
+        .headers
+        .get("host")
+        .and_then(|host| host.to_str().ok());
+    let path = request
+        .uri
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    // Nothing but a host and a port may stand there: what else there is would lead elsewhere.
+    let is_host = |host: &&str| {
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        !host.is_empty() && host.bytes().all(fine)
+    };
+    match (plain, host.filter(is_host)) {
+        (Plain::Redirect, Some(host)) if path.starts_with('/') => {
+            Reply::text(308, "this server speaks TLS only\n")
+                .header("Location", format!("https://{host}{path}"))
+                .unwrap_or_else(|_| reply(Reason::Plain))
+        }
+        _ => reply(Reason::Plain),
+    }
+}
+
+/// Upgrades, and closes at once.
+fn refuse_by_close(
+    upgrade: Upgrade,
+    code_and_why: (u16, &'static str),
+) -> Result<(Reply, Opening), Error> {
+    let mut config = Config::default();
+    config.limits.message_size = LAST_WORDS;
+    config.limits.frame_size = LAST_WORDS as u64;
+    // A browser that offers some fails without one of them, and its page would not see the code.
+    let subprotocol = upgrade.subprotocols().next().map(str::to_owned);
+    let (reply, socket) = upgrade.accept(AcceptOptions {
+        subprotocol,
+        deflate: None,
+        config: config.into(),
+        ..AcceptOptions::default()
+    })?;
+    let opening = async move {
+        let mut socket = socket.await.ok()?;
+        let life: Life = Box::pin(async move { close(&mut socket, code_and_why).await });
+        Some(life)
+    };
+    Ok((reply, Box::pin(opening)))
+}
