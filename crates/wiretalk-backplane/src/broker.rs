@@ -21,6 +21,11 @@ pub trait Broker: Send + 'static {
         &mut self,
         after: Option<u64>,
     ) -> impl Future<Output = Result<(Begin, Self::Writer, Self::Reader), BrokerError>> + Send;
+
+    /// The most bytes that it takes as one record; asked after each connection.
+    fn largest(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// How a connection to a log begins.
@@ -34,11 +39,18 @@ pub struct Begin {
 
 /// Appends to a log.
 pub trait Writer: Send + 'static {
-    /// Appends records, none of them empty, in their order, each at least once; done when the broker has them all, as safely as it can.
+    /// Appends records, none of them empty, in their order, each at least once; done when the broker has them all, as safely as
+    /// it can. If one fails, none behind it should be in the log.
     fn append(
         &mut self,
         records: &[Vec<u8>],
     ) -> impl Future<Output = Result<(), BrokerError>> + Send;
+
+    /// Tells those who read now something that need not be kept, behind all that was appended before. A reader may give it
+    /// the offset 0. It is appended where there is no cheaper way.
+    fn tell(&mut self, record: Vec<u8>) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        async move { self.append(&[record]).await }
+    }
 }
 
 /// Reads a log.
@@ -50,7 +62,7 @@ pub trait Reader: Send + 'static {
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
-    /// Its offset in the log, from 1, growing.
+    /// Its offset in the log, from 1, growing; 0 for what the log does not keep.
     pub offset: u64,
     /// What was appended. Empty for a mark of the broker's own, which says that the log is this far, and nothing else.
     pub bytes: Vec<u8>,

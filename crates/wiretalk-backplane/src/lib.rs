@@ -7,6 +7,7 @@
 #[cfg(feature = "amqp")]
 mod amqp;
 mod broker;
+mod driver;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(any(feature = "nats", feature = "amqp"))]
@@ -15,6 +16,7 @@ mod url;
 #[cfg(feature = "amqp")]
 pub use amqp::{Amqp, AmqpReader, AmqpWriter};
 pub use broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
+pub use driver::{Line, Running, connect, wall_clock};
 #[cfg(feature = "nats")]
 pub use nats::{Nats, NatsReader, NatsWriter};
 #[cfg(any(feature = "nats", feature = "amqp"))]

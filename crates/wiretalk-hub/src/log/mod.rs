@@ -202,6 +202,8 @@ impl Log {
         }
         self.offset = self.offset.max(offset);
         match Record::decode(bytes) {
+            // A mark of the broker's own, which says how far the log is.
+            _ if bytes.is_empty() => {}
             Ok((stamp, record)) => self.record(offset, stamp, record, now, &mut outcome),
             // Somebody else's, or a later version's: not ours to judge, but to count.
             Err(_) => self.foreign += 1,
@@ -256,10 +258,10 @@ impl Log {
         }
     }
 
-    /// Whether all that was pushed has been taken.
+    /// Whether all that was pushed has been taken on this connection.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.producer.is_drained()
+        self.is_ready() && self.producer.is_drained()
     }
 
     /// The bytes that wait to be read back.
