@@ -57,6 +57,10 @@ pub(crate) struct Serve {
     /// Close a client that sends what no line of the talk takes, as `option strict` does
     #[arg(long, conflicts_with = "echo")]
     strict: bool,
+    /// Play the bodies of rules for at most so many clients at once, each client's one after the other, as
+    /// `option workers` does
+    #[arg(long, value_name = "N", conflicts_with = "echo", value_parser = workers)]
+    workers: Option<usize>,
     /// Write every connection and message to a file, as lines of JSON, behind what it has already
     #[arg(long, value_name = "FILE", conflicts_with = "echo")]
     journal: Option<PathBuf>,
@@ -124,6 +128,13 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     }
     Duration::try_from_secs_f64(seconds)
         .map_err(|_| "write a number of seconds, such as 20 or 0.5".to_owned())
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(workers) if workers > 0 => Ok(workers),
+        _ => Err("write a number of workers, 1 or more".to_owned()),
+    }
 }
 
 impl Serve {

@@ -209,6 +209,7 @@ impl Serve {
             variables: outside.variables.clone(),
             manner: Manner {
                 strict: self.strict,
+                workers: self.workers,
                 ..Manner::default()
             },
             ..Setup::new(self.world(outside, file))
