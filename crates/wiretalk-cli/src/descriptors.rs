@@ -1,8 +1,8 @@
 //! How many connections the system lets this program have.
 
 /// Takes as many as the system allows without a privilege: what it gives at first is little, 1024 on many, for the
-/// sake of programs that could not count further.
-pub(crate) fn take_all() {
+/// sake of programs that could not count further. A sentence about it, for the log.
+pub(crate) fn take_all() -> Option<String> {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,6 +12,17 @@ pub(crate) fn take_all() {
             ..limit
         };
         // With fewer it works as well, for fewer clients.
-        let _ = setrlimit(Resource::Nofile, all);
+        let raised = setrlimit(Resource::Nofile, all).is_ok();
+        let shown = |limit: Option<u64>| limit.map_or("no limit".to_owned(), |n| n.to_string());
+        let (before, all) = (shown(limit.current), shown(limit.maximum));
+        return Some(match raised {
+            true if before == all => format!("file descriptors: {all}, one for each client"),
+            true => format!("file descriptors: {all}, one for each client (raised from {before})"),
+            false => {
+                format!("file descriptors: {before}, one for each client (not raised to {all})")
+            }
+        });
     }
+    #[cfg(not(unix))]
+    None
 }

@@ -5,6 +5,7 @@ mod descriptors;
 mod diagnostics;
 mod exit;
 mod signals;
+mod supervisor;
 mod terminal;
 
 use std::process::ExitCode;

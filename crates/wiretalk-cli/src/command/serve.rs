@@ -18,7 +18,7 @@ use wiretalk_net::server::TlsConfig;
 use super::Given;
 use crate::exit::Exit;
 use crate::signals::Ends;
-use crate::{descriptors, terminal};
+use crate::terminal;
 use log::Log;
 
 #[derive(Debug, Args)]
@@ -88,6 +88,9 @@ pub(crate) struct Serve {
     /// Show every message
     #[arg(short, long)]
     verbose: bool,
+    /// How the log is written: for people, or as lines of JSON
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    log_format: log::Format,
     /// How often clients are pinged, in seconds; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     ping_interval: Duration,
@@ -141,7 +144,6 @@ impl Serve {
     pub(crate) async fn run(self) -> Exit {
         // From before it says that it listens: whoever reads that may stop it at once.
         let ends = Ends::listen();
-        descriptors::take_all();
         let tls = match self.tls() {
             Ok(tls) => tls,
             Err(why) => return usage(&why),
@@ -169,10 +171,17 @@ impl Serve {
         let log = self.log();
         let address = self.listen.as_deref().unwrap_or(address::DEFAULT);
         let scheme = address::Scheme::of(tls.as_ref());
-        let server = match address::listen(address, tls).await {
+        let mut listening = match self.operation.listening() {
+            Ok(listening) => listening,
+            Err(why) => return usage(&why),
+        };
+        let server = match listening.listen(address, tls).await {
             Ok(server) => server,
             Err(exit) => return exit,
         };
+        if let Err(why) = listening.all_taken() {
+            return usage(&why);
+        }
         let admin = match self.operation.open_admin().await {
             Ok(admin) => admin,
             Err(why) => return usage(&why),
@@ -189,7 +198,7 @@ impl Serve {
     }
 
     fn log(&self) -> Arc<Log> {
-        Log::start(self.verbose, self.quiet)
+        Log::start(self.verbose, self.quiet, self.log_format)
     }
 
     fn tls(&self) -> Result<Option<TlsConfig>, String> {

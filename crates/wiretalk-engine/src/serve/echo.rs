@@ -65,7 +65,7 @@ impl Echo {
         if let Some(metrics) = &self.operation.metrics {
             let seen = Seen {
                 peer: coming.peer,
-                target: coming.target.as_str().into(),
+                target: Arc::from(&*coming.target),
                 since: jiff::Timestamp::now(),
                 meter: Arc::clone(meter),
             };
@@ -87,6 +87,7 @@ impl Echo {
         member: Member<Command>,
         mut link: Link<Command>,
         meter: Arc<Meter>,
+        (peer, target): (SocketAddr, Box<str>),
     ) {
         let came = Instant::now();
         let client = ClientId(member.id().0);
@@ -111,6 +112,8 @@ impl Echo {
         }
         self.observer.event(&Event::Left {
             client,
+            peer,
+            target: &target,
             code,
             why: &why,
             after: came.elapsed(),
@@ -164,7 +167,7 @@ impl Echo {
 /// What is told of a client when it has come.
 struct Coming {
     peer: SocketAddr,
-    target: String,
+    target: Box<str>,
     extensions: Option<String>,
 }
 
@@ -190,7 +193,7 @@ impl Host for Echo {
             Ok((reply, socket)) => {
                 let coming = Coming {
                     peer: request.peer_addr,
-                    target: request.uri.to_string(),
+                    target: request.uri.to_string().into(),
                     extensions: extensions(&reply),
                 };
                 // It has its place before the answer leaves, so that it is told when the server stops.
@@ -205,7 +208,8 @@ impl Host for Echo {
                         .guarded(entry.admitted.gate)
                         .metered(Arc::clone(&meter));
                     echo.joined(ClientId(member.id().0), &coming, &meter);
-                    let life: Life = Box::pin(echo.client(member, link, meter));
+                    let life: Life =
+                        Box::pin(echo.client(member, link, meter, (coming.peer, coming.target)));
                     Some(life)
                 };
                 (reply, Ok(Box::pin(opening)))

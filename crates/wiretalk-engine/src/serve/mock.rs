@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use wiretalk_hub::backplane::Memory;
 use wiretalk_hub::{Hub, HubEvent, Member, Target as HubTarget};
 use wiretalk_net::Config;
-use wiretalk_server::{Meter, Traffic};
+use wiretalk_server::Meter;
 use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
 use super::client::End;
@@ -399,18 +399,21 @@ impl Mock {
         drop(member);
         let seat = state.clients.remove(&id);
         state.paused.remove(&id);
-        let traffic = seat.map_or_else(Traffic::default, |seat| seat.meter.traffic());
         if let Some(metrics) = &self.operation().metrics {
             metrics.closed(client, end.code, after);
         }
-        self.tell(&Event::Left {
-            client,
-            code: end.code,
-            why: &end.why,
-            after,
-            traffic,
-            clients: state.clients.len(),
-        });
+        if let Some(seat) = seat {
+            self.tell(&Event::Left {
+                client,
+                peer: seat.peer,
+                target: &seat.target,
+                code: end.code,
+                why: &end.why,
+                after,
+                traffic: seat.meter.traffic(),
+                clients: state.clients.len(),
+            });
+        }
         self.note(&mut state, Some(client), || EntryKind::Gone {
             code: end.code,
             why: end.why.clone(),
@@ -447,9 +450,16 @@ impl Mock {
 
 impl Source for Mock {
     fn sample(&self) -> Sample {
+        let stats = self.hub.stats();
         Sample {
-            rooms: self.hub.rooms().len(),
-            ..Sample::default()
+            rooms: stats.rooms,
+            users: stats.users,
+            queued: stats.queued,
+            deliveries: stats.deliveries,
+            published: stats.published,
+            lost: stats.lost,
+            nodes: stats.nodes,
+            up: stats.up,
         }
     }
 

@@ -36,7 +36,7 @@ pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared
 pub use observe::{ClientId, Event, Observer, Recipient};
 pub use operation::{Operation, Readiness, Stop};
 pub use site::{Site, SiteError};
-pub use wiretalk_server::Capacity;
+pub use wiretalk_server::{Capacity, Count, Traffic};
 
 use admission::{Entry, Received};
 use answer::{answer, answer_plain};
@@ -156,6 +156,27 @@ impl Server {
     pub async fn bind(address: &str, tls: Option<TlsConfig>) -> Result<Self, Error> {
         Ok(Self {
             listener: Listener::bind(address, tls).await?,
+        })
+    }
+
+    /// Listens on an address on which other processes may listen that say so as well: the system spreads what comes over
+    /// them (`SO_REUSEPORT`).
+    ///
+    /// # Errors
+    /// If the address is in use by others, or not to be had.
+    pub async fn bind_beside_others(address: &str, tls: Option<TlsConfig>) -> Result<Self, Error> {
+        Ok(Self {
+            listener: Listener::bind_beside_others(address, tls).await?,
+        })
+    }
+
+    /// Takes a socket that listens already: one that whoever has started the program handed over.
+    ///
+    /// # Errors
+    /// If it cannot be used without blocking.
+    pub fn from_std(socket: std::net::TcpListener, tls: Option<TlsConfig>) -> Result<Self, Error> {
+        Ok(Self {
+            listener: Listener::from_std(socket, tls)?,
         })
     }
 

@@ -62,6 +62,10 @@ pub enum Event<'a> {
     Left {
         /// Which.
         client: ClientId,
+        /// From where it came.
+        peer: SocketAddr,
+        /// What it asked for.
+        target: &'a str,
         /// The close code: the peer's, or 1006 if the connection ended without one.
         code: u16,
         /// The peer's reason, or why the connection ended.

@@ -15,7 +15,7 @@ use rustls::{
 use rustls_pki_types::{PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::AsyncReadExt,
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -219,26 +219,74 @@ impl Listener {
         let text = address.to_string();
         match TcpListener::bind(address).await {
             Ok(tcp) => Ok(Self { tcp, tls }),
-            Err(error) => {
-                let why = match error.kind() {
-                    io::ErrorKind::AddrInUse => "the address is in use already".to_owned(),
-                    io::ErrorKind::AddrNotAvailable => {
-                        "this machine has no such address".to_owned()
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        "ports below 1024 need more rights".to_owned()
-                    }
-                    _ => error.to_string(),
-                };
-                let sentence = format!("cannot listen on {text}: {why}");
-                Err(Error::with_source(
-                    ErrorKind::Io,
-                    Blame::Us,
-                    sentence,
-                    error,
-                ))
-            }
+            Err(error) => Err(cannot_listen(&text, error)),
         }
+    }
+
+    /// Listens on an address on which other sockets may listen that were made so as well (`SO_REUSEPORT`): the system
+    /// spreads what comes over them. Where it cannot, this is [`bind`](Self::bind).
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let listener = Listener::bind_beside_others("127.0.0.1:0", None).await?;
+    /// let taken = listener.local_addr()?;
+    /// # #[cfg(unix)]
+    /// assert!(Listener::bind_beside_others(taken, None).await.is_ok());
+    /// assert!(Listener::bind(taken, None).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` if the address is in use by others or not to be had; the sentence says which.
+    pub async fn bind_beside_others(
+        address: impl ToSocketAddrs + fmt::Display,
+        tls: Option<TlsConfig>,
+    ) -> Result<Self, Error> {
+        let text = address.to_string();
+        let bound = async {
+            let mut failed = None;
+            for address in lookup_host(address).await? {
+                match listen_beside_others(address) {
+                    Ok(tcp) => return Ok(tcp),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            Err(failed.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+        };
+        match bound.await {
+            Ok(tcp) => Ok(Self { tcp, tls }),
+            Err(error) => Err(cannot_listen(&text, error)),
+        }
+    }
+
+    /// Takes a socket that listens already: one that whoever has started the program handed over, say.
+    ///
+    /// ```
+    /// use wiretalk_net::server::Listener;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// let address = socket.local_addr().unwrap();
+    /// let listener = Listener::from_std(socket, None)?;
+    /// assert_eq!(listener.local_addr()?, address);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io` if it cannot be used without blocking.
+    pub fn from_std(socket: std::net::TcpListener, tls: Option<TlsConfig>) -> Result<Self, Error> {
+        let usable = socket
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(socket));
+        let tcp =
+            usable.map_err(|error| Error::io("the listening socket cannot be used", error))?;
+        Ok(Self { tcp, tls })
     }
 
     /// The same, with TLS on all that comes from now on.
@@ -553,6 +601,34 @@ impl Incoming {
             )),
         }
     }
+}
+
+fn listen_beside_others(address: SocketAddr) -> io::Result<TcpListener> {
+    /// As many connections may wait to be accepted, as with tokio's own `bind`.
+    const BACKLOG: u32 = 1024;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    #[cfg(unix)]
+    {
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn cannot_listen(address: &str, error: io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => "the address is in use already".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => "ports below 1024 need more rights".to_owned(),
+        _ => error.to_string(),
+    };
+    let sentence = format!("cannot listen on {address}: {why}");
+    Error::with_source(ErrorKind::Io, Blame::Us, sentence, error)
 }
 
 /// Errors that `accept` passes on from a stream that is gone before we got it (accept(2)).

@@ -1,5 +1,7 @@
 //! Where servers listen.
 
+use std::collections::VecDeque;
+
 use wiretalk_engine::serve::Server;
 use wiretalk_net::server::TlsConfig;
 
@@ -48,17 +50,57 @@ impl Scheme {
     }
 }
 
-/// Listens.
-pub(super) async fn listen(address: &str, tls: Option<TlsConfig>) -> Result<Server, Exit> {
-    let error = match Server::bind(&whole(address), tls).await {
-        Ok(server) => return Ok(server),
-        Err(error) => error,
-    };
+/// How sockets to listen with are come by.
+pub(super) struct Listening {
+    /// Those that were handed over and nobody has taken yet.
+    given: VecDeque<std::net::TcpListener>,
+    reuse_port: bool,
+}
+
+impl Listening {
+    pub(super) fn new(given: Vec<std::net::TcpListener>, reuse_port: bool) -> Self {
+        let given = given.into();
+        Self { given, reuse_port }
+    }
+
+    /// Listens: with the next socket that was handed over, whatever its address, else at this one.
+    pub(super) async fn listen(
+        &mut self,
+        address: &str,
+        tls: Option<TlsConfig>,
+    ) -> Result<Server, Exit> {
+        let server = if let Some(given) = self.given.pop_front() {
+            Server::from_std(given, tls)
+        } else if self.reuse_port {
+            Server::bind_beside_others(&whole(address), tls).await
+        } else {
+            Server::bind(&whole(address), tls).await
+        };
+        server.map_err(|error| cannot_listen(&error))
+    }
+
+    /// Whether all that was handed over is in use.
+    ///
+    /// # Errors
+    /// If something is left: then whoever handed it over expects more of this server than it does.
+    pub(super) fn all_taken(&self) -> Result<(), String> {
+        match self.given.len() {
+            0 => Ok(()),
+            left => Err(format!(
+                "{} too many handed over (LISTEN_FDS): one is taken for each address, in their order",
+                terminal::count(left, "socket was", "sockets were")
+            )),
+        }
+    }
+}
+
+/// Says why a server cannot listen.
+fn cannot_listen(error: &wiretalk_net::Error) -> Exit {
     terminal::error(&error.to_string());
-    let reason = std::error::Error::source(&error)
+    let reason = std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<std::io::Error>())
         .map(std::io::Error::kind);
-    Err(match reason {
+    match reason {
         // It is no address at all.
         Some(std::io::ErrorKind::InvalidInput) => {
             terminal::err("an address is HOST:PORT, or a port alone: `127.0.0.1:4000`");
@@ -71,7 +113,7 @@ pub(super) async fn listen(address: &str, tls: Option<TlsConfig>) -> Result<Serv
             Exit::NO_CONNECTION
         }
         _ => Exit::NO_CONNECTION,
-    })
+    }
 }
 
 /// An address with its host: a bare port is taken on the loopback address, where nobody else can reach it.

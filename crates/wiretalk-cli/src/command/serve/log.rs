@@ -1,14 +1,17 @@
 //! The log of a server: who comes, who goes, and with `-v` every message.
 
+mod json;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use anstyle::Style;
+use clap::ValueEnum;
 use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_engine::report::describe_mismatch;
-use wiretalk_engine::serve::{ClientId, Event, Observer, Recipient};
+use wiretalk_engine::serve::{ClientId, Count, Event, Observer, Recipient};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 use wiretalk_talk::{Mismatch, Source, Span};
 
@@ -21,10 +24,21 @@ const MOST_SHOWN: usize = 500;
 /// How long the end of the program waits until all lines are written.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// An object of JSON on each line, for programs
+    Json,
+}
+
 /// Writes lines from a thread of its own.
 pub(super) struct Log {
     verbose: bool,
     quiet: bool,
+    format: Format,
     /// `None` once nothing more is written.
     lines: RwLock<Option<SyncSender<String>>>,
     left_out: Arc<AtomicUsize>,
@@ -34,7 +48,7 @@ pub(super) struct Log {
 
 impl Log {
     /// A log: with every message, or with nothing but what goes wrong.
-    pub(super) fn start(verbose: bool, quiet: bool) -> Arc<Self> {
+    pub(super) fn start(verbose: bool, quiet: bool, format: Format) -> Arc<Self> {
         let (lines, waiting) = sync_channel(WAITING);
         let left_out = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&left_out);
@@ -46,17 +60,25 @@ impl Log {
         Arc::new(Self {
             verbose,
             quiet,
+            format,
             lines: RwLock::new(Some(lines)),
             left_out,
             done: Mutex::new(done),
         })
     }
 
-    /// Writes a line as it is.
+    /// Writes a line without the time, if it is for people.
     pub(super) fn line(&self, text: &str) {
+        match self.format {
+            Format::Text => self.write(text.to_owned()),
+            Format::Json => self.write(json::words(text)),
+        }
+    }
+
+    fn write(&self, line: String) {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(lines) = &*lines
-            && lines.try_send(text.to_owned()).is_err()
+            && lines.try_send(line).is_err()
         {
             self.left_out.fetch_add(1, Ordering::Relaxed);
         }
@@ -73,7 +95,30 @@ impl Log {
 
     /// Writes a line with the time.
     pub(super) fn timed(&self, text: &str) {
-        self.line(&format!("{QUIET}{}{QUIET:#}  {text}", terminal::clock()));
+        match self.format {
+            Format::Text => {
+                let time = terminal::clock();
+                self.write(format!("{QUIET}{time}{QUIET:#}  {text}"));
+            }
+            Format::Json => self.write(json::words(text)),
+        }
+    }
+
+    /// Whether an event has a line.
+    fn shows(&self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Connected { .. }
+            | Event::Left { .. }
+            | Event::Refused { .. }
+            | Event::Http { .. } => !self.quiet,
+            Event::Received { what, .. } => self.verbose && came(what).is_some(),
+            Event::Sent { .. }
+            | Event::JoinedRoom { .. }
+            | Event::LeftRoom { .. }
+            | Event::Identified { .. }
+            | Event::Kept { .. } => self.verbose,
+            _ => true,
+        }
     }
 }
 
@@ -108,18 +153,28 @@ fn clients(count: usize) -> String {
     terminal::count(count, "client", "clients")
 }
 
+/// What has passed one way, such as `3 messages (12 B)`.
+fn passed(count: Count) -> String {
+    let messages = match count.messages {
+        1 => "1 message".to_owned(),
+        messages => format!("{messages} messages"),
+    };
+    format!("{messages} ({} B)", count.bytes)
+}
+
 fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
 impl Observer for Log {
     fn event(&self, event: &Event<'_>) {
+        if !self.shows(event) {
+            return;
+        }
+        if self.format == Format::Json {
+            return self.write(json::line(event));
+        }
         match event {
-            Event::Connected { .. }
-            | Event::Left { .. }
-            | Event::Refused { .. }
-            | Event::Http { .. }
-                if self.quiet => {}
             Event::Connected {
                 client,
                 peer,
@@ -147,6 +202,7 @@ impl Observer for Log {
                 code,
                 why,
                 after,
+                traffic,
                 clients: count,
                 ..
             } => {
@@ -160,9 +216,11 @@ impl Observer for Log {
                     why => format!(": {}", shown(why)),
                 };
                 self.timed(&format!(
-                    "{client} {} with {code}{why} after {:.3}s ({})",
+                    "{client} {} with {code}{why} after {:.3}s, {} in, {} out ({})",
                     styled(style, "left"),
                     after.as_secs_f64(),
+                    passed(traffic.received),
+                    passed(traffic.sent),
                     clients(*count)
                 ));
             }
@@ -204,12 +262,12 @@ impl Observer for Log {
                 shown(method),
                 shown_target(target)
             )),
-            Event::Received { client, what } if self.verbose => {
+            Event::Received { client, what } => {
                 if let Some(line) = came(what) {
                     self.timed(&format!("{client} {}", styled(RECEIVED, &line)));
                 }
             }
-            Event::Sent { to, what, how } if self.verbose => {
+            Event::Sent { to, what, how } => {
                 let to = match to {
                     Recipient::One(client) => client.to_string(),
                     Recipient::All(count) => format!("all ({})", clients(*count)),
@@ -226,28 +284,22 @@ impl Observer for Log {
                 let line = styled(SENT, &goes(what));
                 self.timed(&format!("{to} {line}{}", manner(how)));
             }
-            Event::JoinedRoom { client, room } if self.verbose => {
+            Event::JoinedRoom { client, room } => {
                 self.timed(&format!("{client} joins room {}", shown(room)));
             }
-            Event::LeftRoom { client, room } if self.verbose => {
+            Event::LeftRoom { client, room } => {
                 self.timed(&format!("{client} leaves room {}", shown(room)));
             }
-            Event::Identified { client, user } if self.verbose => {
+            Event::Identified { client, user } => {
                 self.timed(&format!("{client} is user {}", shown(user)));
             }
-            Event::Kept { room, value } if self.verbose => {
+            Event::Kept { room, value } => {
                 self.timed(&format!(
                     "room {} keeps {}",
                     shown(room),
                     styled(SENT, &goes(value))
                 ));
             }
-            Event::Received { .. }
-            | Event::Sent { .. }
-            | Event::JoinedRoom { .. }
-            | Event::LeftRoom { .. }
-            | Event::Identified { .. }
-            | Event::Kept { .. } => {}
             Event::Unmatched {
                 client,
                 source,

@@ -8,9 +8,11 @@ use tokio::sync::watch;
 use wiretalk_engine::serve::admin::Admin;
 use wiretalk_engine::serve::{Capacity, Metrics, Operation, Stop};
 
+use super::address::{self, Listening};
 use super::log::Log;
-use super::{address, seconds};
+use super::seconds;
 use crate::signals::{End, Ends};
+use crate::{descriptors, supervisor};
 
 /// The environment variable with the token of `--admin`.
 const TOKEN: &str = "WIRETALK_ADMIN_TOKEN";
@@ -42,6 +44,9 @@ pub(super) struct Operating {
     /// them to come back; 0 for all at once with 1001, as Ctrl-C does. A second signal ends the program
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     drain: Duration,
+    /// Listen also where other processes do that say so as well; the system spreads what comes over them (SO_REUSEPORT)
+    #[arg(long)]
+    reuse_port: bool,
 }
 
 impl Operating {
@@ -59,6 +64,11 @@ impl Operating {
             capacity,
             ..Operation::default()
         })
+    }
+
+    /// How sockets to listen with are come by: from whoever has started the program, or made.
+    pub(super) fn listening(&self) -> Result<Listening, String> {
+        Ok(Listening::new(supervisor::sockets()?, self.reuse_port))
     }
 
     /// Listens for whoever wants to know.
@@ -97,6 +107,10 @@ impl Operating {
                 End::Terminate if !self.drain.is_zero() => Stop::Drain(self.drain),
                 End::Terminate | End::Interrupt => Stop::Now,
             };
+            supervisor::stopping(match stop {
+                Stop::Drain(_) => "draining",
+                Stop::Now => "stopping",
+            });
             if let Stop::Drain(within) = stop {
                 let seconds = within.as_secs_f64();
                 log.timed(&format!(
@@ -107,10 +121,15 @@ impl Operating {
             ends.next().await;
             log.timed("ended by a second signal");
         };
+        if let Some(descriptors) = descriptors::take_all() {
+            log.line(&descriptors);
+        }
+        supervisor::ready();
         tokio::select! {
             () = serve(Told(told)) => {}
             () = signals => {}
             () = admin => {}
+            () = supervisor::live() => {}
         }
     }
 }

@@ -14,6 +14,8 @@ use super::super::Outside;
 use super::Serve;
 use super::log::Log;
 use super::talks::Ready;
+use crate::signals::Hangups;
+use crate::supervisor;
 use crate::terminal::{self, BAD, GOOD, WARNING};
 
 /// How often files are looked at. A change is taken up once two looks agree, so that no half-written file is read.
@@ -113,7 +115,7 @@ impl Watched {
     }
 }
 
-/// Plays talks anew whenever they are saved; never ends.
+/// Plays talks anew whenever they are saved, if that is wanted, and whenever the system asks for it (SIGHUP); never ends.
 ///
 /// `on_read` is told of each version before it is played.
 pub(super) async fn watch(
@@ -126,15 +128,25 @@ pub(super) async fn watch(
 ) {
     let mut looks = interval(LOOKS);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut hangups = Hangups::listen();
     loop {
-        looks.tick().await;
+        let all = tokio::select! {
+            _ = looks.tick(), if !serve.no_watch => false,
+            () = hangups.next() => true,
+        };
+        if all {
+            supervisor::reloading();
+        }
         for talk in &mut talks {
-            if talk.look() {
+            if talk.look() || all {
                 talk.settle();
                 let ready = serve.prepare(outside, &talk.file, tls).ok();
                 ready.iter().for_each(&mut on_read);
                 reload(talk, ready, log);
             }
+        }
+        if all {
+            supervisor::ready();
         }
     }
 }

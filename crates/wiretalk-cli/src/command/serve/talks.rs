@@ -96,6 +96,10 @@ impl Serve {
         }
         let tls_is_on = tls.is_some();
         let scheme = Scheme::of(tls.as_ref());
+        let mut listening = match self.operation.listening() {
+            Ok(listening) => listening,
+            Err(why) => return usage(&why),
+        };
         let mut sites = Vec::new();
         let mut found = Vec::new();
         let mut watched = Vec::new();
@@ -108,7 +112,7 @@ impl Serve {
                 Ok(site) => site,
                 Err(error) => return usage(&error.to_string()),
             };
-            let server = match address::listen(&group[0].address, tls.clone()).await {
+            let server = match listening.listen(&group[0].address, tls.clone()).await {
                 Ok(server) => server,
                 Err(exit) => return exit,
             };
@@ -122,6 +126,9 @@ impl Serve {
                 watched.push(Watched::new(mock, talk));
             }
             sites.push((site, server));
+        }
+        if let Err(why) = listening.all_taken() {
+            return usage(&why);
         }
         // The file is there before anybody is told that the server is.
         let filing = match self.open_journal(&journal) {
@@ -141,16 +148,12 @@ impl Serve {
         let control = control.map(|control| (control, controlled));
         let serving = |stop| serve_all(sites, control, stop);
         let serving = self.operation.run(ends, admin, &operation, &log, serving);
-        if self.no_watch {
-            serving.await;
-        } else {
-            tokio::select! {
-                () = serving => {}
-                () = reload::watch(self, outside, watched, tls_is_on, &log, |talk| {
-                    secrets.add(talk);
-                    journal.hide(secrets.redactor());
-                }) => {}
-            }
+        tokio::select! {
+            () = serving => {}
+            () = reload::watch(self, outside, watched, tls_is_on, &log, |talk| {
+                secrets.add(talk);
+                journal.hide(secrets.redactor());
+            }) => {}
         }
         // Tasks that are about to end may hold it still.
         log.finish();

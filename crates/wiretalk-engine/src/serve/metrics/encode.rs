@@ -151,7 +151,32 @@ fn encode(metrics: &Metrics, page: &mut Page<'_>) -> fmt::Result {
     page.gauge(
         "wiretalk_queue_bytes",
         "Bytes that wait in the queues of clients",
-        hubs.queued_bytes,
+        hubs.queued,
+    )?;
+    page.counter(
+        "wiretalk_hub_deliveries",
+        "Times that something was put into a client's queue",
+        hubs.deliveries,
+    )?;
+    page.counter(
+        "wiretalk_hub_published",
+        "Messages to rooms, users and all that were published on this node",
+        hubs.published,
+    )?;
+    page.counter(
+        "wiretalk_hub_lost",
+        "Messages of the backplane that this node has missed for good",
+        hubs.lost,
+    )?;
+    page.gauge(
+        "wiretalk_backplane_nodes",
+        "Nodes that share the backplane, this one included",
+        hubs.nodes,
+    )?;
+    page.gauge(
+        "wiretalk_backplane_up",
+        "Whether the backplane is reached: 1, or 0",
+        u64::from(hubs.up),
     )
 }
 

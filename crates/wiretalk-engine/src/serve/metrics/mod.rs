@@ -61,7 +61,12 @@ pub(super) trait Source: Send + Sync {
 pub(super) struct Sample {
     pub(super) rooms: usize,
     pub(super) users: usize,
-    pub(super) queued_bytes: usize,
+    pub(super) queued: usize,
+    pub(super) deliveries: u64,
+    pub(super) published: u64,
+    pub(super) lost: u64,
+    pub(super) nodes: usize,
+    pub(super) up: bool,
 }
 
 impl Metrics {
@@ -140,12 +145,21 @@ impl Shared {
     }
 
     fn hubs(&self) -> Sample {
-        let mut all = Sample::default();
+        let mut all = Sample {
+            up: true,
+            ..Sample::default()
+        };
         for source in self.live_sources() {
             let one = source.sample();
             all.rooms += one.rooms;
             all.users += one.users;
-            all.queued_bytes += one.queued_bytes;
+            all.queued += one.queued;
+            all.deliveries += one.deliveries;
+            all.published += one.published;
+            all.lost += one.lost;
+            // All talks share a backplane, so the one that sees most sees all.
+            all.nodes = all.nodes.max(one.nodes);
+            all.up &= one.up;
         }
         all
     }
