@@ -151,6 +151,7 @@ fn told(event: &Event<'_>) -> (&'static str, &'static str, Value) {
             "expelled",
             json!({"client": client.0, "code": why.code, "reason": why.kind, "why": why.reason}),
         ),
+        Event::NoKeys { why } => ("error", "no_keys", json!({"why": why})),
         Event::ConnectionFailed { peer, why } => (
             "warn",
             "failed",
