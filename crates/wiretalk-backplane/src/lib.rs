@@ -10,7 +10,9 @@ mod broker;
 mod driver;
 #[cfg(feature = "nats")]
 mod nats;
-#[cfg(any(feature = "nats", feature = "amqp"))]
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "nats", feature = "amqp", feature = "redis"))]
 mod url;
 
 #[cfg(feature = "amqp")]
@@ -19,5 +21,7 @@ pub use broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
 pub use driver::{Line, Running, connect, wall_clock};
 #[cfg(feature = "nats")]
 pub use nats::{Nats, NatsReader, NatsWriter};
-#[cfg(any(feature = "nats", feature = "amqp"))]
+#[cfg(feature = "redis")]
+pub use redis::{Redis, RedisReader, RedisWriter};
+#[cfg(any(feature = "nats", feature = "amqp", feature = "redis"))]
 pub use url::UrlError;

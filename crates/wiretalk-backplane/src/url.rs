@@ -51,6 +51,7 @@ pub(crate) struct Parts {
     query: BTreeMap<String, String>,
 }
 
+#[cfg_attr(not(any(feature = "nats", feature = "amqp")), allow(dead_code))]
 impl Parts {
     /// Parses a URL with one of these schemes.
     pub(crate) fn parse(url: &str, schemes: &[&str]) -> Result<Self, UrlError> {
@@ -105,6 +106,12 @@ impl Parts {
         let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
         let seconds = self.amount("history-age", "an age, such as 24h", &units, false)?;
         Ok(seconds.map(Duration::from_secs))
+    }
+
+    /// Takes an option as it is written.
+    #[cfg(feature = "redis")]
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.query.remove(name)
     }
 
     /// Takes a number that is not 0.

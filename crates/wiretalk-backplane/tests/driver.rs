@@ -1,24 +1,18 @@
 //! The driver, over a broker in memory that fails in every way that a real one may.
 
-use std::collections::BTreeMap;
+mod nodes;
+
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use nodes::{Node, PATIENCE, by_publisher};
+use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::timeout;
-use wiretalk_backplane::{
-    Begin, Broker, BrokerError, Read, Reader, Running, Writer, connect, wall_clock,
-};
-use wiretalk_hub::{
-    Capabilities, Drain, HistoryLimits, Hub, HubEvent, HubOptions, Item, Keeping, Member, Outbox,
-    Target,
-};
+use wiretalk_backplane::{Begin, Broker, BrokerError, Read, Reader, Writer, connect};
+use wiretalk_hub::{Capabilities, Drain, Hub, HubEvent, HubOptions, Keeping, Target};
 use wiretalk_proto::Prepared;
-
-/// What waits for an event waits no longer than this.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A log, and what goes wrong with it.
 #[derive(Clone)]
@@ -168,116 +162,6 @@ impl Reader for End {
     }
 }
 
-/// A hub on the tank with one member, who gets all that is for everyone.
-struct Node {
-    hub: Hub,
-    running: Running,
-    outbox: Outbox,
-    events: mpsc::UnboundedReceiver<HubEvent>,
-    _member: Member,
-    got: Vec<String>,
-    lost: u64,
-}
-
-impl Node {
-    async fn start(tank: &Tank) -> Self {
-        Self::start_with(tank, HubOptions::default()).await
-    }
-
-    async fn start_with(tank: &Tank, options: HubOptions) -> Self {
-        let node = Self::begin(tank, options);
-        timeout(PATIENCE, node.running.ready())
-            .await
-            .expect("it becomes ready");
-        node
-    }
-
-    fn begin(tank: &Tank, options: HubOptions) -> Self {
-        let (told, events) = mpsc::unbounded_channel();
-        let options = HubOptions {
-            history: HistoryLimits::default(),
-            clock: wall_clock(),
-            ..options
-        };
-        let (hub, running) = connect(tank.clone(), options, |options, line| {
-            let hub: Hub = Hub::with_options(options, line);
-            hub.set_listener(move |event| drop(told.send(event)));
-            hub
-        });
-        let (member, outbox) = hub.join_with(usize::MAX);
-        Self {
-            hub,
-            running,
-            outbox,
-            events,
-            _member: member,
-            got: Vec::new(),
-            lost: 0,
-        }
-    }
-
-    fn say(&self, text: &str) {
-        self.hub.deliver(Target::All, &Prepared::text(text));
-    }
-
-    /// Waits until so many messages came, or were told as lost.
-    async fn get(&mut self, count: usize) {
-        timeout(PATIENCE, self.get_all(count))
-            .await
-            .unwrap_or_else(|_| {
-                panic!(
-                    "{} of {count} came, {} were lost",
-                    self.got.len(),
-                    self.lost
-                )
-            });
-    }
-
-    async fn get_all(&mut self, count: usize) {
-        let mut items = Vec::new();
-        while self.got.len() + self.lost as usize != count {
-            tokio::select! {
-                drain = self.outbox.drain(&mut items) => assert_eq!(drain, Drain::Items),
-                event = self.events.recv() => {
-                    if let Some(HubEvent::Lost { count }) = event {
-                        self.lost += count;
-                    }
-                }
-            }
-            for item in items.drain(..) {
-                let Item::Message(message) = item;
-                self.got
-                    .push(String::from_utf8_lossy(&message.payload()).into_owned());
-            }
-        }
-    }
-
-    async fn event(&mut self, wanted: impl Fn(&HubEvent) -> bool) -> HubEvent {
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.expect("the hub lives");
-                if wanted(&event) {
-                    return event;
-                }
-            }
-        };
-        timeout(PATIENCE, waiting).await.expect("it happens")
-    }
-}
-
-/// Each publisher's messages, in the order in which they came.
-fn by_publisher(got: &[String]) -> BTreeMap<&str, Vec<usize>> {
-    let mut found: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for text in got {
-        let (who, n) = text.split_once(' ').expect("who, and a number");
-        found
-            .entry(who)
-            .or_default()
-            .push(n.parse().expect("a number"));
-    }
-    found
-}
-
 /// A number that looks random, from 0 to `most`.
 fn chance(seed: &mut u64, most: u64) -> u64 {
     *seed = seed
@@ -294,7 +178,7 @@ async fn cuts_doubles_and_lost_answers_lose_nothing_and_double_nothing() {
         let tank = Tank::new();
         let mut nodes = Vec::new();
         for _ in 0..3 {
-            nodes.push(Node::start(&tank).await);
+            nodes.push(Node::start(tank.clone()).await);
         }
         for n in 0..EACH {
             for (who, node) in nodes.iter().enumerate() {
@@ -329,7 +213,7 @@ async fn a_log_that_loses_its_end_or_all_is_mended_by_those_who_wrote_it() {
     let tank = Tank::new();
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(Node::start(&tank).await);
+        nodes.push(Node::start(tank.clone()).await);
     }
     let mut seed = 5;
     for n in 0..EACH {
@@ -366,7 +250,7 @@ async fn a_log_that_loses_its_end_or_all_is_mended_by_those_who_wrote_it() {
 async fn a_broker_that_is_away_at_the_start_is_waited_for() {
     let tank = Tank::new();
     tank.go_away();
-    let mut node = Node::begin(&tank, HubOptions::default());
+    let mut node = Node::begin(tank.clone(), HubOptions::default());
     node.say("0 0");
     let down = node
         .event(|event| matches!(event, HubEvent::Down { .. }))
@@ -393,8 +277,8 @@ async fn what_finds_no_place_is_lost_and_counted_for_all() {
         pending: 4_000,
         ..HubOptions::default()
     };
-    let mut writer = Node::start_with(&tank, small).await;
-    let mut other = Node::start(&tank).await;
+    let mut writer = Node::start_with(tank.clone(), small).await;
+    let mut other = Node::start(tank.clone()).await;
     writer.say("0 0");
     writer.get(1).await;
     other.get(1).await;
@@ -425,7 +309,7 @@ async fn what_finds_no_place_is_lost_and_counted_for_all() {
 #[tokio::test]
 async fn a_record_that_the_broker_never_takes_is_lost_and_stops_nobody() {
     let tank = Tank::new();
-    let mut node = Node::start(&tank).await;
+    let mut node = Node::start(tank.clone()).await;
     tank.go_away();
     node.event(|event| matches!(event, HubEvent::Down { .. }))
         .await;
@@ -445,8 +329,8 @@ async fn without_a_log_what_is_missed_is_counted_to_the_last() {
     const ALL: usize = 500;
     let tank = Tank::new();
     tank.change(|state| state.forgets = true);
-    let mut writer = Node::start(&tank).await;
-    let mut reader = Node::start(&tank).await;
+    let mut writer = Node::start(tank.clone()).await;
+    let mut reader = Node::start(tank.clone()).await;
     assert!(!writer.hub.capabilities().durable);
     // One that nobody loses, so that they know each other.
     writer.say("0 0");
@@ -474,7 +358,7 @@ async fn without_a_log_what_is_missed_is_counted_to_the_last() {
 #[tokio::test]
 async fn who_comes_late_knows_what_all_know() {
     let tank = Tank::new();
-    let first = Node::start(&tank).await;
+    let first = Node::start(tank.clone()).await;
     let (member, _outbox) = first.hub.join();
     first
         .hub
@@ -494,7 +378,7 @@ async fn who_comes_late_knows_what_all_know() {
     while first.running.pending() > 0 {
         yield_now().await;
     }
-    let late = Node::start(&tank).await;
+    let late = Node::start(tank.clone()).await;
     assert_eq!(
         late.hub.history("lobby", 100, None),
         first.hub.history("lobby", 100, None)
@@ -522,8 +406,8 @@ async fn who_comes_late_knows_what_all_know() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_falls_silent_is_gone() {
     let tank = Tank::new();
-    let here = Node::start(&tank).await;
-    let there = Node::start(&tank).await;
+    let here = Node::start(tank.clone()).await;
+    let there = Node::start(tank.clone()).await;
     let (member, _outbox) = there.hub.join();
     there.hub.identify(member.id(), Some("ann"));
     let known = async {
@@ -546,8 +430,8 @@ async fn a_node_that_falls_silent_is_gone() {
 #[tokio::test]
 async fn closing_appends_what_waits_or_gives_up() {
     let tank = Tank::new();
-    let node = Node::start(&tank).await;
-    let mut other = Node::start(&tank).await;
+    let node = Node::start(tank.clone()).await;
+    let mut other = Node::start(tank.clone()).await;
     for n in 0..1_000 {
         node.say(&format!("0 {n}"));
     }
@@ -562,7 +446,7 @@ async fn closing_appends_what_waits_or_gives_up() {
     hub.deliver(Target::All, &Prepared::text("nobody"));
 
     // What has nothing to say waits for nobody.
-    let idle = Node::begin(&tank, HubOptions::default());
+    let idle = Node::begin(tank.clone(), HubOptions::default());
     assert!(idle.running.close(PATIENCE).await);
 }
 

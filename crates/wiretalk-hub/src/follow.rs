@@ -116,7 +116,9 @@ impl<C> Hub<C> {
         match news.record {
             Record::Publish(publication) => {
                 let but = publication.but.filter(|_| node == state.node);
-                let is_wanted = state.has_receiver(publication.to) && !news.again;
+                let is_wanted = !news.again
+                    && state.is_new(news, &publication)
+                    && state.has_receiver(publication.to);
                 if is_wanted || state.is_to_remember(&publication) {
                     let message = publication.message.prepared();
                     state.remember(&publication, &message, news);
@@ -151,6 +153,12 @@ impl<C> Hub<C> {
 }
 
 impl<C> State<C> {
+    /// Whether a message is for those who are here. What a hub finds in the log when it begins was for others, but for what
+    /// was published while it could not be read.
+    fn is_new(&self, news: &News<'_>, publication: &Publication<'_>) -> bool {
+        !news.old || (self.began > 0 && publication.time >= self.began)
+    }
+
     fn has_receiver(&self, scope: Scope<'_>) -> bool {
         match scope {
             Scope::All => !self.members.is_empty(),

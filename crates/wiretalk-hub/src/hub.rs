@@ -46,6 +46,8 @@ pub(crate) struct State<C> {
     last_id: Arc<AtomicU64>,
     pub(crate) node: u64,
     pub(crate) clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// When the hub was made.
+    pub(crate) began: u64,
     /// In the order of joining, which is that of the ids.
     pub(crate) members: Group<C>,
     pub(crate) rooms: Groups<C>,
@@ -116,6 +118,7 @@ impl<C> Hub<C> {
         let state = State {
             last_id,
             node: options.node,
+            began: (options.clock)(),
             clock: options.clock,
             members: Group::new(),
             rooms: Groups::new(),

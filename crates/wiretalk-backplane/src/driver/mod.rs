@@ -156,6 +156,6 @@ impl Shared {
 }
 
 /// A random number; where the system has none, one of the clock.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| wall_clock()())
 }

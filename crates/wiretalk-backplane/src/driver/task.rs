@@ -1,6 +1,7 @@
 //! The task itself.
 
 use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::select;
@@ -157,28 +158,43 @@ impl<C: Send + 'static> Ends<C> {
     async fn read(&self, mut reader: impl Reader, began: Instant) -> Result<(), BrokerError> {
         let mut look = interval(Duration::from_millis(HEARTBEAT / 2));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = Instant::now();
         loop {
-            select! {
-                records = reader.read() => {
-                    last = Instant::now();
-                    self.follow(&records?, milliseconds(began)).await;
-                }
-                _ = look.tick() => {
-                    if last.elapsed() >= SILENCE_LIMIT {
-                        return Err(BrokerError::new("the broker is silent: not even what this node says comes back"));
-                    }
-                    let silent = self.shared.log().silent(milliseconds(began));
-                    for node in silent {
-                        self.hub.node_gone(node);
+            let since = Instant::now();
+            let records = {
+                // One reading from its begin to its end: it may take longer than a look.
+                let mut reading = pin!(reader.read());
+                loop {
+                    select! {
+                        records = &mut reading => break records?,
+                        _ = look.tick() => self.look(since, began)?,
                     }
                 }
-            }
+            };
+            self.follow(&records, milliseconds(began)).await;
             let is_wanted = self.shared.log().presence_is_wanted(milliseconds(began));
             if is_wanted {
                 self.hub.tell_presence();
             }
         }
+    }
+
+    /// Looks whom nobody hears any more.
+    fn look(&self, since: Instant, began: Instant) -> Result<(), BrokerError> {
+        if since.elapsed() >= SILENCE_LIMIT {
+            return Err(BrokerError::new(
+                "the broker is silent: not even what this node says comes back",
+            ));
+        }
+        let now = milliseconds(began);
+        let silent = self.shared.log().silent(now);
+        for node in silent {
+            self.hub.node_gone(node);
+        }
+        let is_wanted = self.shared.log().presence_is_wanted(now);
+        if is_wanted {
+            self.hub.tell_presence();
+        }
+        Ok(())
     }
 
     /// Waits until the end is wanted.

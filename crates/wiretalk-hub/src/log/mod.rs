@@ -111,6 +111,8 @@ pub struct News<'a> {
     pub stamp: Stamp,
     /// It was applied before, and is found again in a log that began later.
     pub again: bool,
+    /// It was there before this node has read the log for the first time.
+    pub old: bool,
     /// The record.
     pub record: Record<'a>,
 }
@@ -300,6 +302,7 @@ impl Log {
                 offset,
                 stamp,
                 again: verdict.again,
+                old: !self.was_ready,
                 record,
             });
         }

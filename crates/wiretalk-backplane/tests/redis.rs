@@ -1,0 +1,453 @@
+//! Redis, the real one: the contract, and what becomes of it when servers are killed.
+
+#![cfg(feature = "redis")]
+
+mod contract;
+mod nodes;
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nodes::{Node, PATIENCE, by_publisher};
+use tempfile::TempDir;
+use tokio::time::{interval, timeout};
+use wiretalk_backplane::{Broker, Redis, Writer};
+use wiretalk_hub::{HubEvent, HubOptions, Keeping, Target};
+use wiretalk_proto::Prepared;
+
+/// A server that runs until it is killed.
+struct Server {
+    program: &'static str,
+    arguments: Vec<String>,
+    port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Redis with these arguments, on a free port.
+    fn redis(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::on(free_port(), folder, arguments)
+    }
+
+    fn on(port: u16, folder: TempDir, arguments: &[&str]) -> Self {
+        let mut own = vec![
+            "--port".to_owned(),
+            port.to_string(),
+            "--bind".to_owned(),
+            "127.0.0.1".to_owned(),
+            "--dir".to_owned(),
+            folder.path().display().to_string(),
+            "--save".to_owned(),
+            String::new(),
+        ];
+        own.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        Self::run("redis-server", own, port, folder)
+    }
+
+    fn run(program: &'static str, arguments: Vec<String>, port: u16, folder: TempDir) -> Self {
+        let mut server = Self {
+            program,
+            arguments,
+            port,
+            folder,
+            child: None,
+        };
+        server.start();
+        server
+    }
+
+    fn start(&mut self) {
+        let log = fs::File::create(self.folder.path().join("output")).expect("its output");
+        let child = Command::new(self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn();
+        let child = child.unwrap_or_else(|error| {
+            panic!("{} ({error}): run `cargo xtask setup`, or `apt-get install redis-server redis-sentinel`", self.program)
+        });
+        let child = self.child.insert(child);
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let ended = child.try_wait().expect("it can be asked");
+            let output = fs::read_to_string(self.folder.path().join("output")).unwrap_or_default();
+            assert!(ended.is_none() && Instant::now() < deadline, "{output}");
+            // There is no event to wait for: a port that begins to listen tells nobody.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            child.wait().expect("our own child can be waited for");
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// What `redis-cli` says.
+    fn cli(&self, arguments: &[&str]) -> String {
+        let output = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(arguments)
+            .output()
+            .expect("redis-cli is installed with redis-server");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    async fn until(&self, arguments: &[&str], wanted: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.cli(arguments);
+            if said.contains(wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{arguments:?}: {said}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+fn log(url: &str, name: &str) -> Redis {
+    Redis::new(url, name).unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_keeps_the_contract() {
+    let server = Server::redis(&["--appendonly", "yes"]);
+    contract::keeps_the_contract(|name| log(&server.url(), name)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_outlives_a_kill() {
+    let mut server = contract::Server::redis();
+    let url = server.url();
+    contract::outlives_a_kill(&mut server, |name| log(&url, name)).await;
+}
+
+/// So many messages each of three nodes publishes, 1,000 a second together.
+const EACH: usize = 1_000;
+
+/// Three nodes publish, and meanwhile something happens; then all that was published has come to all, or was told as lost.
+async fn under_load(open: impl Fn() -> Redis, happens: impl Future<Output = ()>) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(Node::start(open()).await);
+    }
+    // All know each other: what is lost is counted from here on.
+    for (who, node) in nodes.iter().enumerate() {
+        node.say(&format!("{who} 0"));
+    }
+    for node in &mut nodes {
+        node.get(3).await;
+    }
+    let publish = async {
+        let mut beat = interval(Duration::from_millis(3));
+        for n in 1..EACH {
+            beat.tick().await;
+            for (who, node) in nodes.iter().enumerate() {
+                node.say(&format!("{who} {n}"));
+            }
+        }
+    };
+    tokio::join!(publish, happens);
+    for node in &mut nodes {
+        node.get(3 * EACH).await;
+        for (who, numbers) in by_publisher(&node.got) {
+            let is_in_order = numbers.is_sorted_by(|a, b| a < b);
+            assert!(is_in_order, "{who}: once, and in order");
+        }
+    }
+    nodes
+}
+
+fn nothing_is_lost(nodes: &[Node]) {
+    for node in nodes {
+        assert_eq!((node.got.len(), node.lost), (3 * EACH, 0));
+    }
+}
+
+async fn a_while() {
+    tokio::time::sleep(Duration::from_millis(700)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_restarted_under_load_it_loses_nothing() {
+    let mut server = Server::redis(&["--appendonly", "yes"]);
+    let url = server.url();
+    let kill = async {
+        for _ in 0..2 {
+            a_while().await;
+            server.kill();
+            a_while().await;
+            server.start();
+        }
+    };
+    let nodes = under_load(|| log(&url, "load"), kill).await;
+    nothing_is_lost(&nodes);
+    for node in &nodes[1..] {
+        assert!(node.got == nodes[0].got, "one order for all");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarted_empty_it_is_mended_by_those_who_wrote() {
+    let mut server = Server::redis(&[]);
+    let url = server.url();
+    let kill = async {
+        a_while().await;
+        server.kill();
+        server.start();
+    };
+    let nodes = under_load(|| log(&url, "empty"), kill).await;
+    nothing_is_lost(&nodes);
+    // Also for somebody who was never there before: what the others remember is in the log again.
+    let mut late = Node::begin(log(&url, "empty"), HubOptions::default());
+    late.event(|event| *event == HubEvent::Ready).await;
+    nodes[0].say("0 1000");
+    late.get(1).await;
+    assert_eq!(late.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_history_what_is_lost_is_counted() {
+    let mut server = Server::redis(&[]);
+    let url = format!("{}?history=no", server.url());
+    let kill = async {
+        for _ in 0..3 {
+            a_while().await;
+            server.kill();
+            server.start();
+        }
+    };
+    let nodes = under_load(|| log(&url, "unkept"), kill).await;
+    for node in &nodes {
+        assert_eq!(node.got.len() + node.lost as usize, 3 * EACH);
+        assert_eq!(node.hub.stats().lost, node.lost);
+        assert!(!node.hub.capabilities().durable);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_was_away_for_too_long_is_told_how_much_it_missed() {
+    let server = Server::redis(&[]);
+    let open = || log(&format!("{}?history=100", server.url()), "trimmed");
+    let mut broker = open();
+    let (_, mut writer, _reader) = broker.connect(None).await.expect("it connects");
+    // Nobody's records, but enough to push out what was there.
+    let writing = Node::start(open()).await;
+    for n in 0..50 {
+        writing.say(&format!("0 {n}"));
+    }
+    while writing.running.pending() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let filling: Vec<Vec<u8>> = (0..1_000).map(|n: u32| n.to_be_bytes().to_vec()).collect();
+    writer.append(&filling).await.expect("they are appended");
+    // Whoever comes now was promised nothing of it, and becomes ready all the same.
+    let late = Node::start(open()).await;
+    assert_eq!((late.lost, late.hub.stats().lost), (0, 0));
+    assert!(late.running.foreign() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_and_presence_are_everybodys() {
+    let server = Server::redis(&[]);
+    let url = server.url();
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(Node::start(log(&url, "shared")).await);
+    }
+    let members: Vec<_> = nodes.iter().map(|node| node.hub.join()).collect();
+    for (at, (member, _)) in members.iter().enumerate() {
+        let hub = &nodes[at].hub;
+        hub.join_room(member.id(), "lobby")
+            .expect("it is connected");
+        hub.identify(member.id(), Some(&format!("user {at}")));
+        let keeping = Keeping {
+            history: true,
+            keep: true,
+        };
+        hub.deliver_with(
+            Target::Room("lobby"),
+            &Prepared::text(&at.to_string()),
+            keeping,
+        );
+    }
+    let known = async {
+        for node in &nodes {
+            while node.hub.presence("lobby").len() < 3
+                || node.hub.history("lobby", 10, None).messages.len() < 3
+                || !(0..3).all(|at| node.hub.user_is_present(&format!("user {at}")))
+            {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    timeout(PATIENCE, known).await.expect("all is known to all");
+    let first = nodes[0].hub.history("lobby", 10, None);
+    for node in &nodes[1..] {
+        assert_eq!(node.hub.history("lobby", 10, None), first);
+        assert_eq!(node.hub.kept("lobby"), nodes[0].hub.kept("lobby"));
+    }
+}
+
+/// Three servers that are one cluster.
+async fn cluster() -> Vec<Server> {
+    let servers: Vec<Server> = (0..3)
+        .map(|_| {
+            let bus = free_port().to_string();
+            Server::redis(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "15000",
+                "--appendonly",
+                "yes",
+            ])
+        })
+        .collect();
+    let places: Vec<String> = servers
+        .iter()
+        .map(|server| format!("127.0.0.1:{}", server.port))
+        .collect();
+    let mut create = vec!["--cluster", "create"];
+    create.extend(places.iter().map(String::as_str));
+    create.extend(["--cluster-yes", "--cluster-replicas", "0"]);
+    let said = servers[0].cli(&create);
+    assert!(said.contains("All 16384 slots covered"), "{said}");
+    for server in &servers {
+        server.until(&["cluster", "info"], "cluster_state:ok").await;
+    }
+    servers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_the_contract_and_its_node_may_be_killed() {
+    let mut servers = cluster().await;
+    let places: Vec<String> = servers
+        .iter()
+        .map(|server| format!("127.0.0.1:{}", server.port))
+        .collect();
+    let url = format!("redis+cluster://{}", places.join(","));
+    contract::keeps_the_contract(|name| log(&url, name)).await;
+    // Whichever has the log.
+    let slot = servers[0].cli(&["cluster", "keyslot", "{load}:about"]);
+    let slot: u32 = slot.trim().parse().expect("a slot");
+    let owner = (slot / 5461).min(2) as usize;
+    let kill = async {
+        a_while().await;
+        servers[owner].kill();
+        a_while().await;
+        servers[owner].start();
+    };
+    let nodes = under_load(|| log(&url, "load"), kill).await;
+    nothing_is_lost(&nodes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_lead_to_the_new_master() {
+    let mut master = Server::redis(&[]);
+    let replica = Server::redis(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+    replica
+        .until(&["info", "replication"], "master_link_status:up")
+        .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let port = free_port();
+    let config = folder.path().join("sentinel.conf");
+    let lines = format!(
+        "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor the-master 127.0.0.1 {} 1\n\
+         sentinel down-after-milliseconds the-master 500\nsentinel failover-timeout the-master 2000\n",
+        folder.path().display(),
+        master.port
+    );
+    fs::write(&config, lines).expect("it is written");
+    let arguments = vec![config.display().to_string()];
+    let sentinel = Server::run("redis-sentinel", arguments, port, folder);
+    sentinel
+        .until(&["sentinel", "master", "the-master"], "num-slaves\n1")
+        .await;
+    let url = format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/the-master");
+    let kill = async {
+        a_while().await;
+        master.kill();
+    };
+    let nodes = under_load(|| log(&url, "sentinel"), kill).await;
+    nothing_is_lost(&nodes);
+    replica.until(&["info", "replication"], "role:master").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_said_without_it() {
+    let server = Server::redis(&["--requirepass", "right-one"]);
+    let right = format!("redis://:right-one@127.0.0.1:{}", server.port);
+    contract::keeps_the_contract(|name| log(&right, name)).await;
+    for url in [
+        format!("redis://:wrong-one@127.0.0.1:{}", server.port),
+        server.url(),
+    ] {
+        let Err(error) = log(&url, "x").connect(None).await else {
+            panic!("{url} must not do")
+        };
+        let said = error.to_string();
+        assert!(
+            said.starts_with(&format!("Redis at 127.0.0.1:{}: ", server.port)),
+            "{said}"
+        );
+        assert!(!said.contains("one"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_checked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+    let made = made.expect("it is made");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    fs::write(&certificate, made.cert.pem()).expect("it is written");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("it is written");
+    let tls = free_port();
+    let _server = Server::redis(&[
+        "--tls-port",
+        &tls.to_string(),
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &certificate,
+        "--tls-auth-clients",
+        "no",
+    ]);
+    assert!(Path::new(&certificate).is_file());
+    let url = format!("rediss://localhost:{tls}?ca={certificate}");
+    contract::keeps_the_contract(|name| log(&url, name)).await;
+    let unknown = log(&format!("rediss://localhost:{tls}"), "x")
+        .connect(None)
+        .await;
+    assert!(unknown.is_err(), "nobody vouches for it");
+}
