@@ -19,7 +19,7 @@ syntax match talkDirective /^\s*\(HTTP\|listen\|connect\|option\|set\|tag\|each\
 syntax match talkDirective /^\s*\(\h\w*\s\+\)\?\(silence\|join\|leave\|identify\|keep\)\>/ contains=talkClient nextgroup=talkArgument
 syntax match talkClient /\<\h\w*\ze\s\+\(silence\|join\|leave\|identify\|keep\)\>/ contained
 syntax match talkArgument /.*$/ contained contains=talkTrigger,talkTime,talkNumber,talkUrl,talkRuleArrow,@talkHoles
-syntax match talkTrigger /\<\(connect\|GET\|open\|close\|per client\|every\|timeout\|strict\|subprotocol\|compression\|refuse\)\>/ contained
+syntax match talkTrigger /\<\(connect\|GET\|open\|close\|lost\|per client\|every\|timeout\|strict\|subprotocol\|compression\|refuse\|history\|workers\)\>/ contained
 syntax match talkUrl /\(wss\?\|https\?\):\/\/\S*/ contained contains=@talkHoles
 syntax match talkRuleArrow /[<>]\(text\|esc\|bin\|hex\|base64\|file\|ping\|pong\|re\|any\)\?\(([^)]*)\)\?\( \|$\)/ contained contains=talkOptions nextgroup=talkPayload
 syntax match talkTest /^test\>/ nextgroup=talkTitle

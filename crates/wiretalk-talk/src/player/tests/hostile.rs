@@ -6,7 +6,9 @@ use super::stage::Stage;
 use crate::testing::talks;
 
 /// Talks that have every kind of line between them.
-const TALKS: [&str; 9] = [
+const TALKS: [&str; 11] = [
+    include_str!("../../../../../examples/chat.talk"),
+    include_str!("../../../../../examples/workers.talk"),
     include_str!("../../../../../examples/modes.talk"),
     include_str!("../../../../../examples/refused.talk"),
     include_str!("../../../../../examples/two-clients.talk"),
