@@ -5,7 +5,7 @@ mod connect;
 mod fmt;
 mod lsp;
 mod reach;
-mod serve;
+pub(crate) mod serve;
 mod test;
 mod variables;
 

@@ -1,9 +1,11 @@
 //! `wiretalk serve`
 
 mod address;
+pub(crate) mod config;
 pub(super) mod log;
 mod operation;
 mod reload;
+mod security;
 mod talks;
 
 use std::path::PathBuf;
@@ -13,13 +15,13 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use wiretalk_engine::serve::{Echo, Options};
 use wiretalk_net::DeflateConfig;
-use wiretalk_net::server::TlsConfig;
 
 use super::Given;
 use crate::exit::Exit;
 use crate::signals::Ends;
 use crate::terminal;
 use log::Log;
+use security::tls::Ready;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true), after_help = format!("\
@@ -32,6 +34,9 @@ Examples:
   wiretalk serve chat.talk --control           take orders from a test: send, close, verify
   wiretalk serve chat.talk --admin --drain 10  numbers for Prometheus; 10 s for clients to go elsewhere
   wiretalk serve chat.talk --cert cert.pem --key key.pem
+  wiretalk serve chat.talk --tls-dev           TLS with a certificate of its own making
+  wiretalk serve chat.talk --origin https://chat.example --jwt-secret CHAT_SECRET --rate 10/s:50
+  wiretalk serve chat.talk --config chat.toml  options from a file
   wiretalk serve --echo --no-compress          never agree to permessage-deflate
   wiretalk serve --echo --message-timeout 5    close clients that take longer to send a message
 
@@ -108,12 +113,8 @@ pub(crate) struct Serve {
     no_compress: bool,
     #[command(flatten)]
     operation: operation::Operating,
-    /// Serve TLS with this certificate chain (PEM)
-    #[arg(long, value_name = "FILE", requires = "key")]
-    cert: Option<PathBuf>,
-    /// The certificate's private key (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    key: Option<PathBuf>,
+    #[command(flatten)]
+    security: security::Security,
 }
 
 /// The most seconds that an option takes: a year, so that no sum of times overflows.
@@ -144,8 +145,12 @@ impl Serve {
     pub(crate) async fn run(self) -> Exit {
         // From before it says that it listens: whoever reads that may stop it at once.
         let ends = Ends::listen();
-        let tls = match self.tls() {
+        let tls = match self.security.tls.ready() {
             Ok(tls) => tls,
+            Err(why) => return usage(&why),
+        };
+        let admission = match self.security.admission() {
+            Ok(admission) => admission,
             Err(why) => return usage(&why),
         };
         let options = Options {
@@ -154,7 +159,7 @@ impl Serve {
             message_size: self.max_message,
             message_timeout: self.message_timeout,
             deflate: (!self.no_compress).then(DeflateConfig::default),
-            operation: self.operation.shared(),
+            operation: self.operation.shared(admission),
             ..Options::default()
         };
         if self.files.is_empty() {
@@ -167,7 +172,7 @@ impl Serve {
         self.serve_talks(&outside, tls, options, ends).await
     }
 
-    async fn serve_echo(&self, tls: Option<TlsConfig>, options: &Options, ends: Ends) -> Exit {
+    async fn serve_echo(&self, tls: Option<Ready>, options: &Options, ends: Ends) -> Exit {
         let log = self.log();
         let address = self.listen.as_deref().unwrap_or(address::DEFAULT);
         let scheme = address::Scheme::of(tls.as_ref());
@@ -175,7 +180,7 @@ impl Serve {
             Ok(listening) => listening,
             Err(why) => return usage(&why),
         };
-        let server = match listening.listen(address, tls).await {
+        let server = match listening.listen(address, tls.as_ref()).await {
             Ok(server) => server,
             Err(exit) => return exit,
         };
@@ -187,11 +192,13 @@ impl Serve {
             Err(why) => return usage(&why),
         };
         scheme.announce(&log, &scheme.url(&server, ""), "echo");
+        self.security.warn(&server, &log);
         let echo = Echo::new(options, Arc::clone(&log) as _, self.verbose);
         let serving = |told: operation::Told| echo.serve(server, told.stop());
-        self.operation
-            .run(ends, admin, &options.operation, &log, serving)
-            .await;
+        let serving = self
+            .operation
+            .run(ends, admin, &options.operation, &log, serving);
+        with_certificate(tls.as_ref(), &log, serving).await;
         // Tasks that are about to end may hold it still.
         log.finish();
         Exit::SUCCESS
@@ -200,18 +207,23 @@ impl Serve {
     fn log(&self) -> Arc<Log> {
         Log::start(self.verbose, self.quiet, self.log_format)
     }
+}
 
-    fn tls(&self) -> Result<Option<TlsConfig>, String> {
-        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
-            return Ok(None);
-        };
-        let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|error| format!("cannot read `{}`: {error}", path.display()))
-        };
-        TlsConfig::from_pem(&read(cert)?, &read(key)?)
-            .map(Some)
-            .map_err(|error| error.to_string())
+/// Serves, and meanwhile says how to believe the certificate, and reads it anew when it changes.
+async fn with_certificate<T>(
+    tls: Option<&Ready>,
+    log: &Log,
+    serving: impl Future<Output = T>,
+) -> T {
+    let Some(tls) = tls else {
+        return serving.await;
+    };
+    tls.announce(log);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        biased;
+        served = &mut serving => served,
+        () = tls.watch(log) => serving.await,
     }
 }
 

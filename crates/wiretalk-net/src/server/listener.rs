@@ -24,7 +24,7 @@ use super::ServeOptions;
 #[cfg(feature = "http2")]
 use crate::http2;
 use crate::{
-    dial::certificates,
+    dial::{Pin, certificates},
     error::{Blame, Error, ErrorKind},
     transport::Transport,
 };
@@ -126,6 +126,32 @@ impl TlsConfig {
             .unwrap_or_else(PoisonError::into_inner);
         *current = certified;
         Ok(())
+    }
+
+    /// The pin of the key that is shown to clients now, for those who are to believe no other.
+    ///
+    /// ```
+    /// use wiretalk_net::server::TlsConfig;
+    ///
+    /// # fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    /// # let (certificate_pem, key_pem) = (own.cert.pem(), own.signing_key.serialize_pem());
+    /// let tls = TlsConfig::from_pem(certificate_pem.as_bytes(), key_pem.as_bytes())?;
+    /// println!("wiretalk connect -k --pin {}", tls.pin()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` for a certificate that cannot be read.
+    pub fn pin(&self) -> Result<Pin, Error> {
+        let current = self
+            .certificate
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let own = current.end_entity_cert().map_err(unusable)?;
+        Pin::of(own).map_err(unusable)
     }
 
     /// What is offered to a client (RFC 7301).

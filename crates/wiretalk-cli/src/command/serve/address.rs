@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use wiretalk_engine::serve::Server;
-use wiretalk_net::server::TlsConfig;
 
 use super::log::Log;
+use super::security::tls::Ready;
 use crate::exit::Exit;
 use crate::terminal;
 
@@ -20,7 +20,7 @@ pub(super) struct Scheme {
 }
 
 impl Scheme {
-    pub(super) fn of(tls: Option<&TlsConfig>) -> Self {
+    pub(super) fn of(tls: Option<&Ready>) -> Self {
         match tls {
             Some(_) => Self {
                 ws: "wss",
@@ -67,8 +67,9 @@ impl Listening {
     pub(super) async fn listen(
         &mut self,
         address: &str,
-        tls: Option<TlsConfig>,
+        tls: Option<&Ready>,
     ) -> Result<Server, Exit> {
+        let tls = tls.map(|tls| tls.config.clone());
         let server = if let Some(given) = self.given.pop_front() {
             Server::from_std(given, tls)
         } else if self.reuse_port {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 use wiretalk_engine::serve::admin::Admin;
-use wiretalk_engine::serve::{Capacity, Metrics, Operation, Stop};
+use wiretalk_engine::serve::{Admission, Capacity, Metrics, Operation, Stop};
 
 use super::address::{self, Listening};
 use super::log::Log;
@@ -51,7 +51,7 @@ pub(super) struct Operating {
 
 impl Operating {
     /// What all servers of the program share.
-    pub(super) fn shared(&self) -> Arc<Operation> {
+    pub(super) fn shared(&self, admission: Admission) -> Arc<Operation> {
         let capacity = self.max_clients.map(|places| {
             let capacity = Capacity::new(places);
             match self.queue {
@@ -62,6 +62,7 @@ impl Operating {
         Arc::new(Operation {
             metrics: self.admin.is_some().then(Metrics::new),
             capacity,
+            admission: Arc::new(admission),
             ..Operation::default()
         })
     }

@@ -31,7 +31,7 @@ pub(super) struct Watched {
 }
 
 /// A file as it was played, and as it was seen last.
-struct Seen {
+pub(super) struct Seen {
     path: PathBuf,
     played: Option<Stamp>,
     last: Option<Stamp>,
@@ -62,7 +62,7 @@ impl Stamp {
 }
 
 impl Seen {
-    fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
         let stamp = Stamp::of(path);
         Self {
             path: path.to_owned(),
@@ -72,12 +72,17 @@ impl Seen {
     }
 
     /// Looks again. Whether it has changed since it was played, and is still.
-    fn look(&mut self) -> bool {
+    pub(super) fn look(&mut self) -> bool {
         let now = Stamp::of(&self.path);
         let still = now == self.last;
         self.last = now;
         // A file that is gone is most likely about to be replaced.
         still && now.is_some() && now != self.played
+    }
+
+    /// What is there now is in use, or cannot be: either way it is not looked at again until it changes.
+    pub(super) fn settle(&mut self) {
+        self.played = self.last;
     }
 }
 
@@ -99,11 +104,8 @@ impl Watched {
         changed
     }
 
-    /// What is there now is played, or cannot be: either way it is not looked at again until it changes.
     fn settle(&mut self) {
-        for file in &mut self.files {
-            file.played = file.last;
-        }
+        self.files.iter_mut().for_each(Seen::settle);
     }
 
     fn watch_files_of(&mut self, talk: &Ready) {

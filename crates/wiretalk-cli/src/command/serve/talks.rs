@@ -12,7 +12,6 @@ use wiretalk_engine::redact::{self, Redactor};
 use wiretalk_engine::serve::control::{Control, Controlled};
 use wiretalk_engine::serve::journal::{self, Journal};
 use wiretalk_engine::serve::{Mock, Options, Performance, Place, Server, Shared, Site};
-use wiretalk_net::server::TlsConfig;
 use wiretalk_talk::player::{Manner, Setup};
 use wiretalk_talk::{Role, World};
 
@@ -21,7 +20,8 @@ use super::address::{self, Scheme};
 use super::log::Log;
 use super::operation::Told;
 use super::reload::{self, Watched};
-use super::{Serve, usage};
+use super::security::tls;
+use super::{Serve, usage, with_certificate};
 use crate::exit::Exit;
 use crate::signals::Ends;
 use crate::{diagnostics, terminal};
@@ -66,7 +66,7 @@ impl Serve {
     pub(super) async fn serve_talks(
         &self,
         outside: &Outside,
-        tls: Option<TlsConfig>,
+        tls: Option<tls::Ready>,
         options: Options,
         ends: Ends,
     ) -> Exit {
@@ -112,7 +112,7 @@ impl Serve {
                 Ok(site) => site,
                 Err(error) => return usage(&error.to_string()),
             };
-            let server = match listening.listen(&group[0].address, tls.clone()).await {
+            let server = match listening.listen(&group[0].address, tls.as_ref()).await {
                 Ok(server) => server,
                 Err(exit) => return exit,
             };
@@ -148,6 +148,7 @@ impl Serve {
         let control = control.map(|control| (control, controlled));
         let serving = |stop| serve_all(sites, control, stop);
         let serving = self.operation.run(ends, admin, &operation, &log, serving);
+        let serving = with_certificate(tls.as_ref(), &log, serving);
         tokio::select! {
             () = serving => {}
             () = reload::watch(self, outside, watched, tls_is_on, &log, |talk| {

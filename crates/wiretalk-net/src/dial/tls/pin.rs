@@ -49,7 +49,7 @@ impl Pin {
     }
 
     /// That of the key in a certificate.
-    pub(super) fn of(certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
         let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(digest(&SHA256, &key).as_ref());
