@@ -311,8 +311,7 @@ fn names_of_rooms_and_users_are_only_names() {
 fn a_client_is_in_so_many_rooms_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let talk = folder.path().join("rooms.talk");
-    let text =
-        "listen ws://127.0.0.1:0/\n\non > join {{room:/r[0-9]+/}}\n  join {{room}}\non > ping\n  < pong\n";
+    let text = "listen ws://127.0.0.1:0/\n\non > join {{room:/r[0-9]+/}}\n  join {{room}}\non > ping\n  < pong\n";
     std::fs::write(&talk, text).expect("it is written");
     let mut server = Server::talk(&talk, &[]);
     let mut hand = Hand::to(&server);

@@ -12,6 +12,7 @@ use wiretalk_net::server::TlsConfig;
 
 use super::super::log::Log;
 use super::super::reload::Seen;
+use crate::signals::Hangups;
 use crate::terminal::{BAD, GOOD};
 
 /// How often the files of a certificate are looked at.
@@ -117,10 +118,10 @@ impl Ready {
         let mut seen = [Seen::new(certificate), Seen::new(key)];
         let mut looks = interval(LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut hang_ups = HangUps::listen();
+        let mut hangups = Hangups::listen();
         loop {
             let asked = tokio::select! {
-                () = hang_ups.next() => true,
+                () = hangups.next() => true,
                 _ = looks.tick() => false,
             };
             // Both are looked at, for both are written, one after the other.
@@ -143,31 +144,6 @@ impl Ready {
                 ),
             });
         }
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct HangUps {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-}
-
-impl HangUps {
-    fn listen() -> Self {
-        Self {
-            #[cfg(unix)]
-            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }
 
