@@ -22,8 +22,9 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 use tokio::time::timeout;
 use wiretalk_hub::Capabilities;
 
+use crate::UrlError;
 use crate::broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
-use crate::url::{Kept, Parts, UrlError};
+use crate::url::{Kept, Parts};
 
 /// How long the server may take to answer anything.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@
 mod amqp;
 mod broker;
 mod driver;
+mod location;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "redis")]
@@ -19,9 +20,8 @@ mod url;
 pub use amqp::{Amqp, AmqpReader, AmqpWriter};
 pub use broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
 pub use driver::{Line, Running, connect, wall_clock};
+pub use location::{Location, UrlError};
 #[cfg(feature = "nats")]
 pub use nats::{Nats, NatsReader, NatsWriter};
 #[cfg(feature = "redis")]
 pub use redis::{Redis, RedisReader, RedisWriter};
-#[cfg(any(feature = "nats", feature = "amqp", feature = "redis"))]
-pub use url::UrlError;

@@ -22,8 +22,9 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::timeout;
 use wiretalk_hub::Capabilities;
 
+use crate::UrlError;
 use crate::broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
-use crate::url::{Kept, Parts, UrlError};
+use crate::url::{Kept, Parts};
 
 /// How long the server may take to answer anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,7 +66,8 @@ impl Nats {
     /// A log of this name at the server that the URL names: `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][?OPTIONS]`, or
     /// `tls://`. Nothing is connected yet.
     ///
-    /// Options: `history=COUNT` (records that are kept, 100,000), `history-bytes=SIZE` (256MiB), `history-age=AGE` (none),
+    /// Options: `history=COUNT` (records that are kept, 500,000; each node appends one
+    /// every second, to be heard), `history-bytes=SIZE` (256MiB), `history-age=AGE` (none),
     /// `replicas=N` (1).
     ///
     /// # Errors

@@ -1,28 +1,11 @@
 //! What the URL of a broker says.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use url::Url;
 
-/// Why a URL of a broker cannot be used: a sentence that says what to write, without the URL's password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UrlError(String);
-
-impl UrlError {
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self(what.to_string())
-    }
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UrlError {}
+use crate::UrlError;
 
 /// How much of a log a broker keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +19,7 @@ pub(crate) struct Kept {
 impl Default for Kept {
     fn default() -> Self {
         Self {
-            records: 100_000,
+            records: 500_000,
             bytes: 256 * 1024 * 1024,
             age: None,
         }

@@ -3,6 +3,7 @@
 mod address;
 pub(crate) mod config;
 pub(super) mod log;
+mod nodes;
 mod operation;
 mod reload;
 mod security;
@@ -33,6 +34,8 @@ Examples:
   wiretalk serve chat.talk --journal seen.jsonl
   wiretalk serve chat.talk --control           take orders from a test: send, close, verify
   wiretalk serve chat.talk --admin --drain 10  numbers for Prometheus; 10 s for clients to go elsewhere
+  wiretalk serve chat.talk --backplane redis://127.0.0.1:6379
+                                               one of several servers that share rooms and users
   wiretalk serve chat.talk --cert cert.pem --key key.pem
   wiretalk serve chat.talk --tls-dev           TLS with a certificate of its own making
   wiretalk serve chat.talk --origin https://chat.example --jwt-secret CHAT_SECRET --rate 10/s:50
@@ -111,6 +114,8 @@ pub(crate) struct Serve {
     /// Do not compress: by default permessage-deflate is agreed to with clients that offer it
     #[arg(long)]
     no_compress: bool,
+    #[command(flatten)]
+    nodes: nodes::Nodes,
     #[command(flatten)]
     operation: operation::Operating,
     #[command(flatten)]

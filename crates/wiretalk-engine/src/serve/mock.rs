@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
+use wiretalk_backplane::{Location, UrlError};
 use wiretalk_hub::backplane::Memory;
 use wiretalk_hub::{Hub, HubEvent, Member, Target as HubTarget};
 use wiretalk_net::Config;
 use wiretalk_server::Meter;
 use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
+use super::backplane::{BACKPLANE, Ears, Joined};
 use super::client::End;
 use super::command::Command;
 use super::journal::{Entry, EntryKind, Frame, Journal};
@@ -48,6 +50,9 @@ pub enum MockError {
         /// Those that there are.
         known: String,
     },
+    /// The backplane can have no log for it.
+    #[error(transparent)]
+    Backplane(#[from] UrlError),
 }
 
 /// What the mocks of one program share: how they serve, who watches them, and the count of their clients.
@@ -58,6 +63,8 @@ pub struct Shared {
     config: Arc<Config>,
     observer: Arc<dyn Observer>,
     journal: Option<Arc<Journal>>,
+    /// Where the mocks meet those of other nodes, if they do.
+    location: Option<Location>,
     /// Nobody is in it: the hubs of the mocks are its siblings.
     hub: Hub<Command>,
 }
@@ -71,6 +78,7 @@ impl Shared {
             options,
             observer,
             journal: None,
+            location: None,
             hub: Hub::new(),
         }
     }
@@ -80,6 +88,18 @@ impl Shared {
     pub fn with_journal(self, journal: Arc<Journal>) -> Self {
         Self {
             journal: Some(journal),
+            ..self
+        }
+    }
+
+    /// The same, with rooms, users, history and kept values that are those of all nodes: of all mocks at the same path, of
+    /// whatever program, that share this broker and namespace.
+    ///
+    /// [`Mock::new`] must then be called within a tokio runtime.
+    #[must_use]
+    pub fn with_backplane(self, location: Location) -> Self {
+        Self {
+            location: Some(location),
             ..self
         }
     }
@@ -126,6 +146,8 @@ impl Place {
 pub struct Mock {
     shared: Shared,
     hub: Hub<Command>,
+    /// The connection to its log, which other nodes share.
+    joined: Option<Joined>,
     path: Arc<str>,
     place: Place,
     test: Option<String>,
@@ -167,7 +189,7 @@ impl Mock {
     /// A mock of a talk.
     ///
     /// # Errors
-    /// If there is no such test.
+    /// If there is no such test, or the backplane can have no log for it.
     pub fn new(shared: &Shared, performance: Performance) -> Result<Arc<Self>, MockError> {
         let Performance {
             plan,
@@ -176,7 +198,23 @@ impl Mock {
             place,
         } = performance;
         let part = part_of(&plan, test.as_deref())?;
-        let hub = shared.hub.sibling_with(hub_options(&plan), Memory);
+        let path: Arc<str> = place.path().into();
+        let options = hub_options(&plan);
+        let ears = Ears::new();
+        let (hub, joined) = match &shared.location {
+            None => (shared.hub.sibling_with(options, Memory), None),
+            Some(location) => {
+                let heard = Arc::clone(&ears);
+                let make = |options, line| {
+                    let hub = shared.hub.sibling_with(options, line);
+                    hub.set_listener(move |event| heard.hear(event, Self::backplane_tells));
+                    hub
+                };
+                let (hub, joined) = Joined::new(location, &path, options, make)?;
+                shared.options.operation.readiness.hold_up(BACKPLANE);
+                (hub, Some(joined))
+            }
+        };
         let setup = Setup {
             directory: Arc::new(Rooms(hub.clone())),
             ..setup
@@ -184,7 +222,8 @@ impl Mock {
         let mock = Arc::new(Self {
             shared: shared.clone(),
             hub,
-            path: place.path().into(),
+            joined,
+            path,
             place,
             test,
             began: Instant::now(),
@@ -202,19 +241,37 @@ impl Mock {
             let source = Arc::downgrade(&mock);
             metrics.watch(source);
         }
-        let weak = Arc::downgrade(&mock);
-        mock.hub.set_listener(move |event| {
-            if let Some(mock) = weak.upgrade() {
-                mock.backplane_tells(&event);
-            }
-        });
+        ears.belong_to(&mock, Self::backplane_tells);
         Ok(mock)
     }
 
     /// What the backplane tells: of what is lost the talk tells its clients, or they are closed.
     fn backplane_tells(&self, event: &HubEvent) {
-        if let HubEvent::Lost { count } = event {
-            self.with_player(|player, now| player.lost(now, *count));
+        self.tell(&Event::Backplane {
+            path: &self.path,
+            what: event,
+        });
+        match (event, &self.joined) {
+            (HubEvent::Lost { count }, _) => {
+                self.with_player(|player, now| player.lost(now, *count));
+            }
+            (HubEvent::Ready, Some(joined)) => joined.is_ready(self.operation()),
+            _ => {}
+        }
+    }
+
+    /// Waits until the mock knows what the other nodes know: at once, without a backplane. A mock that serves before does
+    /// so with what it has. Dropping the future changes nothing.
+    pub async fn ready(&self) {
+        if let Some(joined) = &self.joined {
+            joined.ready().await;
+        }
+    }
+
+    /// Lets what is bound for other nodes go to the broker, within this time, and tells them that this one is gone.
+    pub(super) async fn part(&self, limit: Duration) {
+        if let Some(joined) = &self.joined {
+            joined.part(limit).await;
         }
     }
 

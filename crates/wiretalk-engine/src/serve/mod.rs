@@ -4,6 +4,7 @@
 pub mod admin;
 mod admission;
 mod answer;
+mod backplane;
 mod client;
 mod command;
 pub mod control;
@@ -36,6 +37,8 @@ pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared
 pub use observe::{ClientId, Event, Observer, Recipient};
 pub use operation::{Operation, Readiness, Stop};
 pub use site::{Site, SiteError};
+pub use wiretalk_backplane::{Location, UrlError};
+pub use wiretalk_hub::HubEvent;
 pub use wiretalk_server::{Capacity, Count, Traffic};
 
 use admission::{Entry, Received};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use wiretalk_hub::HubEvent;
 use wiretalk_server::Traffic;
 use wiretalk_server::gate::Expelled;
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
@@ -189,6 +190,13 @@ pub enum Event<'a> {
         peer: SocketAddr,
         /// Why.
         why: &'a str,
+    },
+    /// Something happened to what a talk shares with other nodes.
+    Backplane {
+        /// The path of the talk.
+        path: &'a str,
+        /// What.
+        what: &'a HubEvent,
     },
     /// A connection could not even be accepted.
     AcceptFailed {

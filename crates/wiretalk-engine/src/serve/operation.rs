@@ -1,7 +1,7 @@
 //! What the servers of one program have in common while they run: what is counted, how many clients there may be, whether
 //! they are ready for more, and how they end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,18 +29,25 @@ pub struct Operation {
 #[derive(Debug, Default)]
 pub struct Readiness {
     draining: AtomicBool,
-    held_up_by: Mutex<BTreeSet<&'static str>>,
+    /// With how often each was named.
+    held_up_by: Mutex<BTreeMap<&'static str, usize>>,
 }
 
 impl Readiness {
-    /// Something is not ready, such as `the backplane`.
+    /// Something is not ready, such as `the backplane`. Each time that it is said, it is to be released.
     pub fn hold_up(&self, by: &'static str) {
-        self.held_up_by().insert(by);
+        *self.held_up_by().entry(by).or_default() += 1;
     }
 
     /// It is ready now.
     pub fn release(&self, by: &'static str) {
-        self.held_up_by().remove(by);
+        let mut held_up_by = self.held_up_by();
+        if let Some(times) = held_up_by.get_mut(by) {
+            *times -= 1;
+            if *times == 0 {
+                held_up_by.remove(by);
+            }
+        }
     }
 
     /// The server sends its clients away from now on, and takes no others.
@@ -66,11 +73,11 @@ impl Readiness {
         if held_up_by.is_empty() {
             return Ok(());
         }
-        let all: Vec<_> = held_up_by.iter().copied().collect();
+        let all: Vec<_> = held_up_by.keys().copied().collect();
         Err(format!("not ready yet: {}", all.join(", ")))
     }
 
-    fn held_up_by(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+    fn held_up_by(&self) -> MutexGuard<'_, BTreeMap<&'static str, usize>> {
         self.held_up_by
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{Reply, Request, Upgrade};
@@ -13,6 +14,9 @@ use super::mock::handshake::Answered;
 use super::mock::{Mock, Place};
 use super::operation::{Operation, Refused, Stop};
 use super::{Host, Observer, Server};
+
+/// How long what is bound for other nodes may take to go to their broker when the server stops.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// Mocks behind one address.
 pub struct Site {
@@ -76,7 +80,11 @@ impl Site {
         server: Server,
         stop: impl Future<Output = S>,
     ) {
+        let mocks = self.mocks.clone();
         server.serve(self, stop).await;
+        for mock in mocks {
+            mock.part(PARTING).await;
+        }
     }
 
     /// The mocks to ask about a path, in this order: the one that is found there, then those whose rules may name it.

@@ -11,7 +11,7 @@ use anstyle::Style;
 use clap::ValueEnum;
 use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_engine::report::describe_mismatch;
-use wiretalk_engine::serve::{ClientId, Count, Event, Observer, Recipient};
+use wiretalk_engine::serve::{ClientId, Count, Event, HubEvent, Observer, Recipient};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 use wiretalk_talk::{Mismatch, Source, Span};
 
@@ -324,11 +324,45 @@ impl Observer for Log {
                     shown(why)
                 ));
             }
+            Event::Backplane { path, what } => self.backplane(path, what),
             Event::AcceptFailed { why } => {
                 self.timed(&format!("{}: {why}", styled(BAD, "cannot accept")));
             }
         }
     }
+}
+
+impl Log {
+    /// What happens to what a talk shares with other nodes.
+    fn backplane(&self, path: &str, what: &HubEvent) {
+        let line = match what {
+            HubEvent::Up | HubEvent::Ready if self.quiet => return,
+            HubEvent::Up => format!("{path} {} by the backplane", styled(GOOD, "reached")),
+            HubEvent::Ready => format!("{path} knows what the other nodes know"),
+            HubEvent::Down { why } => format!(
+                "{path} {}: {}; what it publishes waits",
+                styled(BAD, "without its backplane"),
+                shown(why)
+            ),
+            HubEvent::Lost { count } => format!(
+                "{path} {} on the way here, for all of its clients",
+                styled(
+                    BAD,
+                    &format!(
+                        "{} lost",
+                        terminal::count(wide(*count), "message", "messages")
+                    )
+                )
+            ),
+            // What a later version of the hub may tell.
+            other => format!("{path} backplane: {other:?}"),
+        };
+        self.timed(&line);
+    }
+}
+
+fn wide(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// A message that no line of a talk takes.

@@ -18,6 +18,7 @@ use wiretalk_talk::{Role, World};
 use super::super::Outside;
 use super::address::{self, Scheme};
 use super::log::Log;
+use super::nodes::Nodes;
 use super::operation::Told;
 use super::reload::{self, Watched};
 use super::security::tls;
@@ -82,9 +83,16 @@ impl Serve {
             Ok(admin) => admin,
             Err(why) => return usage(&why),
         };
+        let location = match self.nodes.location() {
+            Ok(location) => location,
+            Err(why) => return usage(&why),
+        };
         let log = self.log();
         let operation = Arc::clone(&options.operation);
         let mut shared = Shared::new(options, Arc::clone(&log) as _);
+        if let Some(location) = location {
+            shared = shared.with_backplane(location);
+        }
         let journal = Journal::new(journal::DEFAULT_BYTES);
         let mut secrets = Secrets::of(outside);
         for talk in &ready {
@@ -135,6 +143,7 @@ impl Serve {
             Ok(filing) => filing,
             Err(why) => return usage(&why),
         };
+        Nodes::ready(found.iter().map(|(_, mock)| mock), &log).await;
         for (url, mock) in &found {
             scheme.announce(&log, url, &mock.name());
         }

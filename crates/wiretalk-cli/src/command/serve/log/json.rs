@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value, json};
 use wiretalk_engine::record::without_query_values;
 use wiretalk_engine::report::describe_mismatch;
-use wiretalk_engine::serve::{ClientId, Event, Recipient};
+use wiretalk_engine::serve::{ClientId, Event, HubEvent, Recipient};
 use wiretalk_talk::{Source, Span};
 
 use super::{came, goes};
@@ -157,6 +157,18 @@ fn told(event: &Event<'_>) -> (&'static str, &'static str, Value) {
             "failed",
             json!({"address": address(peer), "why": why}),
         ),
+        Event::Backplane { path, what } => match what {
+            HubEvent::Up => ("info", "backplane_up", json!({"path": path})),
+            HubEvent::Ready => ("info", "backplane_ready", json!({"path": path})),
+            HubEvent::Down { why } => {
+                ("error", "backplane_down", json!({"path": path, "why": why}))
+            }
+            HubEvent::Lost { count } => {
+                ("error", "lost", json!({"path": path, "count": count}))
+            }
+            // What a later version of the hub may tell.
+            other => ("info", "backplane", json!({"path": path, "what": format!("{other:?}")})),
+        },
         Event::AcceptFailed { why } => ("error", "cannot_accept", json!({"why": why})),
     }
 }
