@@ -1,0 +1,130 @@
+//! Talks on three nodes that share a broker: what a client of one node causes, those of the others see; and a broker that
+//! is killed and restarted loses nothing. Counted by Python clients.
+
+#[path = "../../../crates/wiretalk-backplane/tests/contract/server.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod server;
+
+use server::Server as Broker;
+use wiretalk_interop::{Process, Program, Server, Stream};
+
+#[test]
+fn chat_and_live_are_one_over_redis() {
+    chat_and_live_are_one(&Broker::redis());
+}
+
+#[test]
+fn chat_and_live_are_one_over_nats() {
+    chat_and_live_are_one(&Broker::nats());
+}
+
+#[test]
+fn chat_and_live_are_one_over_rabbitmq() {
+    chat_and_live_are_one(&Broker::rabbitmq());
+}
+
+#[test]
+fn redis_that_is_killed_under_load_loses_nothing() {
+    a_killed_broker_loses_nothing(&mut Broker::redis());
+}
+
+#[test]
+fn nats_that_is_killed_under_load_loses_nothing() {
+    a_killed_broker_loses_nothing(&mut Broker::nats());
+}
+
+#[test]
+fn rabbitmq_that_is_killed_under_load_loses_nothing() {
+    a_killed_broker_loses_nothing(&mut Broker::rabbitmq());
+}
+
+#[test]
+fn nodes_of_another_namespace_are_apart() {
+    let broker = Broker::nats();
+    let node = |namespace: &str| node("live", &broker.url(), &["--namespace", namespace]);
+    let (one, other) = (node("one"), node("other"));
+    let (mut there, mut here) = (subscriber(&other), subscriber(&one));
+    here.say(r#"{"type":"publish","topic":"t","data":1}"#);
+    here.expect(r#""data":1"#);
+    there.say(r#"{"type":"publish","topic":"t","data":2}"#);
+    there.expect(r#""data":2"#);
+    assert!(!there.output(Stream::Out).contains(r#""data":1"#));
+}
+
+#[test]
+fn what_is_wrong_with_a_url_is_said_without_its_password() {
+    for (url, said) in [
+        ("nuts://u:secret@h", "there is no backplane of the scheme nuts://"),
+        ("nats://u:secret@h?histori=5", "histori is not an option of this broker's URL"),
+        ("amqps://u:secret@h", "without TLS only"),
+        ("somewhere", "a backplane is named by a URL"),
+    ] {
+        let serve = Program::wiretalk().args(["serve", "examples/live.talk", "--backplane", url]);
+        let finished = serve.finish("");
+        let error = String::from_utf8_lossy(&finished.stderr);
+        assert_eq!(finished.code, Some(2), "{error}");
+        assert!(error.contains(said), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_server_whose_broker_is_away_serves_and_catches_up() {
+    let mut broker = Broker::nats();
+    broker.kill();
+    let mut node = node("live", &broker.url(), &[]);
+    assert!(node.process.output(Stream::Out).contains("the backplane is not ready"));
+    let mut client = subscriber(&node);
+    client.say(r#"{"type":"publish","topic":"t","data":"waits"}"#);
+    broker.restart();
+    client.expect(r#""data":"waits""#);
+    node.process.expect("knows what the other nodes know");
+}
+
+fn chat_and_live_are_one(broker: &Broker) {
+    for (talk, said) in [("chat", "the chat is one"), ("live", "the feed is one")] {
+        let nodes = nodes(talk, &broker.url());
+        clients(talk, &nodes).expect(said);
+    }
+}
+
+fn a_killed_broker_loses_nothing(broker: &mut Broker) {
+    let mut nodes = nodes("live", &broker.url());
+    let mut clients = clients("load", &nodes);
+    clients.expect("publishing");
+    broker.sync();
+    broker.kill();
+    broker.restart();
+    for node in &mut nodes {
+        node.process.expect("without its backplane");
+        node.process.expect("reached by the backplane");
+    }
+    clients.say("stop");
+    clients.expect("each once and in order, on 3 nodes");
+}
+
+fn nodes(talk: &str, url: &str) -> Vec<Server> {
+    (0..3).map(|_| node(talk, url, &[])).collect()
+}
+
+/// A node that serves an example.
+fn node(talk: &str, url: &str, arguments: &[&str]) -> Server {
+    let file = format!("examples/{talk}.talk");
+    let all = [&["--backplane", url], arguments].concat();
+    Server::talk(file, &all)
+}
+
+fn clients(mode: &str, nodes: &[Server]) -> Process {
+    let urls = nodes.iter().map(Server::url);
+    Program::peer("cluster.py").arg(mode).args(urls).start()
+}
+
+/// A client that has subscribed to `t`.
+fn subscriber(node: &Server) -> Process {
+    let mut client = Program::peer("client.py").arg(node.url()).start();
+    client.expect("open");
+    client.say(r#"{"type":"subscribe","topic":"t"}"#);
+    client.say("nothing");
+    client.expect("error");
+    client
+}
