@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::UrlError;
+pub(crate) use crate::UrlError;
 
 /// How much of a log a broker keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

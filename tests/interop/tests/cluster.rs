@@ -54,8 +54,14 @@ fn nodes_of_another_namespace_are_apart() {
 #[test]
 fn what_is_wrong_with_a_url_is_said_without_its_password() {
     for (url, said) in [
-        ("nuts://u:secret@h", "there is no backplane of the scheme nuts://"),
-        ("nats://u:secret@h?histori=5", "histori is not an option of this broker's URL"),
+        (
+            "nuts://u:secret@h",
+            "there is no backplane of the scheme nuts://",
+        ),
+        (
+            "nats://u:secret@h?histori=5",
+            "histori is not an option of this broker's URL",
+        ),
         ("amqps://u:secret@h", "without TLS only"),
         ("somewhere", "a backplane is named by a URL"),
     ] {
@@ -73,7 +79,11 @@ fn a_server_whose_broker_is_away_serves_and_catches_up() {
     let mut broker = Broker::nats();
     broker.kill();
     let mut node = node("live", &broker.url(), &[]);
-    assert!(node.process.output(Stream::Out).contains("the backplane is not ready"));
+    assert!(
+        node.process
+            .output(Stream::Out)
+            .contains("the backplane is not ready")
+    );
     let mut client = subscriber(&node);
     client.say(r#"{"type":"publish","topic":"t","data":"waits"}"#);
     broker.restart();

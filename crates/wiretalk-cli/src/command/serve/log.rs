@@ -117,6 +117,9 @@ impl Log {
             | Event::LeftRoom { .. }
             | Event::Identified { .. }
             | Event::Kept { .. } => self.verbose,
+            Event::Backplane { what, .. } => {
+                !self.quiet || !matches!(what, HubEvent::Up | HubEvent::Ready)
+            }
             _ => true,
         }
     }
@@ -336,7 +339,6 @@ impl Log {
     /// What happens to what a talk shares with other nodes.
     fn backplane(&self, path: &str, what: &HubEvent) {
         let line = match what {
-            HubEvent::Up | HubEvent::Ready if self.quiet => return,
             HubEvent::Up => format!("{path} {} by the backplane", styled(GOOD, "reached")),
             HubEvent::Ready => format!("{path} knows what the other nodes know"),
             HubEvent::Down { why } => format!(

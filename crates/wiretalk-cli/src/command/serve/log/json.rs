@@ -163,11 +163,13 @@ fn told(event: &Event<'_>) -> (&'static str, &'static str, Value) {
             HubEvent::Down { why } => {
                 ("error", "backplane_down", json!({"path": path, "why": why}))
             }
-            HubEvent::Lost { count } => {
-                ("error", "lost", json!({"path": path, "count": count}))
-            }
+            HubEvent::Lost { count } => ("error", "lost", json!({"path": path, "count": count})),
             // What a later version of the hub may tell.
-            other => ("info", "backplane", json!({"path": path, "what": format!("{other:?}")})),
+            other => (
+                "info",
+                "backplane",
+                json!({"path": path, "what": format!("{other:?}")}),
+            ),
         },
         Event::AcceptFailed { why } => ("error", "cannot_accept", json!({"why": why})),
     }
