@@ -46,6 +46,8 @@ pub struct Location {
 /// The brokers that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    #[cfg(feature = "redis")]
+    Redis,
     #[cfg(feature = "nats")]
     Nats,
     #[cfg(feature = "amqp")]
@@ -83,12 +85,12 @@ macro_rules! kind {
 }
 
 const SCHEMES: [Scheme; 10] = [
-    Scheme::new("redis", "redis", None),
-    Scheme::new("rediss", "redis", None),
-    Scheme::new("redis+cluster", "redis", None),
-    Scheme::new("rediss+cluster", "redis", None),
-    Scheme::new("redis+sentinel", "redis", None),
-    Scheme::new("rediss+sentinel", "redis", None),
+    Scheme::new("redis", "redis", kind!("redis", Redis)),
+    Scheme::new("rediss", "redis", kind!("redis", Redis)),
+    Scheme::new("redis+cluster", "redis", kind!("redis", Redis)),
+    Scheme::new("rediss+cluster", "redis", kind!("redis", Redis)),
+    Scheme::new("redis+sentinel", "redis", kind!("redis", Redis)),
+    Scheme::new("rediss+sentinel", "redis", kind!("redis", Redis)),
     Scheme::new("nats", "nats", kind!("nats", Nats)),
     Scheme::new("tls", "nats", kind!("nats", Nats)),
     Scheme::new("amqp", "amqp", kind!("amqp", Amqp)),
@@ -140,7 +142,7 @@ impl Location {
     /// # Errors
     /// If the broker cannot have a log of this name.
     #[cfg_attr(
-        not(any(feature = "nats", feature = "amqp")),
+        not(any(feature = "redis", feature = "nats", feature = "amqp")),
         allow(unused_variables, clippy::needless_pass_by_value)
     )]
     pub fn connect<C: Send + 'static>(
@@ -151,6 +153,12 @@ impl Location {
     ) -> Result<(Hub<C>, Running), UrlError> {
         let log = self.log(talk);
         match self.kind {
+            #[cfg(feature = "redis")]
+            Kind::Redis => Ok(crate::connect(
+                crate::Redis::new(&self.url, &log)?,
+                options,
+                make,
+            )),
             #[cfg(feature = "nats")]
             Kind::Nats => Ok(crate::connect(
                 crate::Nats::new(&self.url, &log)?,
@@ -166,10 +174,15 @@ impl Location {
         }
     }
 
-    #[cfg_attr(not(any(feature = "nats", feature = "amqp")), allow(unused_variables))]
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "nats", feature = "amqp")),
+        allow(unused_variables)
+    )]
     fn check(&self) -> Result<(), UrlError> {
         let log = self.log("/");
         match self.kind {
+            #[cfg(feature = "redis")]
+            Kind::Redis => crate::Redis::new(&self.url, &log).map(drop),
             #[cfg(feature = "nats")]
             Kind::Nats => crate::Nats::new(&self.url, &log).map(drop),
             #[cfg(feature = "amqp")]

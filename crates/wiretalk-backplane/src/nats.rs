@@ -33,6 +33,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// So much may be under way to a reader. The records of one such share are in memory at once.
 const SHARE_BYTES: usize = 16 * 1024 * 1024;
 const SHARE_RECORDS: usize = 2_000;
+/// So many records are kept if nothing else is said: more than elsewhere, for heartbeats are among them.
+const RECORDS: u64 = 500_000;
 /// So many appended records may be without an acknowledgement.
 const UNACKNOWLEDGED: usize = 1_000;
 
@@ -75,7 +77,7 @@ impl Nats {
     pub fn new(url: &str, log: &str) -> Result<Self, UrlError> {
         let mut parts = Parts::parse(url, &["nats", "tls"])?;
         let kept = Kept {
-            records: parts.records()?,
+            records: parts.records(RECORDS)?,
             bytes: parts.bytes()?,
             age: parts.age()?,
         };

@@ -19,7 +19,7 @@ pub(crate) struct Kept {
 impl Default for Kept {
     fn default() -> Self {
         Self {
-            records: 500_000,
+            records: 100_000,
             bytes: 256 * 1024 * 1024,
             age: None,
         }
@@ -73,8 +73,8 @@ impl Parts {
     }
 
     /// Takes `history=COUNT`.
-    pub(crate) fn records(&mut self) -> Result<u64, UrlError> {
-        self.number("history", Kept::default().records)
+    pub(crate) fn records(&mut self, default: u64) -> Result<u64, UrlError> {
+        self.number("history", default)
     }
 
     /// Takes `history-bytes=SIZE`.
@@ -150,7 +150,7 @@ mod tests {
     fn error(url: &str) -> String {
         let read = || {
             let mut parts = Parts::parse(url, &["nats", "tls"])?;
-            parts.records()?;
+            parts.records(1)?;
             parts.bytes()?;
             parts.age()?;
             parts.finish("history")
@@ -162,7 +162,7 @@ mod tests {
     fn options_are_read() {
         let url = "nats://a:b@h?history=7&history-bytes=2MiB&history-age=3h";
         let mut parts = Parts::parse(url, &["nats"]).expect("it is right");
-        assert_eq!(parts.records(), Ok(7));
+        assert_eq!(parts.records(1), Ok(7));
         assert_eq!(parts.bytes(), Ok(2 << 20));
         assert_eq!(parts.age(), Ok(Some(Duration::from_secs(3 * 3_600))));
         assert_eq!(parts.finish(""), Ok(()));
