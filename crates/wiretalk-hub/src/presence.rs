@@ -1,5 +1,6 @@
 //! Who is in the hubs of other nodes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -156,12 +157,12 @@ impl Elsewhere {
     /// The node, with a place for the connection, if there is one.
     fn seat(&mut self, node: u64, connection: ConnectionId) -> Option<&mut Node> {
         let node = self.nodes.entry(node).or_default();
-        if !node.people.contains_key(&connection) {
+        if let Entry::Vacant(place) = node.people.entry(connection) {
             if self.count >= MOST_PRESENT {
                 return None;
             }
             self.count += 1;
-            node.people.insert(connection, Known::default());
+            place.insert(Known::default());
         }
         Some(node)
     }

@@ -90,7 +90,16 @@ impl Cluster {
         self.nodes[node].read = None;
     }
 
-    /// The node reads so many records, or as many as there are; gives how many it has read.
+    /// The log keeps only so many records, and no connection.
+    pub(crate) fn lose(&mut self, left: usize) {
+        self.log.truncate(left);
+        self.epoch += 1;
+        for node in 0..self.nodes.len() {
+            self.disconnect(node);
+        }
+    }
+
+    /// The node reads so many records, or as many as there are; gives how much has happened.
     pub(crate) fn read(&mut self, node: usize, most: usize) -> usize {
         let now = self.now;
         let node = &mut self.nodes[node];
@@ -108,13 +117,14 @@ impl Cluster {
             }
         }
         node.read = Some(to);
-        if node.log().presence_is_wanted(now) {
+        let is_wanted = node.log().presence_is_wanted(now);
+        if is_wanted {
             node.hub.tell_presence();
         }
         for gone in node.log().silent(now) {
             node.hub.node_gone(gone);
         }
-        to - from
+        to - from + usize::from(is_wanted)
     }
 
     /// The node appends so many bytes; gives how many records it has appended.

@@ -38,13 +38,10 @@ impl Node {
         node
     }
 
-    pub fn begin(broker: impl Broker, options: HubOptions) -> Self {
+    pub fn begin(broker: impl Broker, mut options: HubOptions) -> Self {
         let (told, events) = mpsc::unbounded_channel();
-        let options = HubOptions {
-            history: HistoryLimits::default(),
-            clock: wall_clock(),
-            ..options
-        };
+        options.history = HistoryLimits::default();
+        options.clock = wall_clock();
         let (hub, running) = connect(broker, options, |options, line| {
             let hub: Hub = Hub::with_options(options, line);
             hub.set_listener(move |event| drop(told.send(event)));
