@@ -271,6 +271,11 @@ async fn the_numbers_are_those_of_what_happened() {
         }
         assert!(numbers.contains_key("process_cpu_seconds_total"));
         assert_eq!(server.refusals(), [(426, "handshake")]);
+        // The first delivery is measured, and maybe others.
+        let measured = numbers["wiretalk_delivery_duration_seconds_count"];
+        assert_eq!(measured > 0.0, what == What::Talk, "{measured}");
+        let last = "wiretalk_delivery_duration_seconds_bucket{le=\"+Inf\"}";
+        assert_eq!(numbers[last], measured);
         drop(clients);
         server.until("wiretalk_connections_active", 0.0).await;
         server.until("wiretalk_rooms", 0.0).await;

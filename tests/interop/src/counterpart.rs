@@ -51,11 +51,17 @@ impl Counterpart {
     /// standard error.
     #[must_use]
     pub fn nginx(server: &str) -> Self {
+        Self::nginx_http(&format!("server {{\n{server}\n}}"))
+    }
+
+    /// nginx, with this inside its `http` block.
+    #[must_use]
+    pub fn nginx_http(http: &str) -> Self {
         let config = format!(
             "daemon off;\nmaster_process off;\npid {{folder}}/pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\n\
              access_log /dev/stderr;\nclient_body_temp_path {{folder}}/body;\nproxy_temp_path {{folder}}/proxy;\n\
              fastcgi_temp_path {{folder}}/fastcgi;\nuwsgi_temp_path {{folder}}/uwsgi;\nscgi_temp_path {{folder}}/scgi;\n\
-             server {{\n{server}\n}}\n}}\n"
+             {http}\n}}\n"
         );
         Self::start(Ready::Says(Stream::Err, "using the"), |place| {
             let config = place.file("nginx.conf", &config);

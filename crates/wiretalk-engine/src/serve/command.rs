@@ -11,6 +11,7 @@ use wiretalk_net::{CloseCode, Error, MessageKind, WebSocket};
 use wiretalk_server::link::{Control, Performed};
 use wiretalk_talk::player::{Delivery, Outgoing};
 
+use super::metrics::Probe;
 use crate::wire;
 
 /// What a client's outbox holds beside messages. A clone, for one receiver more, copies no payload.
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     ReplyClose,
     /// What goes another way than messages do: in fragments, or outside the rules.
     Special(Special),
+    /// Nothing to send: it measures how long what is before it takes to be written.
+    Probe(Probe),
 }
 
 /// Something that leaves in several steps.
@@ -67,6 +70,10 @@ impl Control for Command {
             Self::Ping(payload) => queued(pin!(socket.ping(payload)).poll(cx)),
             Self::Pong(payload) => queued(pin!(socket.pong(payload)).poll(cx)),
             Self::Special(special) => special.perform(socket, cx),
+            Self::Probe(probe) => {
+                probe.arrived();
+                Performed::Done
+            }
         }
     }
 }

@@ -138,7 +138,7 @@ fn encode(metrics: &Metrics, page: &mut Page<'_>) -> fmt::Result {
     )?;
     page.metric(
         "wiretalk_delivery_duration_seconds",
-        "From a message's being put into a client's queue to its being written",
+        "From a message's being put into a client's queue to its being written, by samples: 20 a second at most",
         &shared.deliveries,
     )?;
     let hubs = shared.hubs();

@@ -51,8 +51,7 @@ impl<const N: usize> EncodeMetric for Histogram<N> {
         }
         let over = self.over.load(Ordering::Relaxed);
         total += over;
-        // The last bucket is infinity's, which the format writes as such.
-        buckets.push((f64::MAX, over));
+        buckets.push((f64::INFINITY, over));
         let seconds = Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed));
         encoder.encode_histogram::<NoLabelSet>(seconds.as_secs_f64(), total, &buckets, None)
     }

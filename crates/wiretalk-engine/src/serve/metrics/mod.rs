@@ -7,6 +7,7 @@ mod clients;
 mod codes;
 pub(super) mod encode;
 mod histogram;
+mod probe;
 mod process;
 
 use std::fmt;
@@ -19,6 +20,8 @@ use clients::Clients;
 pub(super) use clients::Seen;
 use codes::{Codes, Reasons};
 use histogram::Histogram;
+pub(super) use probe::Probe;
+use probe::Probes;
 
 /// Bounds for how long a message waits until it is written, in seconds: from 10 µs to 10 s.
 const DELIVERIES: [f64; 13] = [
@@ -45,6 +48,7 @@ struct Shared {
     slow: AtomicU64,
     durations: Histogram<{ DURATIONS.len() }>,
     deliveries: Histogram<{ DELIVERIES.len() }>,
+    probes: Probes,
     sources: Mutex<Vec<Weak<dyn Source>>>,
 }
 
@@ -102,6 +106,12 @@ impl Metrics {
         self.shared.clients().remove(client);
         self.shared.closed.add(code);
         self.shared.durations.observe(after);
+    }
+
+    /// A probe, if it is time for one; to be made before a delivery, and put behind it.
+    pub(super) fn probe(&self) -> Option<Probe> {
+        let turn = self.shared.probes.turn()?;
+        Some(Probe::new(self.clone(), turn))
     }
 
     /// Asks this as well from now on, for as long as it is there.
@@ -177,6 +187,7 @@ impl Default for Shared {
             slow: AtomicU64::new(0),
             durations: Histogram::new(&DURATIONS),
             deliveries: Histogram::new(&DELIVERIES),
+            probes: Probes::default(),
             sources: Mutex::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wiretalk_hub::{Keeping, Target as HubTarget};
+use wiretalk_hub::{Delivery as HubDelivery, Keeping, Target as HubTarget};
 use wiretalk_net::Prepared;
 use wiretalk_talk::player::{Action, ConnectionId, Delivery, Outgoing, Target};
 use wiretalk_talk::{Mismatch, Span};
@@ -11,6 +11,7 @@ use super::{Mock, Seat, State};
 use crate::report::describe_mismatch;
 use crate::serve::command::Command;
 use crate::serve::journal::{EntryKind, Frame, Nearest, To};
+use crate::serve::metrics::Metrics;
 use crate::serve::{ClientId, Event, Recipient};
 
 impl Mock {
@@ -163,12 +164,10 @@ impl Mock {
     ) -> (usize, Outgoing) {
         let delivery = match &frame {
             Outgoing::Text(text) if how.is_plain() => {
-                self.hub
-                    .deliver_with(target, &Prepared::text(text), keeping)
+                self.deliver_message(target, &Prepared::text(text), keeping)
             }
             Outgoing::Binary(bytes) if how.is_plain() => {
-                self.hub
-                    .deliver_with(target, &Prepared::binary(bytes), keeping)
+                self.deliver_message(target, &Prepared::binary(bytes), keeping)
             }
             Outgoing::Ping(bytes) if how.chop.is_none() => {
                 let command = Command::Ping(bytes[..].into());
@@ -193,10 +192,44 @@ impl Mock {
         (delivery.receivers, frame)
     }
 
+    /// Delivers a message, and measures how long some of them take.
+    fn deliver_message(
+        &self,
+        target: HubTarget<'_>,
+        message: &Prepared,
+        keeping: Keeping,
+    ) -> HubDelivery {
+        let metrics = self.operation().metrics.as_ref();
+        let probe = metrics.and_then(Metrics::probe);
+        let delivery = self.hub.deliver_with(target, message, keeping);
+        if let Some(probe) = probe
+            && delivery.receivers > 0
+        {
+            let receiver = match target {
+                HubTarget::One(id) => Some(id),
+                _ => probe.choose(&self.hub_receivers(target)),
+            };
+            if let Some(receiver) = receiver {
+                let command = Command::Probe(probe);
+                self.hub.control(HubTarget::One(receiver), &command, 0);
+            }
+        }
+        delivery
+    }
+
+    /// To whom something goes, for the journal.
     fn receivers(&self, target: HubTarget<'_>) -> Vec<ClientId> {
         let ids = match target {
             // Its entry names it already.
             HubTarget::One(_) => Vec::new(),
+            _ => self.hub_receivers(target),
+        };
+        ids.into_iter().map(|id| ClientId(id.0)).collect()
+    }
+
+    fn hub_receivers(&self, target: HubTarget<'_>) -> Vec<wiretalk_hub::ConnectionId> {
+        let mut ids = match target {
+            HubTarget::One(id) => vec![id],
             HubTarget::All | HubTarget::Others(_) => self.hub.ids(),
             HubTarget::Room(room) | HubTarget::RoomBut(room, _) => self.hub.members(room),
             HubTarget::User(user) | HubTarget::UserBut(user, _) => self.hub.connections(user),
@@ -207,8 +240,10 @@ impl Mock {
             }
             _ => None,
         };
-        let ids = ids.into_iter().filter(|id| Some(*id) != but);
-        ids.map(|id| ClientId(id.0)).collect()
+        if but.is_some() {
+            ids.retain(|id| Some(*id) != but);
+        }
+        ids
     }
 
     fn join(&self, state: &State, connection: ConnectionId, room: &str) {
