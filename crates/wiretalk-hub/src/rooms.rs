@@ -159,6 +159,24 @@ impl<C> Hub<C> {
     }
 
     /// The newest messages of a room's history, `limit` of them at the most; with `after`, of those behind that offset.
+    ///
+    /// ```
+    /// use wiretalk_hub::{HistoryLimits, Hub, HubOptions, Keeping, Memory, Target};
+    /// use wiretalk_proto::Prepared;
+    ///
+    /// let options = HubOptions { history: HistoryLimits::default(), ..HubOptions::default() };
+    /// let hub: Hub = Hub::with_options(options, Memory);
+    /// let keeping = Keeping { history: true, keep: false };
+    /// for text in ["one", "two", "three"] {
+    ///     hub.deliver_with(Target::Room("lobby"), &Prepared::text(text), keeping);
+    /// }
+    /// let newest = hub.history("lobby", 2, None);
+    /// assert_eq!(newest.messages[1].1, Prepared::text("three"));
+    /// assert!(!newest.complete, "the first one is left out");
+    /// // Somebody who was away asks for what came since.
+    /// let missed = hub.history("lobby", 100, Some(newest.messages[0].0));
+    /// assert_eq!((missed.messages.len(), missed.complete), (1, true));
+    /// ```
     #[must_use]
     pub fn history(&self, room: &str, limit: usize, after: Option<u64>) -> History {
         let mut state = self.lock();
@@ -200,6 +218,17 @@ impl<C> Hub<C> {
 
     /// Who is in a room, in all hubs: those of this one first, in the order of joining, then the others by node and
     /// connection.
+    ///
+    /// ```
+    /// use wiretalk_hub::Hub;
+    ///
+    /// let hub: Hub = Hub::new();
+    /// let (member, _outbox) = hub.join();
+    /// hub.join_room(member.id(), "lobby").expect("it is connected");
+    /// hub.identify(member.id(), Some("ann"));
+    /// assert_eq!(hub.presence("lobby")[0].user.as_deref(), Some("ann"));
+    /// assert!(hub.user_is_present("ann"));
+    /// ```
     #[must_use]
     pub fn presence(&self, room: &str) -> Vec<Present> {
         let state = self.lock();

@@ -21,6 +21,30 @@ use crate::Broker;
 /// [`Hub::with_options`] or [`Hub::sibling_with`].
 ///
 /// Nothing is waited for: [`Running::ready`] tells when the hub knows what the log knows.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use wiretalk_backplane::{connect, wall_clock};
+/// use wiretalk_hub::{HistoryLimits, Hub, HubOptions, Keeping, Target};
+/// # use wiretalk_backplane::Broker;
+/// # use wiretalk_proto::Prepared;
+///
+/// # async fn two_nodes(broker: impl Broker) {
+/// // `broker` is `Redis::new("redis://127.0.0.1", "wiretalk:/chat")?`, for example.
+/// let options = HubOptions {
+///     history: HistoryLimits::default(),
+///     clock: wall_clock(),
+///     ..HubOptions::default()
+/// };
+/// let (hub, running) = connect(broker, options, Hub::<()>::with_options);
+/// hub.set_listener(|event| println!("{event:?}"));
+/// running.ready().await;
+/// let keeping = Keeping { history: true, keep: false };
+/// hub.deliver_with(Target::Room("lobby"), &Prepared::text("hello, all nodes"), keeping);
+/// running.close(Duration::from_secs(5)).await;
+/// # }
+/// ```
 pub fn connect<C, B>(
     broker: B,
     mut options: HubOptions,

@@ -32,6 +32,22 @@ pub const SILENCE: u64 = 3 * HEARTBEAT + HEARTBEAT / 2;
 const COURTESY: u64 = 1000;
 
 /// One node's end of a log.
+///
+/// ```
+/// use wiretalk_hub::HubOptions;
+/// use wiretalk_hub::log::Log;
+/// use wiretalk_hub::record::Record;
+///
+/// let mut log = Log::new(&HubOptions { node: 7, ..HubOptions::default() });
+/// log.push(&Record::Forget { room: "lobby" });
+/// // A broker with an empty log.
+/// let begun = log.connected(log.after(), "first", 0, usize::MAX, 0);
+/// # let _ = begun;
+/// let batch = log.take(1024);
+/// // It is read twice, and applied once.
+/// assert!(log.read(1, &batch[0], 0).news.is_some());
+/// assert!(log.read(2, &batch[0], 0).news.is_none());
+/// ```
 #[derive(Debug)]
 pub struct Log {
     producer: Producer,

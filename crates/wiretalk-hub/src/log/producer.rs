@@ -111,6 +111,10 @@ impl Producer {
     }
 
     pub(super) fn read_back(&mut self, seq: u64) {
+        if seq > self.last.seq {
+            // Nobody here has written that.
+            return;
+        }
         self.read = self.read.max(seq);
         if seq <= self.ever_read {
             return;

@@ -32,6 +32,16 @@ pub struct Stamp {
 }
 
 /// One thing that a hub tells all hubs, itself included.
+///
+/// ```
+/// use wiretalk_hub::record::{Record, Stamp};
+///
+/// let stamp = Stamp { node: 7, seq: 1, published: 1 };
+/// let record = Record::Forget { room: "lobby" };
+/// let bytes = record.encode(stamp);
+/// assert_eq!(Record::decode(&bytes), Ok((stamp, record)));
+/// assert!(Record::decode(b"something else").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
     /// A message for members.
