@@ -6,9 +6,11 @@ use wiretalk_interop::{Hand, Program, Server};
 
 const KEY: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// The first line of the answer to a head, which ends the connection; empty if there is none.
+/// The first line of the answer to a head.
 fn answer(server: &Server, head: &str) -> String {
-    let answer = Hand::to(server).answer_to(head.as_bytes());
+    let mut hand = Hand::to(server);
+    hand.write(head.as_bytes());
+    let answer = hand.head();
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
