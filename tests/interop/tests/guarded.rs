@@ -341,7 +341,7 @@ fn keys_at_a_url_are_fetched_and_rotated() {
         (key, jwk)
     };
     let publish = |jwk: &str| {
-        fs::write(name("keys.json"), format!(r#"{{"keys":[{jwk}]}}"#)).expect("it is written")
+        fs::write(name("keys.json"), format!(r#"{{"keys":[{jwk}]}}"#)).expect("it is written");
     };
     let ((old, old_jwk), (new, new_jwk)) = (pair("old"), pair("new"));
     publish(&old_jwk);

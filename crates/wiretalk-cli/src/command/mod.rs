@@ -59,7 +59,7 @@ fn color(text: &str) -> Result<ColorChoice, String> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve a talk, or an echo
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Run the tests of talks
     Test(test::Test),
     /// Connect to a server: a line in is a message out
@@ -75,7 +75,7 @@ pub(crate) enum Command {
 /// Runs a command.
 pub(crate) fn run(command: Command) -> Exit {
     match command {
-        Command::Serve(serve) => in_runtime(serve.run()),
+        Command::Serve(serve) => in_runtime((*serve).run()),
         Command::Test(test) => in_runtime(test.run()),
         Command::Connect(connect) => in_runtime(connect.run()),
         Command::Check(check) => check.run(),

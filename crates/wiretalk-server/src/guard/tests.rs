@@ -353,7 +353,8 @@ fn tokens_are_looked_for_where_they_may_be() {
     let header = ("authorization", "bearer s3cret");
     let cookie = ("cookie", "a=b; session=s3cret");
     let protocol = ("sec-websocket-protocol", "chat, bearer, s3cret");
-    let cases: [(&[TokenFrom], &[(&str, &str)], &str, &str); 9] = [
+    type Lines<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&[TokenFrom], Lines<'_>, &str, &str); 9] = [
         (&[], &[header], "/", "in"),
         (
             &[TokenFrom::Header],
