@@ -100,7 +100,7 @@ impl<C: Control> Link<C> {
     /// What comes next, or that the client has to leave; `None` once the connection has ended. Meanwhile what others send
     /// is written. Cancel-safe: all that is waited for stays in the socket and in the outbox.
     pub async fn next(&mut self) -> Option<News> {
-        poll_fn(|cx| self.poll_news(cx)).await
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// The next message; otherwise as [`next`](Self::next).
@@ -118,31 +118,78 @@ impl<C: Control> Link<C> {
     }
 
     /// Has each message answered where it lies, until the connection ends, or the client has to leave, which is told: then
-    /// it is called again for the rest. The answers are for whoever gives them to count. Cancel-safe, as
-    /// [`next`](Self::next) is.
-    pub async fn answer(
+    /// it is called again for the rest. The answers are for whoever gives them to count.
+    pub fn poll_answer(
         &mut self,
-        mut answer: impl FnMut(Exchange<'_>) -> Result<(), Error>,
-    ) -> Option<Expelled> {
-        poll_fn(|cx| self.poll_answer(cx, &mut answer)).await
+        cx: &mut Context<'_>,
+        answer: &mut impl FnMut(Exchange<'_>) -> Result<(), Error>,
+    ) -> Poll<Option<Expelled>> {
+        self.pump(cx);
+        loop {
+            if let Some(expelled) = self.expelled.take() {
+                return Poll::Ready(Some(*expelled));
+            }
+            let exchange = pin!(self.socket.next_exchange()).poll(cx);
+            let judged = match exchange {
+                Poll::Ready(Ok(Some(exchange))) => {
+                    let bytes = exchange.message.as_bytes();
+                    if let Some(meter) = &self.meter {
+                        meter.received(bytes.len());
+                    }
+                    let judged = if self.guarded.is_some() || self.deaf {
+                        let text = exchange.message.as_text();
+                        let payload = text.map_or(Payload::Binary(bytes), Payload::Text);
+                        judge(&mut self.guarded, self.deaf, payload)
+                    } else {
+                        Ok(Pass::On)
+                    };
+                    match judged {
+                        Ok(Pass::On) => answer(exchange).map_err(Stop::Failed),
+                        Ok(Pass::Taken) => Ok(()),
+                        Err(expelled) => Err(Stop::Expelled(expelled)),
+                    }
+                }
+                Poll::Ready(Ok(None)) => return Poll::Ready(None),
+                Poll::Ready(Err(error)) => Err(Stop::Failed(error)),
+                Poll::Pending => {
+                    if !self.pump(cx) && !self.poll_gate(cx) {
+                        return Poll::Pending;
+                    }
+                    Ok(())
+                }
+            };
+            match judged {
+                Ok(()) => {}
+                Err(Stop::Expelled(expelled)) => self.expel(cx, expelled),
+                // Once a close frame came or went, what else comes is not answered.
+                Err(Stop::Failed(error)) if error.kind() == ErrorKind::Closed => {}
+                Err(Stop::Failed(error)) => self.failed(error),
+            }
+        }
     }
 
     /// Only writes what others send, until the socket takes no more: for as long as its owner wants no message.
     /// It never ends.
     pub async fn write(&mut self) {
         poll_fn(|cx| {
-            loop {
-                let moved = self.pump(cx);
-                let flushed = pin!(self.socket.flush()).poll(cx);
-                match flushed {
-                    // There is room now for what found none.
-                    Poll::Ready(Ok(())) if moved || self.next < self.items.len() => {}
-                    // An error is for the next `recv` to tell.
-                    _ => return Poll::<()>::Pending,
-                }
-            }
+            self.poll_write(cx);
+            Poll::<()>::Pending
         })
         .await;
+    }
+
+    /// [`write`](Self::write) for a caller that polls: writes what can be written now.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let moved = self.pump(cx);
+            let flushed = pin!(self.socket.flush()).poll(cx);
+            match flushed {
+                // There is room now for what found none.
+                Poll::Ready(Ok(())) if moved || self.next < self.items.len() => {}
+                // An error is for the next `recv` to tell.
+                _ => return,
+            }
+        }
     }
 
     /// Sends a message behind all that others have sent before.
@@ -210,7 +257,8 @@ impl<C: Control> Link<C> {
         while self.next().await.is_some() {}
     }
 
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
+    /// [`next`](Self::next) for a caller that polls.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<News>> {
         self.pump(cx);
         loop {
             if let Some(expelled) = self.expelled.take() {
@@ -243,55 +291,6 @@ impl<C: Control> Link<C> {
                         return Poll::Pending;
                     }
                 }
-            }
-        }
-    }
-
-    fn poll_answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        answer: &mut impl FnMut(Exchange<'_>) -> Result<(), Error>,
-    ) -> Poll<Option<Expelled>> {
-        self.pump(cx);
-        loop {
-            if let Some(expelled) = self.expelled.take() {
-                return Poll::Ready(Some(*expelled));
-            }
-            let exchange = pin!(self.socket.next_exchange()).poll(cx);
-            let judged = match exchange {
-                Poll::Ready(Ok(Some(exchange))) => {
-                    let bytes = exchange.message.as_bytes();
-                    if let Some(meter) = &self.meter {
-                        meter.received(bytes.len());
-                    }
-                    let judged = if self.guarded.is_some() || self.deaf {
-                        let text = exchange.message.as_text();
-                        let payload = text.map_or(Payload::Binary(bytes), Payload::Text);
-                        judge(&mut self.guarded, self.deaf, payload)
-                    } else {
-                        Ok(Pass::On)
-                    };
-                    match judged {
-                        Ok(Pass::On) => answer(exchange).map_err(Stop::Failed),
-                        Ok(Pass::Taken) => Ok(()),
-                        Err(expelled) => Err(Stop::Expelled(expelled)),
-                    }
-                }
-                Poll::Ready(Ok(None)) => return Poll::Ready(None),
-                Poll::Ready(Err(error)) => Err(Stop::Failed(error)),
-                Poll::Pending => {
-                    if !self.pump(cx) && !self.poll_gate(cx) {
-                        return Poll::Pending;
-                    }
-                    Ok(())
-                }
-            };
-            match judged {
-                Ok(()) => {}
-                Err(Stop::Expelled(expelled)) => self.expel(cx, expelled),
-                // Once a close frame came or went, what else comes is not answered.
-                Err(Stop::Failed(error)) if error.kind() == ErrorKind::Closed => {}
-                Err(Stop::Failed(error)) => self.failed(error),
             }
         }
     }

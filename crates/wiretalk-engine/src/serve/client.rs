@@ -1,10 +1,13 @@
 //! One client of a mock, from the upgrade to its end.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use wiretalk_hub::Member;
 use wiretalk_net::{CloseCode, Event as NetEvent};
+use wiretalk_server::gate::Expelled;
 use wiretalk_server::link::{Link, News};
 use wiretalk_talk::player::ConnectionId;
 
@@ -29,57 +32,85 @@ pub(super) struct Newcomer {
 }
 
 impl Newcomer {
-    /// It did not stay for the answer.
-    pub(super) fn lost(self, why: String) {
-        self.leave(&End { code: 1006, why });
-    }
-
-    /// Hands what comes to the talk, and does what the talk wants done, until nothing more can come.
-    ///
-    /// A client that is silent holds nothing but this future: what is not needed while it waits is not in it.
-    pub(super) async fn serve(self, mut link: Link<Command>) {
-        while let Some(news) = link.next().await {
-            match news {
-                News::Event(event) => {
-                    if !self.received(&link, event) {
-                        // In a place of its own: few clients ever come to it.
-                        Box::pin(self.pause(&mut link)).await;
-                    }
-                }
-                News::Expelled(why) => {
-                    let client = ClientId(self.member.id().0);
-                    self.mock.tell(&match why.kind {
-                        "slow" => Event::TooSlow { client },
-                        _ => Event::Expelled { client, why: &why },
-                    });
-                }
-            }
-        }
-        self.leave(&end(&link));
-    }
-
-    /// Whether more is to be read.
-    fn received(&self, link: &Link<Command>, event: NetEvent) -> bool {
-        // Of a client that broke the rules nothing is heard any more; it is to see our close frame before the stream ends.
-        link.error().is_some() || self.mock.received(self.id, incoming(event))
-    }
-
-    /// Only writes, until the talk has worked off what lies there: TCP makes the client wait.
-    async fn pause(&self, link: &mut Link<Command>) {
-        tokio::select! {
-            () = link.write() => {}
-            () = self.mock.has_space(self.id) => {}
-        }
-    }
-
-    fn leave(self, end: &End) {
+    /// It is there: what serves it from now on.
+    pub(super) fn stay(self, link: Link<Command>) -> Client {
         let Self {
             mock,
             id,
             member,
             came,
         } = self;
-        mock.left(id, member, end, came.elapsed());
+        Client {
+            mock,
+            id,
+            member: Some(member),
+            came,
+            link,
+            paused: false,
+        }
+    }
+
+    /// It did not stay for the answer.
+    pub(super) fn lost(self, why: String) {
+        let end = End { code: 1006, why };
+        let after = self.came.elapsed();
+        self.mock.left(self.id, self.member, &end, after);
+    }
+}
+
+/// Hands what comes to the talk, and does what the talk wants done, until nothing more can come.
+///
+/// It is a future by hand: a client that is silent takes no byte more than these.
+pub(super) struct Client {
+    mock: Arc<Mock>,
+    id: ConnectionId,
+    /// Until it leaves.
+    member: Option<Member<Command>>,
+    came: Instant,
+    link: Link<Command>,
+    /// Whether the talk has to work off what came before more is read: TCP makes the client wait.
+    paused: bool,
+}
+
+impl Future for Client {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            if this.paused && this.mock.poll_space(this.id, cx).is_pending() {
+                this.link.poll_write(cx);
+                return Poll::Pending;
+            }
+            this.paused = false;
+            match ready!(this.link.poll_next(cx)) {
+                Some(News::Event(event)) => this.paused = !this.received(event),
+                Some(News::Expelled(why)) => this.expelled(&why),
+                None => break,
+            }
+        }
+        if let Some(member) = this.member.take() {
+            let end = end(&this.link);
+            this.mock.left(this.id, member, &end, this.came.elapsed());
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Client {
+    /// Whether more is to be read.
+    fn received(&self, event: NetEvent) -> bool {
+        // Of a client that broke the rules nothing is heard any more; it is to see our close frame before the stream ends.
+        self.link.error().is_some() || self.mock.received(self.id, incoming(event))
+    }
+
+    fn expelled(&self, why: &Expelled) {
+        let Some(member) = &self.member else { return };
+        let client = ClientId(member.id().0);
+        self.mock.tell(&match why.kind {
+            "slow" => Event::TooSlow { client },
+            _ => Event::Expelled { client, why },
+        });
     }
 }
 

@@ -1,7 +1,9 @@
 //! A server that sends back what it receives.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use wiretalk_hub::{ConnectionId, Hub, Member, Target};
@@ -81,47 +83,6 @@ impl Echo {
         });
     }
 
-    /// Serves a client until its connection ends.
-    async fn client(
-        self: Arc<Self>,
-        member: Member<Command>,
-        mut link: Link<Command>,
-        meter: Arc<Meter>,
-        (peer, target): (SocketAddr, Box<str>),
-    ) {
-        let came = Instant::now();
-        let client = ClientId(member.id().0);
-        let answer = |exchange: Exchange<'_>| self.answer(client, &meter, exchange);
-        while let Some(why) = link.answer(answer).await {
-            let event = match why.kind {
-                "slow" => Event::TooSlow { client },
-                _ => Event::Expelled { client, why: &why },
-            };
-            tell(&*self, &event);
-        }
-        let (code, why) = match (link.socket.close_frame(), link.error()) {
-            (Some(frame), _) => (frame.code.as_u16(), frame.reason.clone()),
-            (None, None) => (1006, String::new()),
-            (None, Some(error)) => end(error),
-        };
-        drop(member);
-        let mut count = self.count();
-        *count -= 1;
-        if let Some(metrics) = &self.operation.metrics {
-            metrics.closed(client, code, came.elapsed());
-        }
-        self.observer.event(&Event::Left {
-            client,
-            peer,
-            target: &target,
-            code,
-            why: &why,
-            after: came.elapsed(),
-            traffic: meter.traffic(),
-            clients: *count,
-        });
-    }
-
     fn answer(&self, client: ClientId, meter: &Meter, exchange: Exchange<'_>) -> Result<(), Error> {
         let Exchange {
             message,
@@ -160,6 +121,73 @@ impl Echo {
             to: Recipient::One(client),
             what: &goes,
             how: Delivery::default(),
+        });
+    }
+}
+
+/// Answers one client until its connection ends.
+struct Client {
+    echo: Arc<Echo>,
+    /// Until it leaves.
+    member: Option<Member<Command>>,
+    link: Link<Command>,
+    meter: Arc<Meter>,
+    peer: SocketAddr,
+    target: Box<str>,
+    came: Instant,
+}
+
+impl Future for Client {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            echo,
+            member,
+            link,
+            meter,
+            ..
+        } = &mut *self;
+        let Some(id) = member.as_ref().map(Member::id) else {
+            return Poll::Ready(());
+        };
+        let client = ClientId(id.0);
+        let mut answer = |exchange: Exchange<'_>| echo.answer(client, meter, exchange);
+        while let Some(why) = ready!(link.poll_answer(cx, &mut answer)) {
+            let event = match why.kind {
+                "slow" => Event::TooSlow { client },
+                _ => Event::Expelled { client, why: &why },
+            };
+            tell(&**echo, &event);
+        }
+        drop(member.take());
+        self.left(client);
+        Poll::Ready(())
+    }
+}
+
+impl Client {
+    fn left(&self, client: ClientId) {
+        let (code, why) = match (self.link.socket.close_frame(), self.link.error()) {
+            (Some(frame), _) => (frame.code.as_u16(), frame.reason.clone()),
+            (None, None) => (1006, String::new()),
+            (None, Some(error)) => end(error),
+        };
+        let after = self.came.elapsed();
+        let mut count = self.echo.count();
+        *count -= 1;
+        if let Some(metrics) = &self.echo.operation.metrics {
+            metrics.closed(client, code, after);
+        }
+        self.echo.observer.event(&Event::Left {
+            client,
+            peer: self.peer,
+            target: &self.target,
+            code,
+            why: &why,
+            after,
+            traffic: self.meter.traffic(),
+            clients: *count,
         });
     }
 }
@@ -208,8 +236,15 @@ impl Host for Echo {
                         .guarded(entry.admitted.gate)
                         .metered(Arc::clone(&meter));
                     echo.joined(ClientId(member.id().0), &coming, &meter);
-                    let life: Life =
-                        Box::pin(echo.client(member, link, meter, (coming.peer, coming.target)));
+                    let life: Life = Box::pin(Client {
+                        echo,
+                        member: Some(member),
+                        link,
+                        meter,
+                        peer: coming.peer,
+                        target: coming.target,
+                        came: Instant::now(),
+                    });
                     Some(life)
                 };
                 (reply, Ok(Box::pin(opening)))

@@ -6,9 +6,8 @@ mod outside;
 mod perform;
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -428,15 +427,14 @@ impl Mock {
     }
 
     /// Ends once more is to be read from a client.
-    pub(super) async fn has_space(&self, id: ConnectionId) {
-        poll_fn(|cx| match self.lock().paused.get_mut(&id) {
+    pub(super) fn poll_space(&self, id: ConnectionId, cx: &mut Context<'_>) -> Poll<()> {
+        match self.lock().paused.get_mut(&id) {
             Some(waiting) => {
                 *waiting = Some(cx.waker().clone());
                 Poll::Pending
             }
             None => Poll::Ready(()),
-        })
-        .await;
+        }
     }
 
     /// A client is gone.

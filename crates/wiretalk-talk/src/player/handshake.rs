@@ -101,6 +101,9 @@ impl Player {
             !OF_HANDSHAKE.contains(&name.as_str())
         });
         self.last_connection = id.0;
+        if !self.plan.names_headers {
+            client.headers = Vec::new();
+        }
         let mut connection = Connection::new(id, None, client);
         for (name, value) in &bindings {
             self.remember(name, value);
@@ -113,7 +116,7 @@ impl Player {
             connection.group = self.join_group(plays, id);
         }
         *self.taken.entry(plays).or_default() += 1;
-        self.connections.insert(id, connection);
+        self.connections.insert(id, Box::new(connection));
         HandshakeAnswer::Accept {
             connection: id,
             subprotocol: chosen,

@@ -169,7 +169,8 @@ pub struct Player {
     dialogue: Bindings,
     /// `set global.NAME`
     global: Bindings,
-    connections: BTreeMap<ConnectionId, Connection>,
+    /// Boxed, since the map has room for more of them than there are.
+    connections: BTreeMap<ConnectionId, Box<Connection>>,
     /// Shared with expressions while they ask for members.
     rooms: Arc<Rooms>,
     /// Messages that are as if they had not come, on any connection.
@@ -387,7 +388,7 @@ impl Player {
         if !self.ready.is_empty() {
             // There is more to do than the caller has asked for; what came for lines that wait is looked at all the same.
             for id in std::mem::take(&mut self.dirty) {
-                let waited_for = |connection: &Connection| !connection.waiting.is_empty();
+                let waited_for = |connection: &Box<Connection>| !connection.waiting.is_empty();
                 match self.connections.get(&id).is_some_and(waited_for) {
                     true => self.offer(id),
                     false => self.dirty.push_back(id),
@@ -503,7 +504,7 @@ impl Player {
 
     /// The peer's close, if it has come, is the next thing to look at: it is answered now, unless the talk does it.
     fn close_is_next(&mut self, id: ConnectionId) {
-        let waits = |connection: &Connection| connection.close_waits;
+        let waits = |connection: &Box<Connection>| connection.close_waits;
         if !self.connections.get(&id).is_some_and(waits) {
             return;
         }

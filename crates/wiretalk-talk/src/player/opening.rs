@@ -33,7 +33,7 @@ impl Player {
             let client = crate::Client::default();
             let mut new = Connection::new(connection, connect.name.clone(), client);
             new.batch = (first, last);
-            self.connections.insert(connection, new);
+            self.connections.insert(connection, Box::new(new));
             let Asked { url, headers } = match self.request_of(id, connection, span, connect) {
                 Ok(asked) => asked,
                 Err((span, why)) => {

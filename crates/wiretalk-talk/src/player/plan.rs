@@ -52,6 +52,9 @@ pub struct Plan {
     pub(crate) files: Arc<Files>,
     /// Whether any line asks what rooms have heard.
     pub(crate) asks_history: bool,
+    /// Whether a line may look at a client's headers after the handshake: it says `header` somewhere. Where none does, a mock
+    /// keeps none.
+    pub(crate) names_headers: bool,
 }
 
 /// What a talk wants its rooms to remember.
@@ -166,6 +169,7 @@ impl Plan {
             gets: Vec::new(),
             files: Arc::clone(&talk.files),
             asks_history: talk.statements.iter().any(asks_history),
+            names_headers: talk.source.text().to_ascii_lowercase().contains("header"),
         };
         let first_test = talk
             .statements

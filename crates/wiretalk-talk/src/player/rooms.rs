@@ -13,8 +13,9 @@ use crate::value::Value;
 /// Rooms with their members, and users.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rooms {
-    members: BTreeMap<String, BTreeSet<ConnectionId>>,
-    of: BTreeMap<ConnectionId, BTreeSet<String>>,
+    members: BTreeMap<Arc<str>, BTreeSet<ConnectionId>>,
+    /// Sorted. Most are in few rooms, and a set would have room for eleven.
+    of: BTreeMap<ConnectionId, Vec<Arc<str>>>,
     users: BTreeMap<ConnectionId, String>,
     /// Rooms that keep a value.
     keeping: BTreeSet<String>,
@@ -35,7 +36,7 @@ impl Rooms {
     }
 
     pub(crate) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = &str> {
-        self.of.get(&id).into_iter().flatten().map(String::as_str)
+        self.of.get(&id).into_iter().flatten().map(AsRef::as_ref)
     }
 
     pub(super) fn user_of(&self, id: ConnectionId) -> Option<&str> {
@@ -56,9 +57,17 @@ impl Rooms {
 
     /// Whether it was not in the room before.
     fn join(&mut self, id: ConnectionId, room: &str) -> bool {
-        let joined = self.members.entry(room.to_owned()).or_default().insert(id);
+        let name = match self.members.get_key_value(room) {
+            Some((name, _)) => Arc::clone(name),
+            None => Arc::from(room),
+        };
+        let members = self.members.entry(Arc::clone(&name)).or_default();
+        let joined = members.insert(id);
         if joined {
-            self.of.entry(id).or_default().insert(room.to_owned());
+            let rooms = self.of.entry(id).or_default();
+            let place = rooms.partition_point(|known| *known < name);
+            rooms.reserve_exact(usize::from(rooms.is_empty()));
+            rooms.insert(place, name);
         }
         joined
     }
@@ -73,7 +82,9 @@ impl Rooms {
             self.members.remove(room);
         }
         if let Some(rooms) = self.of.get_mut(&id) {
-            rooms.remove(room);
+            if let Ok(place) = rooms.binary_search_by(|known| (**known).cmp(room)) {
+                rooms.remove(place);
+            }
             if rooms.is_empty() {
                 self.of.remove(&id);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::block::LevelKind;
-use super::connection::{Connection, Item};
+use super::connection::Item;
 use super::plan::{Common, DEFAULT_TIMEOUT, Rule};
 use super::run::{Owner, Played, Run, RunId};
 use super::{ConnectionId, Player, Side};
@@ -170,7 +170,7 @@ impl Player {
     fn scope_of(&self, run: &Run, on: Option<ConnectionId>) -> Scope {
         let one_of_many = on.filter(|id| {
             let connection = self.connections.get(id);
-            connection.is_some_and(Connection::is_one_of_many)
+            connection.is_some_and(|connection| connection.is_one_of_many())
         });
         match (run.owner, self.side, run.connection) {
             (Owner::Rule | Owner::Clock | Owner::Close, _, _) => Scope::Locals,

@@ -154,7 +154,7 @@ impl Player {
 
     /// Whether a client's close has to wait until what it sent before has been answered.
     pub(super) fn is_behind(&self, id: ConnectionId) -> bool {
-        let waits = |connection: &super::Connection| {
+        let waits = |connection: &Box<super::Connection>| {
             connection.state == State::Open
                 && (connection.work != Work::None || !connection.inbox.is_empty())
         };

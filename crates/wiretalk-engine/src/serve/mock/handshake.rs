@@ -306,7 +306,7 @@ impl Joined {
         let link = Link::new(socket, self.outbox)
             .guarded(gate)
             .metered(self.meter);
-        Box::pin(self.newcomer.serve(link))
+        Box::pin(self.newcomer.stay(link))
     }
 }
 
