@@ -39,6 +39,10 @@ const LONGEST: usize = 64;
 #[derive(Clone)]
 pub struct Location {
     kind: Kind,
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "nats", feature = "amqp")),
+        allow(dead_code)
+    )]
     url: Arc<str>,
     namespace: Arc<str>,
 }

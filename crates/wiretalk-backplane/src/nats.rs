@@ -28,7 +28,7 @@ use crate::url::{Kept, Parts};
 
 /// How long the server may take to answer anything.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The server is heard at least so often while there is nothing to read.
+/// How often the server is asked whether it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// So much may be under way to a reader. The records of one such share are in memory at once.
 const SHARE_BYTES: usize = 16 * 1024 * 1024;
@@ -192,7 +192,6 @@ impl Broker for Nats {
             .max_messages_per_batch(SHARE_RECORDS)
             .max_bytes_per_batch(SHARE_BYTES.max(2 * most))
             .expires(6 * HEARTBEAT)
-            .heartbeat(HEARTBEAT)
             .messages()
             .await
             .map_err(|error| self.failed("cannot be read", error))?;

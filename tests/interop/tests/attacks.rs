@@ -83,7 +83,7 @@ fn tokens() {
             .expect("it is not 1969");
         let ends = i64::try_from(now.as_secs()).expect("a number") + seconds;
         let claims = format!(r#"{{"sub":"ada","exp":{ends}}}"#);
-        let made = Program::peer("token.py")
+        let made = Program::peer("bearer.py")
             .args([kind, key, &claims])
             .finish("");
         made.with_code(0).out().trim().to_owned()

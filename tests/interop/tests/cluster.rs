@@ -5,8 +5,10 @@
 #[allow(unreachable_pub, dead_code)]
 mod server;
 
+use std::fs;
+
 use server::Server as Broker;
-use wiretalk_interop::{Process, Program, Server, Stream};
+use wiretalk_interop::{Process, Program, Server, Stream, repository};
 
 #[test]
 fn chat_and_live_are_one_over_redis() {
@@ -89,6 +91,29 @@ fn a_server_whose_broker_is_away_serves_and_catches_up() {
     broker.restart();
     client.expect(r#""data":"waits""#);
     node.process.expect("knows what the other nodes know");
+}
+
+#[test]
+fn without_history_what_is_lost_is_told() {
+    let mut broker = Broker::redis();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("live.talk");
+    let live = fs::read_to_string(repository().join("examples/live.talk")).expect("the example");
+    let told = "\non lost\n  < {\"lost\":{{ lost }}}\n";
+    fs::write(&file, live + told).expect("it is written");
+    let url = format!("{}?history=no", broker.url());
+    let node = || Server::talk(&file, &["--backplane", &url]);
+    let mut nodes: Vec<_> = (0..3).map(|_| node()).collect();
+    let mut clients = clients("lost", &nodes);
+    clients.expect("publishing");
+    broker.kill();
+    broker.restart();
+    for node in &mut nodes {
+        node.process.expect("without its backplane");
+        node.process.expect("reached by the backplane");
+    }
+    clients.say("stop");
+    clients.expect("each came or was told and in order, on 3 nodes");
 }
 
 fn chat_and_live_are_one(broker: &Broker) {

@@ -16,7 +16,7 @@ fn now() -> u64 {
 }
 
 fn token(kind: &str, key: &str, claims: &str) -> String {
-    let made = Program::peer("token.py")
+    let made = Program::peer("bearer.py")
         .args([kind, key, claims])
         .finish("");
     made.with_code(0).out().trim().to_owned()
@@ -349,7 +349,7 @@ fn keys_at_a_url_are_fetched_and_rotated() {
     let server = Server::echo(&["--jwks", &url]);
     let by = |key: &str, id: &str| {
         let claims = format!(r#"{{"sub":"ada","exp":{}}}"#, now() + 60);
-        let made = Program::peer("token.py")
+        let made = Program::peer("bearer.py")
             .args(["rs256", key, &claims, id])
             .finish("");
         bearer(made.with_code(0).out().trim())

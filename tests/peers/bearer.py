@@ -1,8 +1,8 @@
 """Prints a JSON Web Token, made with nothing but the standard library and openssl.
 
-token.py hs256 SECRET CLAIMS
-token.py rs256 KEY.pem CLAIMS [KID]
-token.py none - CLAIMS
+bearer.py hs256 SECRET CLAIMS
+bearer.py rs256 KEY.pem CLAIMS [KID]
+bearer.py none - CLAIMS
 """
 
 import base64
