@@ -14,6 +14,7 @@ mod schema;
 mod token;
 mod watch;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -171,6 +172,17 @@ pub struct Admitted {
     /// What is asked for each of its messages; `None` if nothing is watched. It counts the client as connected until it is
     /// dropped.
     pub gate: Option<Box<dyn Gate>>,
+}
+
+impl fmt::Debug for Admitted {
+    /// Without what the token says, which is the client's own affair.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted")
+            .field("peer", &self.peer)
+            .field("subprotocol", &self.subprotocol)
+            .field("unproven", &self.unproven)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A client that is not let in.
