@@ -180,12 +180,16 @@ impl Serve {
     async fn serve_echo(&self, tls: Option<Ready>, options: &Options, ends: Ends) -> Exit {
         let log = self.log();
         let address = self.listen.as_deref().unwrap_or(address::DEFAULT);
+        let address = match address::given(address, tls.is_some()) {
+            Ok(address) => address,
+            Err(why) => return usage(&why),
+        };
         let scheme = address::Scheme::of(tls.as_ref());
         let mut listening = match self.operation.listening() {
             Ok(listening) => listening,
             Err(why) => return usage(&why),
         };
-        let server = match listening.listen(address, tls.as_ref()).await {
+        let server = match listening.listen(&address, tls.as_ref()).await {
             Ok(server) => server,
             Err(exit) => return exit,
         };

@@ -125,9 +125,43 @@ pub(super) fn whole(address: &str) -> String {
     }
 }
 
-/// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`.
+/// The address in `--listen`, which may be written as a URL without a path.
+pub(super) fn given(address: &str, tls: bool) -> Result<String, String> {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return Ok(whole(address));
+    };
+    match (scheme, tls) {
+        ("ws", false) | ("wss", true) => {}
+        ("ws", true) => {
+            return Err(format!(
+                "`--listen {address}` is without TLS, and there is a certificate: write `wss:`, or the address alone"
+            ));
+        }
+        ("wss", false) => {
+            return Err(format!(
+                "`--listen {address}` needs a certificate: give `--cert` and `--key`"
+            ));
+        }
+        _ => {
+            return Err(format!(
+                "`--listen {address}` is not an address: write `127.0.0.1:4000`"
+            ));
+        }
+    }
+    if !path_of(address).trim_end_matches('/').is_empty() || rest.contains(['?', '#']) {
+        return Err(format!(
+            "`--listen {address}` names a path: that is said by `listen` in the talk; write `127.0.0.1:4000`"
+        ));
+    }
+    host_and_port(address, tls)
+}
+
+/// The address to listen on in a URL such as `ws://127.0.0.1:4000/path`; without a scheme it is one as `--listen` takes it.
 pub(super) fn host_and_port(url: &str, tls: bool) -> Result<String, String> {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+    let Some((scheme, rest)) = url.split_once("://") else {
+        let end = url.find('/').unwrap_or(url.len());
+        return Ok(whole(&url[..end]));
+    };
     match scheme {
         "ws" if !tls => {}
         "wss" if tls => {}
@@ -170,3 +204,6 @@ pub(super) fn path_of(url: &str) -> &str {
     let rest = rest.split(['?', '#']).next().unwrap_or(rest);
     rest.find('/').map_or("", |at| &rest[at..])
 }
+
+#[cfg(test)]
+mod tests;

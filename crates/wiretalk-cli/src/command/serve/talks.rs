@@ -229,7 +229,7 @@ impl Serve {
         };
         let url = loaded.plan().address(setup.clone());
         let address = match (&self.listen, &url) {
-            (Some(address), _) => address.clone(),
+            (Some(address), _) => address::given(address, tls).map_err(|why| usage(&why))?,
             (None, Ok(None)) => address::DEFAULT.to_owned(),
             (None, Ok(Some(url))) => address::host_and_port(url, tls).map_err(|why| usage(&why))?,
             (None, Err(why)) => return Err(usage(why)),
