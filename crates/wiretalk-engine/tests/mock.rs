@@ -251,6 +251,11 @@ async fn a_talk_is_exchanged_under_its_clients() {
         })
         .collect();
     assert_eq!(lines, [Some(2)]);
+    let took = page.entries.iter().filter_map(|entry| match entry.kind {
+        EntryKind::Received { line, .. } => line,
+        _ => None,
+    });
+    assert_eq!(took.collect::<Vec<_>>(), [1, 2, 2]);
     let several =
         talk("test one\nconnect ws://127.0.0.1:1\n< a\ntest two\nconnect ws://127.0.0.1:1\n< b\n");
     let refused = mock.reload(several).expect_err("nobody has chosen a test");

@@ -201,6 +201,7 @@ impl Session {
             | Action::Identify { .. }
             | Action::Keep { .. }
             | Action::TakesMore(_)
+            | Action::Matched { .. }
             | Action::Unmatched { .. }
             | Action::Problem { .. }
             | Action::Finished(_) => {}

@@ -218,6 +218,10 @@ impl Mock {
             directory: Arc::new(Rooms(hub.clone())),
             ..setup
         };
+        let mut player = Player::mock(Arc::clone(&plan), part, setup);
+        if shared.journal.is_some() {
+            player.tell_matches();
+        }
         let mock = Arc::new(Self {
             shared: shared.clone(),
             hub,
@@ -227,7 +231,7 @@ impl Mock {
             test,
             began: Instant::now(),
             state: Mutex::new(State {
-                player: Player::mock(Arc::clone(&plan), part, setup),
+                player,
                 remembers: plan.remembers().is_some(),
                 plan,
                 clients: BTreeMap::new(),
@@ -415,6 +419,7 @@ impl Mock {
             });
             self.note(&mut state, Some(client), || EntryKind::Received {
                 frame: Frame::received(&what),
+                line: None,
                 unmatched: None,
             });
         }

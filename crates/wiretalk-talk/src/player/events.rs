@@ -231,6 +231,13 @@ pub enum Action {
     /// In a mock with workers: after [`Player::takes_more`](super::Player::takes_more) said no, there is space again for
     /// what this client sends.
     TakesMore(ConnectionId),
+    /// In a mock, after [`Player::tell_matches`](super::Player::tell_matches): a line took what came.
+    Matched {
+        /// Who sent it.
+        connection: ConnectionId,
+        /// The line: of the dialogue, of a body, or of a rule.
+        span: Span,
+    },
     /// In a mock: nothing in the talk took this message.
     Unmatched {
         /// Who sent it.

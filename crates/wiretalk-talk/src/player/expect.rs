@@ -348,6 +348,7 @@ impl Player {
         for (name, value) in &captures {
             self.remember(name, value);
         }
+        self.matched(id, span);
         if self.too_many_runs(Some(id)) {
             let what = "the client has more bodies running than a mock keeps; this message is left unanswered";
             self.problem(span, Some(id), what.to_owned());

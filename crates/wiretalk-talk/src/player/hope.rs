@@ -238,9 +238,10 @@ impl Player {
         let Some(wanted) = hopes.get(hope) else {
             return;
         };
-        let Some((_, frame)) = line_of(run, wanted) else {
+        let Some((statement, frame)) = line_of(run, wanted) else {
             return;
         };
+        let span = statement.span;
         let on = wanted.on;
         let taken = wanted.taken + 1;
         let (_, most) = frame.counts();
@@ -254,6 +255,7 @@ impl Player {
             None if !over => self.deadline_of(run, frame, taken, item.at),
             set => set,
         };
+        self.matched(on, span);
         self.bind(run_id, Some(on), captures);
         if let Some(run) = self.runs.get_mut(&run_id) {
             run.message = Some(Arc::clone(item));

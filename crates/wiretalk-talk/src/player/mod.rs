@@ -224,6 +224,8 @@ pub struct Player {
     remembers_sent: bool,
     /// Whether a check looks at the time since we sent something.
     asks_latency: bool,
+    /// Whether it is told which line took what came.
+    tells_matches: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -340,6 +342,7 @@ impl Player {
             expects_pong: false,
             remembers_sent: false,
             asks_latency: false,
+            tells_matches: false,
         };
         player.look_for_control_frames();
         player.hire();
@@ -356,6 +359,18 @@ impl Player {
             None => {}
         }
         action
+    }
+
+    /// From now on, a mock tells which line took what came: [`Action::Matched`].
+    pub fn tell_matches(&mut self) {
+        self.tells_matches = self.side == Side::Server;
+    }
+
+    /// A line took what came.
+    fn matched(&mut self, connection: ConnectionId, span: Span) {
+        if self.tells_matches {
+            self.actions.push_back(Action::Matched { connection, span });
+        }
     }
 
     /// How many actions wait to be asked for.

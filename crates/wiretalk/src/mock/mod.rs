@@ -245,6 +245,7 @@ impl Mock {
                 EntryKind::Received {
                     frame,
                     unmatched: Some(nearest),
+                    ..
                 } => (Some(frame), nearest),
                 EntryKind::Unmatched(nearest) => (None, nearest),
                 _ => return None,

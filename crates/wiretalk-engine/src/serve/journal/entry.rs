@@ -70,6 +70,8 @@ pub enum EntryKind {
     Received {
         /// What.
         frame: Frame,
+        /// The line of the talk that took it, from 1, if that was known when it was written down.
+        line: Option<usize>,
         /// Set if no line of the talk took it.
         unmatched: Option<Nearest>,
     },
@@ -253,9 +255,9 @@ impl Entry {
                 EntryKind::Gone { why, .. } => why.len(),
                 EntryKind::Refused { target, why, .. } => target.len() + why.len(),
                 EntryKind::Unmatched(nearest) => nearest.why.len(),
-                EntryKind::Received { frame, unmatched } => {
-                    frame.payload.len() + unmatched.as_ref().map_or(0, |near| near.why.len())
-                }
+                EntryKind::Received {
+                    frame, unmatched, ..
+                } => frame.payload.len() + unmatched.as_ref().map_or(0, |near| near.why.len()),
                 EntryKind::Sent { frame, to } => {
                     frame.payload.len() + to.clients.len() * size_of::<ClientId>()
                 }
@@ -314,8 +316,13 @@ impl Entry {
                 shown.why = Some(redactor.text(why));
             }
             EntryKind::Unmatched(nearest) => shown.unmatched = Some(nearest.shown(redactor)),
-            EntryKind::Received { frame, unmatched } => {
+            EntryKind::Received {
+                frame,
+                line,
+                unmatched,
+            } => {
                 shown.direction = Some("received");
+                shown.line = *line;
                 shown.unmatched = unmatched.as_ref().map(|nearest| nearest.shown(redactor));
                 shown.frame(frame, redactor);
             }
@@ -372,6 +379,8 @@ pub(crate) struct Shown<'a> {
     cut: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unmatched: Option<ShownNearest<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

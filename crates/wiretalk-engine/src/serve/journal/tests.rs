@@ -17,6 +17,7 @@ fn talk() -> Arc<str> {
 fn received(client: u64, text: &str) -> Entry {
     let kind = EntryKind::Received {
         frame: Frame::received(&Incoming::Text(text.to_owned())),
+        line: None,
         unmatched: None,
     };
     Entry::new(&talk(), Some(ClientId(client)), kind)
@@ -169,10 +170,16 @@ fn an_entry_in_json_says_what_it_is() {
     };
     let unmatched = EntryKind::Received {
         frame: Frame::received(&Incoming::Text("the password is hunter2".to_owned())),
+        line: None,
         unmatched: Some(Nearest {
             line: Some(4),
             why: "it expects `a`, and `hunter2` came".to_owned(),
         }),
+    };
+    let matched = EntryKind::Received {
+        frame: Frame::received(&Incoming::Text("hi".to_owned())),
+        line: Some(3),
+        unmatched: None,
     };
     let open = EntryKind::Open {
         peer: ([127, 0, 0, 1], 9).into(),
@@ -188,6 +195,10 @@ fn an_entry_in_json_says_what_it_is() {
         (
             Entry::new(&talk(), Some(ClientId(1)), open),
             json!({"client":1,"kind":"open","peer":"127.0.0.1:9","target":"/chat?token=…"}),
+        ),
+        (
+            Entry::new(&talk(), Some(ClientId(1)), matched),
+            json!({"client":1,"direction":"received","kind":"text","size":2,"text":"hi","line":3}),
         ),
         (
             Entry::new(&talk(), Some(ClientId(1)), unmatched),

@@ -29,6 +29,7 @@ impl Mock {
                     connection,
                     nearest,
                 } => self.unmatched(state, connection, nearest),
+                Action::Matched { connection, span } => matched(state, connection, span),
                 Action::Problem {
                     span,
                     connection,
@@ -331,6 +332,25 @@ impl Mock {
             client: client.map(Seat::client),
             what,
         });
+    }
+}
+
+/// Writes down which line took the message that came just now; of one that had to wait, its entry is filed already.
+fn matched(state: &mut State, connection: ConnectionId, span: Span) {
+    let Some(client) = state.clients.get(&connection).map(Seat::client) else {
+        return;
+    };
+    let number = state.plan.source().position(span.start).0;
+    let entry = state
+        .pending
+        .iter_mut()
+        .rev()
+        .find_map(|entry| match &mut entry.kind {
+            EntryKind::Received { line, .. } if entry.client == Some(client) => Some(line),
+            _ => None,
+        });
+    if let Some(line) = entry {
+        *line = Some(number);
     }
 }
 

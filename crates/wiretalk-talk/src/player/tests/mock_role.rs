@@ -985,3 +985,33 @@ fn an_inbox_is_bounded() {
         ]
     );
 }
+
+#[test]
+fn which_line_took_what_came_is_told_if_it_is_asked_for() {
+    let mut stage = Stage::mock(
+        "
+        connect ws://h/
+        > one
+        < two
+        on > {{_}}
+          < a rule
+          > answer
+        ",
+        None,
+    );
+    stage.player().tell_matches();
+    stage.plays(
+        "
+        * connects /
+        accepted #1
+        * 1 text one
+        #1 took line 2
+        #1 < two
+        * 1 text what
+        #1 took line 4
+        #1 < a rule
+        * 1 text answer
+        #1 took line 6
+        ",
+    );
+}

@@ -192,7 +192,7 @@ impl Pair {
             }
             Action::Problem { what, .. } => self.problems.push(what),
             // What is handed over is never held back here.
-            Action::TakesMore(_) => {}
+            Action::TakesMore(_) | Action::Matched { .. } => {}
             Action::Connect { .. } | Action::Finished(_) => panic!("not of a mock"),
         }
     }

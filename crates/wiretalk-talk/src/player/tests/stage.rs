@@ -458,6 +458,9 @@ impl Stage {
             Action::Leave { connection, room } => format!("{connection} leaves {room}"),
             Action::Identify { connection, user } => format!("{connection} is {user}"),
             Action::Keep { room, value } => format!("{room} keeps {}", outgoing(value)),
+            Action::Matched { connection, span } => {
+                format!("{connection} took line {}", self.line(span.start))
+            }
             Action::TakesMore(id) => format!("{id} may send more"),
             Action::ReplyClose(id) => format!("{id} close is answered"),
             Action::Unmatched {
