@@ -403,8 +403,12 @@ impl Player {
         if !self.ready.is_empty() {
             // There is more to do than the caller has asked for; what came for lines that wait is looked at all the same.
             for id in std::mem::take(&mut self.dirty) {
-                let waited_for = |connection: &Box<Connection>| !connection.waiting.is_empty();
-                match self.connections.get(&id).is_some_and(waited_for) {
+                let waited_for = |connection: &Connection| !connection.waiting.is_empty();
+                match self
+                    .connections
+                    .get(&id)
+                    .is_some_and(|connection| waited_for(connection))
+                {
                     true => self.offer(id),
                     false => self.dirty.push_back(id),
                 }
@@ -519,8 +523,12 @@ impl Player {
 
     /// The peer's close, if it has come, is the next thing to look at: it is answered now, unless the talk does it.
     fn close_is_next(&mut self, id: ConnectionId) {
-        let waits = |connection: &Box<Connection>| connection.close_waits;
-        if !self.connections.get(&id).is_some_and(waits) {
+        let waits = |connection: &Connection| connection.close_waits;
+        if !self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| waits(connection))
+        {
             return;
         }
         let answered = self.will_write_close(id);

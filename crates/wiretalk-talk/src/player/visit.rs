@@ -107,10 +107,14 @@ impl Player {
 
     /// Once no `on close` runs for a client that is gone, it is forgotten.
     pub(super) fn forget_if_done(&mut self, id: ConnectionId) {
-        let done = |connection: &Box<Connection>| {
-            connection.state == State::Gone && connection.runs.is_empty()
-        };
-        if self.side == Side::Server && self.connections.get(&id).is_some_and(done) {
+        let done =
+            |connection: &Connection| connection.state == State::Gone && connection.runs.is_empty();
+        if self.side == Side::Server
+            && self
+                .connections
+                .get(&id)
+                .is_some_and(|connection| done(connection))
+        {
             self.leave_all_rooms(id);
             self.connections.remove(&id);
         }

@@ -154,11 +154,15 @@ impl Player {
 
     /// Whether a client's close has to wait until what it sent before has been answered.
     pub(super) fn is_behind(&self, id: ConnectionId) -> bool {
-        let waits = |connection: &Box<super::Connection>| {
+        let waits = |connection: &super::Connection| {
             connection.state == State::Open
                 && (connection.work != Work::None || !connection.inbox.is_empty())
         };
-        self.workers.is_some() && self.connections.get(&id).is_some_and(waits)
+        self.workers.is_some()
+            && self
+                .connections
+                .get(&id)
+                .is_some_and(|connection| waits(connection))
     }
 
     /// Something is off a client's inbox: there may be space again.
