@@ -16,8 +16,6 @@ use crate::{descriptors, supervisor};
 
 /// The environment variable with the token of `--admin`.
 const TOKEN: &str = "WIRETALK_ADMIN_TOKEN";
-/// How long a client waits in the queue for a place.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(super) struct Operating {
@@ -37,7 +35,7 @@ pub(super) struct Operating {
     /// Take so many clients at a time; others get HTTP 503, and may try again
     #[arg(long, value_name = "N")]
     max_clients: Option<usize>,
-    /// Let so many clients wait for a place, first come first served, for 10 s at the most
+    /// Let so many clients wait for a place, first come first served, each for as long as `--handshake-timeout` says
     #[arg(long, value_name = "N", requires = "max_clients")]
     queue: Option<usize>,
     /// On SIGTERM take nobody new, and close the clients one after the other over so many seconds with 1012, which asks
@@ -55,7 +53,7 @@ impl Operating {
         let capacity = self.max_clients.map(|places| {
             let capacity = Capacity::new(places);
             match self.queue {
-                Some(queue) => capacity.with_queue(queue, PATIENCE),
+                Some(queue) => capacity.with_queue(queue, admission.handshake_timeout),
                 None => capacity,
             }
         });
