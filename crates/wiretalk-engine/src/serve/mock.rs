@@ -408,7 +408,7 @@ impl Mock {
         });
     }
 
-    /// Something came from a client. Whether more is to be read from it; if not, [`has_space`](Self::has_space) is to be
+    /// Something came from a client. Whether more is to be read from it; if not, [`poll_space`](Self::poll_space) is to be
     /// waited for.
     pub(super) fn received(&self, id: ConnectionId, what: Incoming) -> bool {
         let mut state = self.lock();
