@@ -34,6 +34,9 @@ const HEARTBEAT: u16 = 10;
 const SHARE_RECORDS: u16 = 128;
 /// So many appended records may be without a confirmation.
 const UNCONFIRMED: usize = 1_000;
+/// What every RabbitMQ takes as one message, unless it is told otherwise: 128 MiB in old ones, 16 MiB since version 4. One
+/// that is longer would end each connection anew.
+const LARGEST: usize = 16 * 1024 * 1024;
 /// What the properties of a mark say that it is.
 const MARK: &str = "wiretalk-mark";
 
@@ -276,6 +279,10 @@ impl Broker for Amqp {
             _connection: connection,
         };
         Ok((Begin { epoch, last }, writer, reader))
+    }
+
+    fn largest(&self) -> usize {
+        LARGEST
     }
 }
 

@@ -3,6 +3,9 @@
 //! One subject carries whole records. A record that is longer than the server's `max_payload` goes in parts, which lie on a
 //! second subject; the message that ends it, on a third, names the sequence numbers of its parts, so that a reader can
 //! begin anywhere.
+//!
+//! What is told and need not be kept goes past the stream, with the sequence number of its writer's newest record: a reader
+//! holds it back until it has come so far.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use async_nats::jetstream::stream::{
     Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream,
 };
 use async_nats::jetstream::{self, Message};
-use async_nats::{Auth, AuthError, Client, ConnectOptions, Subject};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -33,8 +36,10 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// So much may be under way to a reader. The records of one such share are in memory at once.
 const SHARE_BYTES: usize = 16 * 1024 * 1024;
 const SHARE_RECORDS: usize = 2_000;
-/// So many records are kept if nothing else is said: more than elsewhere, for heartbeats are among them.
+/// So many records are kept if nothing else is said: more than elsewhere, for a long record is many messages.
 const RECORDS: u64 = 500_000;
+/// So much of what is told may be held back; then the oldest is let go.
+const HELD: usize = 1_000;
 /// So many appended records may be without an acknowledgement.
 const UNACKNOWLEDGED: usize = 1_000;
 
@@ -62,14 +67,15 @@ pub struct Nats {
     replicas: usize,
     /// The name of the stream, and what its subjects begin with.
     name: String,
+    /// The most bytes of a record, as the server that was reached last has it.
+    largest: usize,
 }
 
 impl Nats {
     /// A log of this name at the server that the URL names: `nats://[USER:PASSWORD@|TOKEN@]HOST[:PORT][?OPTIONS]`, or
     /// `tls://`. Nothing is connected yet.
     ///
-    /// Options: `history=COUNT` (records that are kept, 500,000; each node appends one
-    /// every second, to be heard), `history-bytes=SIZE` (256MiB), `history-age=AGE` (none),
+    /// Options: `history=COUNT` (records that are kept, 500,000), `history-bytes=SIZE` (256MiB), `history-age=AGE` (none),
     /// `replicas=N` (1).
     ///
     /// # Errors
@@ -93,6 +99,7 @@ impl Nats {
             kept,
             replicas: usize::try_from(replicas).unwrap_or(usize::MAX),
             name: stream_name(log),
+            largest: usize::MAX,
         })
     }
 
@@ -170,6 +177,10 @@ impl Broker for Nats {
         } else {
             state.last_sequence
         };
+        let subjects = Subjects::of(&self.name);
+        // Before anything is read, so that nothing is told between.
+        let told = client.subscribe(subjects.told.clone()).await;
+        let told = told.map_err(|error| self.failed("cannot be heard", error))?;
         let deliver_policy = match after {
             // A sequence number that the stream does not have yet is none of this stream's.
             Some(after) if after <= state.last_sequence => DeliverPolicy::ByStartSequence {
@@ -187,6 +198,7 @@ impl Broker for Nats {
             .await
             .map_err(|error| self.failed("gives no consumer", error))?;
         let most = client.server_info().max_payload;
+        self.largest = largest(most, info.config.max_bytes);
         let messages = consumer
             .stream()
             .max_messages_per_batch(SHARE_RECORDS)
@@ -199,16 +211,21 @@ impl Broker for Nats {
             epoch: info.created.unix_timestamp_nanos().to_string(),
             last,
         };
-        let subjects = Subjects::of(&self.name);
         let writer = NatsWriter {
             context,
             subjects: subjects.clone(),
             most,
+            client,
+            newest: state.last_sequence,
             place: self.place.clone(),
         };
         let reader = NatsReader {
             stream,
             messages,
+            told,
+            held: VecDeque::new(),
+            // Where nothing is left, nothing is waited for.
+            position: if last == 0 { state.last_sequence } else { 0 }.max(after.unwrap_or(0)),
             subjects,
             next: 1,
             came: VecDeque::new(),
@@ -217,6 +234,20 @@ impl Broker for Nats {
             place: self.place.clone(),
         };
         Ok((begin, writer, reader))
+    }
+
+    fn largest(&self) -> usize {
+        self.largest
+    }
+}
+
+/// The most bytes of a record: all its parts are named by one message, of eight bytes for each, and the stream must have
+/// room for all of them.
+fn largest(max_payload: usize, max_bytes: i64) -> usize {
+    let parts = max_payload.saturating_mul(max_payload / 8);
+    match usize::try_from(max_bytes) {
+        Ok(bytes) => parts.min(bytes / 4),
+        Err(_) => parts,
     }
 }
 
@@ -227,14 +258,17 @@ pub struct NatsWriter {
     subjects: Subjects,
     /// The longest message that the server takes.
     most: usize,
+    client: Client,
+    /// The sequence number of what was appended last, or was there before.
+    newest: u64,
     place: String,
 }
 
 impl NatsWriter {
     /// Publishes messages in their order, and gives the numbers that they got in the stream.
     async fn publish(
-        &self,
-        subject: &Subject,
+        &mut self,
+        subject: Subject,
         messages: impl Iterator<Item = Bytes>,
     ) -> Result<Vec<u64>, BrokerError> {
         let mut sequences = Vec::new();
@@ -251,6 +285,7 @@ impl NatsWriter {
         for acknowledgement in waiting {
             sequences.push(self.stored(acknowledgement).await?);
         }
+        self.newest = self.newest.max(sequences.last().copied().unwrap_or(0));
         Ok(sequences)
     }
 
@@ -263,15 +298,15 @@ impl NatsWriter {
     }
 
     /// Appends a record that is too long for one message.
-    async fn append_parts(&self, record: &[u8]) -> Result<(), BrokerError> {
+    async fn append_parts(&mut self, record: &[u8]) -> Result<(), BrokerError> {
         let parts = record.chunks(self.most.max(1)).map(Bytes::copy_from_slice);
-        let sequences = self.publish(&self.subjects.part, parts).await?;
+        let sequences = self.publish(self.subjects.part.clone(), parts).await?;
         let end: Vec<u8> = sequences.iter().flat_map(|n| n.to_be_bytes()).collect();
         if end.len() > self.most {
             return Err(self.failed("a record is too long for the server's max_payload"));
         }
         let end = [Bytes::from(end)].into_iter();
-        self.publish(&self.subjects.end, end).await.map(drop)
+        self.publish(self.subjects.end.clone(), end).await.map(drop)
     }
 
     fn failed(&self, error: impl std::fmt::Display) -> BrokerError {
@@ -290,7 +325,7 @@ impl Writer for NatsWriter {
             let count = rest.iter().take_while(fits).count();
             let (whole, behind) = rest.split_at(count);
             let messages = whole.iter().map(|record| Bytes::copy_from_slice(record));
-            self.publish(&self.subjects.whole, messages).await?;
+            self.publish(self.subjects.whole.clone(), messages).await?;
             rest = behind;
             if let Some((long, behind)) = rest.split_first() {
                 self.append_parts(long).await?;
@@ -299,12 +334,28 @@ impl Writer for NatsWriter {
         }
         Ok(())
     }
+
+    async fn tell(&mut self, record: Vec<u8>) -> Result<(), BrokerError> {
+        let message = [&self.newest.to_be_bytes()[..], &record].concat();
+        if message.len() > self.most {
+            return self.append(&[record]).await;
+        }
+        let told = self
+            .client
+            .publish(self.subjects.told.clone(), message.into());
+        told.await.map_err(|error| self.failed(error))
+    }
 }
 
 /// The half of a connection to NATS that reads.
 pub struct NatsReader {
     stream: Stream,
     messages: pull::Stream,
+    told: Subscriber,
+    /// What was told behind records that are not read yet, with the sequence numbers of those.
+    held: VecDeque<(u64, Bytes)>,
+    /// The sequence number that was read last.
+    position: u64,
     subjects: Subjects,
     /// The number that the consumer gives to the next message: one that is skipped was dropped on its way.
     next: u64,
@@ -366,12 +417,43 @@ impl NatsReader {
             // A part is nothing for itself.
             None
         };
-        self.read.extend(bytes.map(|bytes| Read {
+        // What is no record is a mark: it may be the last that there is, and whoever begins to read waits for that.
+        self.read.push(Read {
             offset: *sequence,
-            bytes,
-        }));
+            bytes: bytes.unwrap_or_default(),
+        });
+        self.position = self.position.max(*sequence);
         self.came.pop_front();
+        self.release();
         Ok(())
+    }
+
+    /// Takes what is told.
+    fn hear(&mut self, told: Option<async_nats::Message>) -> Result<(), BrokerError> {
+        let told = told.ok_or_else(|| self.failed("the connection is lost"))?;
+        if let Some((behind, _)) = told.payload.split_first_chunk() {
+            if self.held.len() >= HELD {
+                self.held.pop_front();
+            }
+            let record = told.payload.slice(size_of::<u64>()..);
+            self.held.push_back((u64::from_be_bytes(*behind), record));
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Hands over what was told behind what is read by now.
+    fn release(&mut self) {
+        let (held, read, position) = (&mut self.held, &mut self.read, self.position);
+        held.retain(|(behind, record)| {
+            if *behind <= position {
+                read.push(Read {
+                    offset: 0,
+                    bytes: record.to_vec(),
+                });
+            }
+            *behind > position
+        });
     }
 
     fn failed(&self, error: impl std::fmt::Display) -> BrokerError {
@@ -387,8 +469,14 @@ impl Reader for NatsReader {
         // Whatever has come lies in `self` at every await, so that a reading that is dropped loses nothing.
         while self.read.is_empty() {
             if self.came.is_empty() {
-                let message = self.messages.next().await;
-                self.take(message)?;
+                tokio::select! {
+                    biased;
+                    told = self.told.next() => {
+                        self.hear(told)?;
+                        continue;
+                    }
+                    message = self.messages.next() => self.take(message)?,
+                }
                 while self.came.len() < SHARE_RECORDS
                     && let Some(message) = self.messages.next().now_or_never()
                 {
@@ -437,6 +525,8 @@ struct Subjects {
     whole: Subject,
     part: Subject,
     end: Subject,
+    /// None of the stream's.
+    told: Subject,
 }
 
 impl Subjects {
@@ -446,6 +536,7 @@ impl Subjects {
             whole: subject("record"),
             part: subject("part"),
             end: subject("end"),
+            told: subject("live.told"),
         }
     }
 }
@@ -511,6 +602,13 @@ mod tests {
     fn each_log_has_a_name_of_its_own() {
         assert_eq!(stream_name("wiretalk:/a_b.c"), "wiretalk_3a_2fa_5fb_2ec");
         assert_eq!(stream_name("-Ä"), "-_c3_84");
+    }
+
+    #[test]
+    fn a_record_fits_into_the_stream_and_its_end_into_a_message() {
+        assert_eq!(largest(1 << 20, -1), 1 << 37);
+        assert_eq!(largest(1 << 20, 256 << 20), 64 << 20);
+        assert_eq!(largest(1024, -1), 128 * 1024);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nodes::{Node, PATIENCE, by_publisher};
 use tempfile::TempDir;
 use tokio::time::{interval, timeout};
-use wiretalk_backplane::{Broker, Redis, Writer};
+use wiretalk_backplane::{Broker, Reader, Redis, Writer};
 use wiretalk_hub::{HubEvent, HubOptions, Keeping, Target};
 use wiretalk_proto::Prepared;
 
@@ -105,6 +105,15 @@ impl Server {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// A number of `INFO`.
+    fn number(&self, section: &str, name: &str) -> u64 {
+        let said = self.cli(&["info", section]);
+        let mut lines = said.lines().filter_map(|line| line.split_once(':'));
+        let found = lines.find(|(known, _)| *known == name);
+        let number = found.and_then(|(_, number)| number.trim().parse().ok());
+        number.unwrap_or_else(|| panic!("{name} in {said}"))
+    }
+
     async fn until(&self, arguments: &[&str], wanted: &str) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -137,6 +146,30 @@ fn log(url: &str, name: &str) -> Redis {
 async fn redis_keeps_the_contract() {
     let server = Server::redis(&["--appendonly", "yes"]);
     contract::keeps_the_contract(|name| log(&server.url(), name)).await;
+    let peak = server.number("memory", "used_memory_peak");
+    assert!(peak < 256 << 20, "{peak} bytes for a few long records");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_bounded_in_bytes_and_so_is_what_is_fetched_at_once() {
+    let server = Server::redis(&["--client-output-buffer-limit", "normal", "8mb", "8mb", "1"]);
+    let open = || log(&format!("{}?history-bytes=32MiB", server.url()), "long");
+    let (_, mut writer, _reader) = contract::connect(&mut open(), None).await;
+    for n in 0..100 {
+        let records = contract::numbered(n..n + 1, 1 << 20);
+        writer.append(&records).await.expect("it is appended");
+        let used = server.number("memory", "used_memory_dataset");
+        assert!(used < 64 << 20, "{used} bytes after {n} MiB");
+    }
+    // A client to whom Redis has to send more than 8 MiB at once is cut off.
+    let (begin, _, mut reader) = contract::connect(&mut open(), None).await;
+    let mut kept = Vec::new();
+    while kept.last().is_none_or(|at| *at < begin.last) {
+        let read = timeout(PATIENCE, reader.read()).await.expect("it comes");
+        kept.extend(read.expect("it reads").iter().map(|read| read.offset));
+    }
+    assert!((16..40).contains(&kept.len()), "{}", kept.len());
+    assert!(kept.iter().copied().eq(101 - kept.len() as u64..=100));
 }
 
 #[tokio::test(flavor = "multi_thread")]

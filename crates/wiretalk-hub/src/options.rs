@@ -57,7 +57,7 @@ pub struct HistoryLimits {
     pub age: Duration,
     /// The most rooms that have a history: the one in which nothing was published for longest makes place.
     pub rooms: usize,
-    /// The most bytes of all messages, framed, with 128 for each: the oldest messages of the room in which nothing was
+    /// The most bytes of all messages, framed, with 128 for each, and of the rooms' names: the oldest messages of the room in which nothing was
     /// published for longest make place.
     pub bytes: usize,
 }

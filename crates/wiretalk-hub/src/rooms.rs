@@ -158,7 +158,8 @@ impl<C> Hub<C> {
         self.lock().kept.get(room)
     }
 
-    /// The newest messages of a room's history, `limit` of them at the most; with `after`, of those behind that offset.
+    /// The newest messages of a room's history, `limit` of them at the most; with `after`, the oldest of those behind that
+    /// offset.
     ///
     /// ```
     /// use wiretalk_hub::{HistoryLimits, Hub, HubOptions, Keeping, Memory, Target};

@@ -36,6 +36,7 @@ type Place = (String, u16);
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) history: Option<String>,
+    pub(super) bytes: u64,
 }
 
 /// What the URL says.
@@ -71,8 +72,9 @@ impl Address {
         let (first, others) = split_hosts(url);
         let mut parts = Parts::parse(&first, &SCHEMES)?;
         options.history = parts.take("history");
+        options.bytes = parts.bytes()?;
         let ca = parts.take("ca").map(|file| read_ca(&file)).transpose()?;
-        parts.finish("history, ca")?;
+        parts.finish("history, history-bytes, ca")?;
         let url = &parts.server;
         let is_sentinel = url.scheme().ends_with("+sentinel");
         let default_port = if is_sentinel { SENTINEL_PORT } else { PORT };
@@ -400,7 +402,7 @@ mod tests {
             ),
             (
                 "redis://h?hist=1",
-                "hist is not an option of this broker's URL; there are: history, ca",
+                "hist is not an option of this broker's URL; there are: history, history-bytes, ca",
             ),
         ] {
             assert_eq!(parse(url).expect_err(url).to_string(), said);

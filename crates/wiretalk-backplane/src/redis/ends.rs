@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::redis::aio::{MultiplexedConnection, PubSub};
+use ::redis::aio::MultiplexedConnection;
 use ::redis::{RedisError, Script};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 
 use super::address::Node;
+use super::channel::{Channel, Heard};
 use super::live::{Live, unkept};
-use super::{APPEND, Keys, Seen, drawn};
+use super::{APPEND, FETCH, Keys, Seen, drawn};
 use crate::broker::{BrokerError, Read, Reader, Writer};
 
 /// Records come with the message that tells of them if they are no longer than this together, in bytes; else they are
@@ -19,15 +19,16 @@ const INLINE: usize = 16 * 1024;
 /// A script gets no more arguments than this at once, and no more bytes, but for one record that is longer.
 const MOST_RECORDS: usize = 1000;
 const MOST_BYTES: usize = 1024 * 1024;
-/// So many records are fetched at once, fewer if they are long.
+/// So many records are fetched at once, and so many bytes, but for one record that is longer.
 const PAGE: usize = 1000;
-const LONG_PAGE: usize = 4 * 1024 * 1024;
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Appends to the stream.
 pub struct RedisWriter {
     connection: MultiplexedConnection,
     keys: Keys,
-    history: Option<u64>,
+    /// So many records are kept, and so many bytes; none: nothing is.
+    history: Option<(u64, u64)>,
     append: Script,
     node: Arc<Node>,
 }
@@ -36,7 +37,7 @@ impl RedisWriter {
     pub(super) fn new(
         connection: MultiplexedConnection,
         keys: Keys,
-        history: Option<u64>,
+        history: Option<(u64, u64)>,
         node: Arc<Node>,
     ) -> Self {
         Self {
@@ -49,7 +50,7 @@ impl RedisWriter {
     }
 
     async fn append_some(&mut self, records: &[Vec<u8>]) -> Result<(), RedisError> {
-        let Some(history) = self.history else {
+        let Some((history, bytes)) = self.history else {
             return self.publish(records).await;
         };
         let mut call = self.append.prepare_invoke();
@@ -58,7 +59,8 @@ impl RedisWriter {
             .arg(&self.keys.channel)
             .arg(history)
             .arg(drawn())
-            .arg(INLINE);
+            .arg(INLINE)
+            .arg(bytes);
         for record in records {
             call.arg(&record[..]);
         }
@@ -100,15 +102,15 @@ impl Writer for RedisWriter {
 /// Reads the stream.
 pub struct RedisReader {
     connection: MultiplexedConnection,
-    messages: PubSub,
+    messages: Channel,
     log: String,
+    fetch: Arc<Script>,
     /// What was fetched and not handed over yet.
     ready: VecDeque<Read>,
     /// The offset that is read next.
     next: u64,
     /// Up to this offset there is something to fetch.
     newest: u64,
-    page: usize,
     /// What is being fetched: asked for once, however often whoever waits for it turns away.
     fetching: Option<BoxFuture<'static, Result<Page, RedisError>>>,
     seen: Arc<Mutex<Seen>>,
@@ -121,7 +123,7 @@ type Page = Vec<(String, Vec<Vec<u8>>)>;
 impl RedisReader {
     pub(super) fn new(
         connection: MultiplexedConnection,
-        messages: PubSub,
+        messages: Channel,
         log: String,
         after: u64,
         newest: u64,
@@ -132,10 +134,10 @@ impl RedisReader {
             connection,
             messages,
             log,
+            fetch: Arc::new(Script::new(FETCH)),
             ready: VecDeque::new(),
             next: after + 1,
             newest,
-            page: PAGE,
             fetching: None,
             seen,
             node,
@@ -146,15 +148,17 @@ impl RedisReader {
     async fn fetch(&mut self) -> Result<(), BrokerError> {
         let fetching = self.fetching.get_or_insert_with(|| {
             let mut connection = self.connection.clone();
-            let mut range = ::redis::cmd("XRANGE");
-            range.arg(&self.log).arg(format!("{}-0", self.next));
-            range.arg("+").arg("COUNT").arg(self.page);
-            Box::pin(async move { range.query_async(&mut connection).await })
+            let (script, log) = (Arc::clone(&self.fetch), self.log.clone());
+            let from = format!("{}-0", self.next);
+            Box::pin(async move {
+                let mut call = script.prepare_invoke();
+                call.key(log).arg(from).arg(PAGE).arg(PAGE_BYTES);
+                call.invoke_async(&mut connection).await
+            })
         });
         let fetched = fetching.await;
         self.fetching = None;
         let entries: Page = fetched.map_err(|error| self.node.said(&error))?;
-        let mut bytes = 0;
         for (id, fields) in entries {
             let Some(offset) = id.split('-').next().and_then(|offset| offset.parse().ok()) else {
                 return Err(self.node.wrong());
@@ -162,13 +166,8 @@ impl RedisReader {
             let Ok([_, number, _, record]) = <[Vec<u8>; 4]>::try_from(fields) else {
                 return Err(self.node.wrong());
             };
-            bytes += record.len();
             self.push(offset, &number, record);
         }
-        self.page = match bytes {
-            LONG_PAGE.. => (self.page / 2).max(1),
-            _ => (self.page * 2).min(PAGE),
-        };
         if self.ready.is_empty() {
             // What was there is trimmed away; a mark says how far the log is.
             self.ready.push_back(Read {
@@ -186,15 +185,14 @@ impl RedisReader {
             return;
         };
         let records = live.records();
-        if live.first == 0 {
+        let Some(last) = live.last() else {
             let unkept = records.unwrap_or_default().into_iter();
             self.ready.extend(unkept.map(|bytes| Read {
                 offset: 0,
                 bytes: bytes.to_vec(),
             }));
             return;
-        }
-        let last = live.first.saturating_add(live.count).saturating_sub(1);
+        };
         match records {
             Some(records) if live.first == self.next => {
                 for (offset, bytes) in (live.first..).zip(records) {
@@ -225,11 +223,11 @@ impl Reader for RedisReader {
                 self.fetch().await?;
                 continue;
             }
-            let message = self.messages.on_message().next().await;
-            let Some(message) = message else {
-                return Err(self.node.gone());
-            };
-            self.hear(message.get_payload_bytes());
+            match self.messages.next().await {
+                Some(Heard::Message(message)) => self.hear(&message),
+                Some(Heard::Log(newest)) => self.newest = self.newest.max(newest),
+                None => return Err(self.node.gone()),
+            }
         }
     }
 }

@@ -23,6 +23,12 @@ impl<'a> Live<'a> {
         })
     }
 
+    /// The offset of the last record; none, if they are not kept.
+    pub(super) fn last(&self) -> Option<u64> {
+        let last = self.first.saturating_add(self.count).saturating_sub(1);
+        (self.first > 0).then_some(last)
+    }
+
     /// The records; none, if they are to be fetched, or are not what they should be.
     pub(super) fn records(&self) -> Option<Vec<&'a [u8]>> {
         let mut found = Vec::new();

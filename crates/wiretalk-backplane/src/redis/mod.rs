@@ -5,6 +5,7 @@
 //! its end (a restart from an old file, a replica that was behind) and went on differently; then the log gets a new name.
 
 mod address;
+mod channel;
 mod ends;
 mod live;
 
@@ -18,18 +19,20 @@ use wiretalk_hub::Capabilities;
 use crate::broker::{Begin, Broker, BrokerError};
 use crate::url::{Kept, UrlError};
 use address::Address;
+use channel::Channel;
 
 pub use ends::{RedisReader, RedisWriter};
 
 /// The name of what is read where nothing is kept.
 const NO_LOG: &str = "live";
 
-/// Appends, and publishes where the records are; those that are short, themselves.
+/// Appends, and publishes where the records are; those that are short, themselves. Now and then it looks whether the log has
+/// grown beyond its bytes.
 const APPEND: &str = r"
-local first = redis.call('HINCRBY', KEYS[2], 'offset', #ARGV - 4) - (#ARGV - 4) + 1
-local live, size = {string.format('%.0f', first) .. ';' .. (#ARGV - 4) .. ';' .. ARGV[3] .. ';'}, 0
-for at = 5, #ARGV do
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], string.format('%.0f-0', first + at - 5), 'n', ARGV[3], 'r', ARGV[at])
+local first = redis.call('HINCRBY', KEYS[2], 'offset', #ARGV - 5) - (#ARGV - 5) + 1
+local live, size = {string.format('%.0f', first) .. ';' .. (#ARGV - 5) .. ';' .. ARGV[3] .. ';'}, 0
+for at = 6, #ARGV do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], string.format('%.0f-0', first + at - 6), 'n', ARGV[3], 'r', ARGV[at])
   size = size + #ARGV[at]
   if size <= tonumber(ARGV[4]) then
     live[#live + 1] = #ARGV[at] .. ':' .. ARGV[at]
@@ -39,7 +42,33 @@ if size > tonumber(ARGV[4]) then
   live = {live[1]}
 end
 redis.call('PUBLISH', ARGV[1], table.concat(live))
+local most = tonumber(ARGV[5])
+if redis.call('HINCRBY', KEYS[2], 'grown', size) > most / 16 then
+  redis.call('HSET', KEYS[2], 'grown', 0)
+  local length = redis.call('XLEN', KEYS[1])
+  local used = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
+  while type(used) == 'number' and used > most and length > 1 do
+    length = math.floor(length * 7 / 8)
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', length)
+    used = redis.pcall('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
+  end
+end
 return first
+";
+
+/// Gives entries from an offset on, as many as are asked for, or fewer if they are long.
+const FETCH: &str = r"
+local found, size, at = {}, 0, ARGV[1]
+while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
+  local entry = redis.call('XRANGE', KEYS[1], at, '+', 'COUNT', 1)[1]
+  if not entry then
+    break
+  end
+  found[#found + 1] = entry
+  size = size + #(entry[2][4] or '')
+  at = string.format('%.0f-0', tonumber(string.match(entry[1], '^%d+')) + 1)
+end
+return found
 ";
 
 /// Names the log, anew if it is not the one that was read. It always writes, so that a replica refuses it.
@@ -88,6 +117,8 @@ pub struct Redis {
     keys: Keys,
     /// So many records are kept, roughly; none: nothing is.
     history: Option<u64>,
+    /// They take so many bytes, roughly.
+    bytes: u64,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -135,8 +166,9 @@ impl Redis {
     /// - `redis+sentinel://[…@]HOST:PORT,HOST:PORT…/MASTER[/DATABASE]`: any sentinels, and the name under which they watch
     ///   the master (`rediss+sentinel://`: TLS to both). User and password are for the master.
     ///
-    /// Options: `history=COUNT` (records that are kept, 100,000 and a few more) or `history=no`; `ca=FILE`, certificates in
-    /// PEM to trust instead of the system's.
+    /// Options: `history=COUNT` (records that are kept, 100,000 and a few more) or `history=no`; `history-bytes=SIZE` (the
+    /// memory that they take in Redis, 256MiB and a sixteenth more; the oldest go); `ca=FILE`, certificates in PEM to trust
+    /// instead of the system's.
     ///
     /// # Errors
     /// If the URL is not such a one, or the file of certificates cannot be read.
@@ -163,6 +195,7 @@ impl Redis {
                 channel: format!("{{{name}}}:live"),
             },
             history,
+            bytes: options.bytes,
             seen: Arc::default(),
         })
     }
@@ -224,12 +257,12 @@ impl Broker for Redis {
         let writer = RedisWriter::new(
             commands.clone(),
             self.keys.clone(),
-            self.history,
+            self.history.map(|records| (records, self.bytes)),
             Arc::clone(&node),
         );
         let reader = RedisReader::new(
             commands,
-            messages,
+            Channel::new(messages.into_on_message()),
             self.keys.log.clone(),
             after.unwrap_or(0),
             begin.last,

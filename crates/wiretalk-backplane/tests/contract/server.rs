@@ -154,6 +154,16 @@ impl Server {
         let mut epmd = program("epmd", "rabbitmq-server");
         epmd.args(["-port", &names, "-address", "127.0.0.1"]);
         self.spawn(epmd);
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.others[0])).is_err() {
+            let ended = self.children[0].try_wait().expect("it can be asked");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "{}",
+                self.log()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
         let file = |name: &str, text: &str| -> PathBuf {
             let path = folder.join(name);
             fs::write(&path, text).expect("it is written");

@@ -121,7 +121,10 @@ impl Histories {
         }
         let name = match self.rooms.get_key_value(room) {
             Some((name, _)) => Arc::clone(name),
-            None => Arc::from(room),
+            None => {
+                self.bytes += room.len();
+                Arc::from(room)
+            }
         };
         let room = self.rooms.entry(Arc::clone(&name)).or_insert_with(|| Room {
             gone: self.gone,
@@ -184,8 +187,13 @@ impl Histories {
             None => 0,
         };
         let all = room.messages.len() - first;
-        history.complete = can_tell && after.unwrap_or(0) >= room.gone && all <= limit;
-        let messages = room.messages.iter().skip(first + all.saturating_sub(limit));
+        // Whoever comes back goes on from where it was, and asks again behind the last of these.
+        let left_out = match after {
+            Some(_) => 0,
+            None => all.saturating_sub(limit),
+        };
+        history.complete = can_tell && after.unwrap_or(0) >= room.gone && left_out == 0;
+        let messages = room.messages.iter().skip(first + left_out).take(limit);
         history.messages = messages
             .map(|entry| (entry.offset, entry.message.clone()))
             .collect();
@@ -216,7 +224,7 @@ impl Histories {
     fn remove(&mut self, name: &str, used: u64) {
         self.by_use.remove(&used);
         if let Some(room) = self.rooms.remove(name) {
-            self.bytes -= room.messages.iter().map(Entry::cost).sum::<usize>();
+            self.bytes -= name.len() + room.messages.iter().map(Entry::cost).sum::<usize>();
             self.gone = self.gone.max(room.newest);
         }
     }

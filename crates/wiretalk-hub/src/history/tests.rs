@@ -68,6 +68,26 @@ fn the_newest_of_a_room_are_kept() {
 }
 
 #[test]
+fn whoever_comes_back_goes_on_from_where_it_was() {
+    let mut book = Book::new(HistoryLimits {
+        messages: 10,
+        ..LIMITS
+    });
+    for _ in 0..10 {
+        book.push("a");
+    }
+    let mut seen = Vec::new();
+    while let page = book.0.get("a", 3, seen.last().copied().or(Some(0)), 10)
+        && !page.messages.is_empty()
+    {
+        assert!(page.complete, "nothing is left out before these");
+        seen.extend(page.messages.iter().map(|(offset, _)| *offset));
+    }
+    assert!(seen.into_iter().eq(1..=10));
+    assert!(!book.0.get("a", 3, None, 10).complete);
+}
+
+#[test]
 fn what_is_too_old_goes() {
     let mut book = Book::new(LIMITS);
     book.push("a");
@@ -76,7 +96,7 @@ fn what_is_too_old_goes() {
     assert_eq!(book.get("a", None, 102), is("2", false));
     assert_eq!(book.get("a", Some(1), 102), is("2", true));
     assert_eq!(book.get("a", None, 103), is("", false));
-    assert_eq!(book.0.bytes, 0);
+    assert_eq!(book.0.bytes, "a".len(), "the room's name");
     // A room in which all is old goes with the next message of any other.
     book.push("b");
     book.1 = 500;
@@ -115,7 +135,13 @@ fn bytes_are_bounded_whatever_the_rooms() {
     let left: usize = book.0.rooms.values().map(|room| room.messages.len()).sum();
     assert!(left > 50, "{left}");
     let costs = book.0.rooms.values().flat_map(|room| &room.messages);
-    assert_eq!(costs.map(Entry::cost).sum::<usize>(), book.0.bytes);
+    let names: usize = book.0.rooms.keys().map(|name| name.len()).sum();
+    assert_eq!(costs.map(Entry::cost).sum::<usize>() + names, book.0.bytes);
+    // Names count, too.
+    for n in 0..20 {
+        book.push(&format!("{n} {}", "x".repeat(3_000)));
+        assert!(book.0.bytes <= 10_000, "{}", book.0.bytes);
+    }
     // One message that is larger than all there is place for is not remembered.
     let large = Entry {
         message: Prepared::text(&"x".repeat(20_000)),

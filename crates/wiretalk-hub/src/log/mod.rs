@@ -112,7 +112,8 @@ pub enum Begun {
 pub struct Outcome<'a> {
     /// So many publications were lost before this record.
     pub lost: u64,
-    /// The first record of a log has this offset: what was before it cannot be had.
+    /// What was before this offset cannot be had, or not all of it: a log begins with a later record, or publications were
+    /// lost.
     pub first: Option<u64>,
     /// The record, if it is to be applied.
     pub news: Option<News<'a>>,
@@ -225,6 +226,10 @@ impl Log {
             Ok((stamp, record)) => self.record(offset, stamp, record, now, &mut outcome),
             // Somebody else's, or a later version's: not ours to judge, but to count.
             Err(_) => self.foreign += 1,
+        }
+        if outcome.lost > 0 && outcome.first.is_none() {
+            // What is not kept itself tells of what was before the end of what is.
+            outcome.first = Some(if offset > 0 { offset } else { self.offset + 1 });
         }
         self.settle(now);
         outcome

@@ -7,7 +7,7 @@ use wiretalk_proto::Prepared;
 use super::{Begun, Log, SILENCE};
 use crate::record::{Payload, Publication, Record, Scope, Stamp};
 use crate::testing::Cluster;
-use crate::{Drain, HistoryLimits, HubOptions, Item, Keeping, Member, Outbox, Target};
+use crate::{Drain, HistoryLimits, Hub, HubOptions, Item, Keeping, Member, Outbox, Target};
 
 const HERE: u64 = 1;
 const THERE: u64 = 2;
@@ -270,6 +270,55 @@ fn heartbeats_and_silence() {
     let _ = log.connected(Some(2), "e", 2, usize::MAX, 90_000);
     assert!(log.silent(90_000 + SILENCE).is_empty());
     assert_eq!(log.silent(90_001 + SILENCE), [THERE]);
+}
+
+#[test]
+fn a_history_in_which_something_was_lost_is_not_complete() {
+    let options = HubOptions {
+        node: HERE,
+        ..options()
+    };
+    let hub: Hub = Hub::with_options(options.clone(), Away);
+    let mut log = Log::new(&options);
+    let _ = log.connected(None, "e", 0, usize::MAX, 0);
+    let in_room = |text| {
+        Record::Publish(Publication {
+            to: Scope::Room("r"),
+            but: None,
+            message: Payload::Text(text),
+            history: true,
+            keep: false,
+            time: 0,
+        })
+    };
+    let mut read = |log: &mut Log, offset, record: Record<'_>, seq| {
+        let bytes = record.encode(stamp(seq, seq));
+        let _ = hub.follow(&log.read(offset, &bytes, 0));
+    };
+    read(&mut log, 1, in_room("1"), 1);
+    assert!(hub.history("r", 10, Some(1)).complete);
+    // While this node was away, the log was trimmed.
+    read(&mut log, 5, in_room("5"), 5);
+    let missed = hub.history("r", 10, Some(1));
+    assert_eq!((missed.messages.len(), missed.complete), (1, false));
+    assert!(hub.history("r", 10, Some(5)).complete);
+    // Or its end was lost, as a heartbeat tells that is not kept.
+    read(&mut log, 0, Record::Heartbeat, 9);
+    assert!(!hub.history("r", 10, Some(4)).complete);
+    assert!(hub.history("r", 10, Some(5)).complete);
+}
+
+/// Reaches other hubs, and takes all that it is given.
+struct Away;
+
+impl crate::Backplane for Away {
+    fn capabilities(&self) -> crate::Capabilities {
+        crate::Capabilities::shared(true)
+    }
+
+    fn append(&mut self, _: &Record<'_>) -> crate::Route {
+        crate::Route::Away
+    }
 }
 
 /// What may happen. Numbers are taken modulo what there is.

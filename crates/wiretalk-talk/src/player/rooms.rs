@@ -10,6 +10,13 @@ use crate::source::Span;
 use crate::syntax::{Rooms as RoomLine, Who};
 use crate::value::Value;
 
+/// The most rooms that one client of a mock is in at a time: as many as a hub takes.
+const MOST_ROOMS: usize = 4096;
+/// The most rooms of which a mock knows that they keep a value: as many as a hub takes.
+const MOST_KEEPING: usize = 10_000;
+/// The longest name of a room or a user, in bytes.
+const LONGEST_NAME: usize = 1024;
+
 /// Rooms with their members, and users.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rooms {
@@ -53,6 +60,12 @@ impl Rooms {
                 None => Some(Value::Json(id.0.into())),
             });
         each.collect()
+    }
+
+    /// Whether it is in as many rooms as it may be, and not in this one.
+    fn is_full(&self, id: ConnectionId, room: &str) -> bool {
+        let of = self.of.get(&id).map_or(&[][..], Vec::as_slice);
+        of.len() >= MOST_ROOMS && of.binary_search_by(|known| (**known).cmp(room)).is_err()
     }
 
     /// Whether it was not in the room before.
@@ -115,6 +128,11 @@ impl Player {
                 Err(why) => return self.impossible(id, span, why),
             };
             for client in &clients {
+                if joins && self.side == Side::Server && self.rooms.is_full(*client, &room) {
+                    let why =
+                        format!("the client is in {MOST_ROOMS} rooms already, which is the most");
+                    return self.impossible(id, span, why);
+                }
                 self.change_room(*client, &room, joins);
             }
         }
@@ -194,7 +212,7 @@ impl Player {
         match filled {
             Ok((room, value)) => {
                 let rooms = Arc::make_mut(&mut self.rooms);
-                if !rooms.keeping.contains(&room) {
+                if rooms.keeping.len() < MOST_KEEPING && !rooms.keeping.contains(&room) {
                     rooms.keeping.insert(room.clone());
                 }
                 let value = Outgoing::Text(value);
@@ -221,6 +239,11 @@ impl Player {
         let name = self.render(id, None, pattern)?;
         if name.trim().is_empty() {
             return Err(format!("the name of {what} is empty here"));
+        }
+        if name.len() > LONGEST_NAME {
+            return Err(format!(
+                "the name of {what} is longer than {LONGEST_NAME} bytes here"
+            ));
         }
         Ok(name)
     }

@@ -1015,3 +1015,48 @@ fn which_line_took_what_came_is_told_if_it_is_asked_for() {
         ",
     );
 }
+
+#[test]
+fn rooms_of_a_client_and_their_names_are_bounded() {
+    let talk = "
+        on > join {{room}}
+          join {{room}}
+          < in
+        on > leave {{room}}
+          leave {{room}}
+          < out
+        on > keep {{room}}
+          keep {{room}} x
+          < kept
+        ";
+    let mut stage = Stage::mock(talk, None);
+    stage.happens("connects /", &mut Vec::new());
+    let mut tell = |text: &str| {
+        let mut played = Vec::new();
+        stage.happens(&format!("1 text {text}"), &mut played);
+        stage.actions(&mut played);
+        played
+    };
+    for n in 0..4096 {
+        assert_eq!(
+            tell(&format!("join r{n}")).last().map(String::as_str),
+            Some("#1 < in")
+        );
+    }
+    let full = tell("join another");
+    assert!(
+        full[0].contains("in 4096 rooms already, which is the most"),
+        "{full:?}"
+    );
+    // Where it is already, it may be told to be.
+    assert_eq!(tell("join r7"), ["#1 < in"]);
+    tell("leave r7");
+    assert_eq!(
+        tell("join another").last().map(String::as_str),
+        Some("#1 < in")
+    );
+    for verb in ["join", "keep"] {
+        let long = tell(&format!("{verb} {}", "x".repeat(1025)));
+        assert!(long[0].contains("is longer than 1024 bytes"), "{long:?}");
+    }
+}
