@@ -291,7 +291,7 @@ fn a_history_in_which_something_was_lost_is_not_complete() {
             time: 0,
         })
     };
-    let mut read = |log: &mut Log, offset, record: Record<'_>, seq| {
+    let read = |log: &mut Log, offset, record: Record<'_>, seq| {
         let bytes = record.encode(stamp(seq, seq));
         let _ = hub.follow(&log.read(offset, &bytes, 0));
     };

@@ -1019,13 +1019,13 @@ fn which_line_took_what_came_is_told_if_it_is_asked_for() {
 #[test]
 fn rooms_of_a_client_and_their_names_are_bounded() {
     let talk = "
-        on > join {{room}}
+        on > join {{room:any}}
           join {{room}}
           < in
-        on > leave {{room}}
+        on > leave {{room:any}}
           leave {{room}}
           < out
-        on > keep {{room}}
+        on > keep {{room:any}}
           keep {{room}} x
           < kept
         ";
