@@ -15,13 +15,13 @@ pub(crate) fn take_all() -> Option<String> {
         let raised = setrlimit(Resource::Nofile, all).is_ok();
         let shown = |limit: Option<u64>| limit.map_or("no limit".to_owned(), |n| n.to_string());
         let (before, all) = (shown(limit.current), shown(limit.maximum));
-        return Some(match raised {
+        Some(match raised {
             true if before == all => format!("file descriptors: {all}, one for each client"),
             true => format!("file descriptors: {all}, one for each client (raised from {before})"),
             false => {
                 format!("file descriptors: {before}, one for each client (not raised to {all})")
             }
-        });
+        })
     }
     #[cfg(not(unix))]
     None

@@ -35,6 +35,7 @@
 
 mod listener;
 mod reply;
+mod tls;
 mod upgrade;
 
 use std::{
@@ -51,8 +52,9 @@ use hyper::{body, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 pub use self::{
-    listener::{Incoming, Listener, TlsConfig},
+    listener::{Incoming, Listener},
     reply::Reply,
+    tls::TlsConfig,
     upgrade::{AcceptOptions, Upgrade},
 };
 pub use wiretalk_proto::handshake::server::{Refusal, RefusalKind};

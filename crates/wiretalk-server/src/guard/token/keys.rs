@@ -153,7 +153,7 @@ impl Keys {
     }
 
     /// A set of keys at an `https:` or `http:` URL, of 1 MiB at the most, which is asked for by
-    /// [`Guard::refresh`](super::Guard::refresh): before the first token is checked, when a token names a key that is
+    /// [`Guard::refresh`](crate::guard::Guard::refresh): before the first token is checked, when a token names a key that is
     /// unknown, and every five minutes. What is had stays if it cannot be had again.
     ///
     /// ```

@@ -15,7 +15,7 @@ fn where_a_talk_listens() {
         ("http://h:1", false, Err("is not an address")),
         ("ws:///chat", false, Err("has no host")),
     ] {
-        is(url, host_and_port(url, tls), expected);
+        is(url, &host_and_port(url, tls), expected);
     }
 }
 
@@ -41,13 +41,13 @@ fn where_somebody_wants_it_to_listen() {
         ("ws://127.0.0.1:4000?a", false, Err("names a path")),
         ("http://127.0.0.1:4000", false, Err("is not an address")),
     ] {
-        is(address, given(address, tls), expected);
+        is(address, &given(address, tls), expected);
     }
 }
 
 #[track_caller]
-fn is(of: &str, found: Result<String, String>, expected: Result<&str, &str>) {
-    match (&found, expected) {
+fn is(of: &str, found: &Result<String, String>, expected: Result<&str, &str>) {
+    match (found, expected) {
         (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{of}"),
         (Err(why), Err(part)) => assert!(why.contains(part), "{of}: {why}"),
         _ => panic!("{of}: {found:?}"),
