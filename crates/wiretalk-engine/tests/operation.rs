@@ -15,10 +15,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use wiretalk_engine::serve::admin::{Admin, AdminError};
 use wiretalk_engine::serve::{
-    Capacity, Echo, Event, Metrics, Mock, Observer, Operation, Options, Performance, Place, Server,
-    Shared, Stop,
+    Admission, Capacity, Echo, Event, Metrics, Mock, Observer, Operation, Options, Performance,
+    Place, Server, Shared, Stop,
 };
 use wiretalk_net::{CloseCode, ErrorKind, WebSocket};
+use wiretalk_server::guard::{Guard, GuardOptions, Limit, Rate, Tokens};
 
 const CHAT: &str = "\
 on open
@@ -525,4 +526,68 @@ async fn a_thousand_clients_are_drained_step_by_step() {
         assert_eq!(numbers["wiretalk_rooms"], 0.0);
         server.end().await;
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_gets_none_that_a_drain_has_made_free() {
+    for what in BOTH {
+        let capacity = Capacity::new(1).with_queue(1, SOON);
+        let mut server = Running::start(what, Some(capacity)).await;
+        let mut inside = server.join().await;
+        let url = server.url.clone();
+        let waiting = tokio::spawn(async move { wiretalk_net::connect(&*url).await.map(drop) });
+        server.until("wiretalk_connections_waiting", 1.0).await;
+        server.stop(Stop::Drain(Duration::from_millis(100)));
+        assert_eq!(inside.recv().await.map(|got| got.is_ok()), None);
+        let refused = timeout(SOON, waiting).await.expect("in time");
+        let refused = refused.expect("no panic").expect_err("no place");
+        assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+        assert_eq!(server.refusals(), [(503, "draining")]);
+        server.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_talk_answers_to_plain_requests_needs_the_token_as_well() {
+    let guard = Guard::new(GuardOptions {
+        tokens: Some(Tokens::default().known("s3cret")),
+        connection: Limit {
+            messages: Rate::new(1.0, None),
+            bytes: None,
+        },
+        ..GuardOptions::default()
+    });
+    let admission = Admission {
+        guard,
+        ..Admission::default()
+    };
+    let options = Options {
+        operation: Arc::new(Operation {
+            metrics: Some(Metrics::new()),
+            admission: Arc::new(admission),
+            ..Operation::default()
+        }),
+        ..Options::default()
+    };
+    let server = common::serve(
+        &talk("on GET /rooms\n  HTTP 200\n    | secret\non > {{_}}\n  <echo\n"),
+        options,
+    )
+    .await;
+    let url = server.url.replacen("ws://", "http://", 1);
+    let url = url.trim_end_matches('/');
+    let host = "Host: localhost";
+    let (status, head, body) = get(url, "/rooms", &[host]).await;
+    assert_eq!(status, 401, "{body}");
+    assert!(!body.contains("secret"), "{body}");
+    assert!(
+        head.to_lowercase().contains("www-authenticate: bearer"),
+        "{head}"
+    );
+    let (status, _, body) = get(url, "/rooms", &[host, "Authorization: Bearer s3cret"]).await;
+    assert_eq!((status, body.contains("secret")), (200, true), "{body}");
+    // What everybody may know stays open.
+    let (status, _, _) = get(url, "/other", &[host]).await;
+    assert_eq!(status, 426);
+    server.stop().await;
 }

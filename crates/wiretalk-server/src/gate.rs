@@ -106,6 +106,21 @@ pub trait Gate: Send {
     /// Why the client has to leave; the message is dropped, and no other is asked about.
     fn message(&mut self, payload: Payload<'_>, now: Instant) -> Result<Pass, Expelled>;
 
+    /// A ping or a pong came at `now`. By default they are free.
+    ///
+    /// # Errors
+    /// Why the client has to leave.
+    fn control(&mut self, now: Instant) -> Result<(), Expelled> {
+        let _ = now;
+        Ok(())
+    }
+
+    /// At `now` nothing is read from the client, for what it sent before is not worked off yet: it is not to blame for its
+    /// silence.
+    fn unread(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// When the gate wants to be called next, whether a message comes or not: the end of a token, or of a silence.
     /// A message may move it, in both directions; whoever drives sets its clock anew when it goes off, and after a
     /// message for which the deadline came nearer.

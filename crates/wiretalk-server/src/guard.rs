@@ -233,6 +233,21 @@ impl Guard {
             .map_err(|refusal| Refused { peer, refusal })
     }
 
+    /// Decides on a plain request that there is an answer to which not everybody may have: where tokens are needed, it must
+    /// bring one too. A page of a foreign origin cannot read the answer, so origins do not matter.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub fn admit_answer(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let Some(tokens) = &self.options.tokens else {
+            return Ok(());
+        };
+        match tokens.find(asked.uri, asked.headers) {
+            Some(found) => tokens.check(&found.token, seconds(asked.time)).map(drop),
+            None => Err(Refusal::new(Reason::TokenMissing, "there is no token")),
+        }
+    }
+
     /// Takes the first message of a client whose token is still to come. What comes back has the claims and the gate that
     /// hold from now on.
     ///
@@ -377,6 +392,7 @@ impl Guard {
         let mut watch = Watch {
             guard: Arc::clone(self),
             own: Buckets::default(),
+            control: Default::default(),
             address: None,
             user: None,
             expires: proof

@@ -168,8 +168,8 @@ impl<C: Control> Link<C> {
         }
     }
 
-    /// Only writes what others send, until the socket takes no more: for as long as its owner wants no message.
-    /// It never ends.
+    /// Only writes what others send, until the socket takes no more, and looks at the gate's clock: for as long as its owner
+    /// wants no message. It never ends.
     pub async fn write(&mut self) {
         poll_fn(|cx| {
             self.poll_write(cx);
@@ -178,8 +178,13 @@ impl<C: Control> Link<C> {
         .await;
     }
 
-    /// [`write`](Self::write) for a caller that polls: writes what can be written now.
+    /// [`write`](Self::write) for a caller that polls: writes what can be written now. Whoever then finds that the client
+    /// [has to leave](Self::is_leaving) asks for what comes next, to see it out.
     pub fn poll_write(&mut self, cx: &mut Context<'_>) {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.unread();
+            self.poll_gate(cx);
+        }
         loop {
             let moved = self.pump(cx);
             let flushed = pin!(self.socket.flush()).poll(cx);
@@ -190,6 +195,12 @@ impl<C: Control> Link<C> {
                 _ => return,
             }
         }
+    }
+
+    /// Whether the client was expelled, so that no message of its is told any more.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.deaf
     }
 
     /// Sends a message behind all that others have sent before.
@@ -271,6 +282,15 @@ impl<C: Control> Link<C> {
                     let payload = match &event {
                         Event::Text(text) => Payload::Text(text.as_str()),
                         Event::Binary(bytes) => Payload::Binary(bytes),
+                        Event::Ping(_) | Event::Pong(_) if self.deaf => continue,
+                        Event::Ping(_) | Event::Pong(_) => {
+                            let guarded = self.guarded.as_mut();
+                            match guarded.map_or(Ok(()), |guarded| guarded.control()) {
+                                Ok(()) => return Poll::Ready(Some(News::Event(event))),
+                                Err(expelled) => self.expel(cx, expelled),
+                            }
+                            continue;
+                        }
                         _ => return Poll::Ready(Some(News::Event(event))),
                     };
                     if let Some(meter) = &self.meter {
@@ -382,6 +402,7 @@ impl<C: Control> Link<C> {
             match self.outbox.poll_drain(cx, &mut self.items) {
                 Poll::Ready(Drain::Items) => {}
                 Poll::Ready(Drain::Overflow) => {
+                    self.deaf = true;
                     self.start_close(cx, CloseCode::POLICY, TOO_SLOW);
                     self.expelled = Some(Box::new(Expelled {
                         code: CloseCode::POLICY.as_u16(),

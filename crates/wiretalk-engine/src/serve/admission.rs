@@ -134,6 +134,11 @@ impl Admission {
         self.guard.admit_plain(&asked(request))
     }
 
+    /// Whether a plain request may have what the talk answers to it.
+    pub(super) fn admit_answer(&self, request: &Request) -> Result<(), Refusal> {
+        self.guard.admit_answer(&asked(request))
+    }
+
     /// Refuses a handshake: by this reply, or if that is how it is done here, by an upgrade and a close. Gives the reply, its
     /// status or close code, and what is left to do.
     pub(super) fn refuse(

@@ -83,8 +83,9 @@ fn judged_so<'a, H: Host>(
     };
     request.peer_addr = admitted.peer;
     let upgrade = upgrade.peer_addr(admitted.peer);
+    let draining = || Refused::new("draining", "the server restarts: come again in a moment");
     if operation.readiness.is_draining() {
-        let why = Refused::new("draining", "the server restarts: come again in a moment");
+        let why = draining();
         return Answer::Now(unavailable(host, &request, upgrade, DRAINED, &why, lives));
     }
     let entry = Entry {
@@ -99,6 +100,10 @@ fn judged_so<'a, H: Host>(
     }
     let waiting = async move {
         match capacity.enter().await {
+            // The place is one that a client left because of that.
+            Ok(_) if operation.readiness.is_draining() => {
+                unavailable(host, &request, upgrade, DRAINED, &draining(), lives)
+            }
             Ok(place) => admit(host, &request, upgrade, entry, Some(place), lives),
             Err(full) => {
                 let why = Refused::new("capacity", full.to_string());
@@ -195,17 +200,25 @@ fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) 
         let why = Refused::handshake(refusal.to_string());
         return refused(host, &request, Reply::from(refusal), &why);
     }
-    match host.operation().admission.admit_plain(&request) {
-        Ok(peer) => request.peer_addr = peer,
+    let admission = &host.operation().admission;
+    let peer = match admission.admit_plain(&request) {
+        Ok(peer) => peer,
         Err(guard::Refused { peer, refusal }) => {
             request.peer_addr = peer;
             let why = Refused::new(refusal.reason.name(), refusal.why);
             return refused(host, &request, admission::reply(refusal.reason), &why);
         }
-    }
-    let reply = host
-        .plain(&request)
-        .unwrap_or_else(|| without_talk(&request, refusal.into()));
+    };
+    let may_have_it = admission.admit_answer(&request);
+    request.peer_addr = peer;
+    let reply = match (host.plain(&request), may_have_it) {
+        (Some(reply), Ok(())) => reply,
+        (Some(_), Err(refusal)) => {
+            let why = Refused::new(refusal.reason.name(), refusal.why);
+            return refused(host, &request, admission::reply(refusal.reason), &why);
+        }
+        (None, _) => without_talk(&request, refusal.into()),
+    };
     let event = Event::Http {
         peer: request.peer_addr,
         method: request.method.as_str(),

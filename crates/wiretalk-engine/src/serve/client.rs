@@ -78,9 +78,12 @@ impl Future for Client {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
-            if this.paused && this.mock.poll_space(this.id, cx).is_pending() {
+            let waits = this.paused && !this.link.is_leaving();
+            if waits && this.mock.poll_space(this.id, cx).is_pending() {
                 this.link.poll_write(cx);
-                return Poll::Pending;
+                if !this.link.is_leaving() {
+                    return Poll::Pending;
+                }
             }
             this.paused = false;
             match ready!(this.link.poll_next(cx)) {

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wiretalk_hub::{ConnectionId, Target};
 use wiretalk_net::server::{
     Incoming, Listener, Reply, Request, TlsConfig, Upgrade, serve_connection,
@@ -45,8 +45,11 @@ use admission::{Entry, Received};
 use answer::{answer, answer_plain};
 pub(crate) use operation::{DRAINED, Refused};
 
-/// How long clients may take to finish their close handshakes when the server stops.
+/// How long it is waited for the next client to finish its close handshake when the server stops.
 const STOPPING: Duration = Duration::from_secs(2);
+
+/// How long it is waited for all of them.
+const MOST_STOPPING: Duration = Duration::from_secs(30);
 
 /// How often some of the clients of a server that drains are closed.
 const STEP: Duration = Duration::from_millis(50);
@@ -235,13 +238,31 @@ impl Server {
                     () = tasks.next_ended() => {}
                 }
             }
-        } else {
-            host.send_away(Target::All, 1001, "the server stops");
         }
-        if timeout(STOPPING, tasks.ended()).await.is_err() {
-            tasks.shutdown().await;
-        }
+        let close = match stop {
+            Stop::Drain(_) => DRAINED,
+            Stop::Now => (1001, "the server stops"),
+        };
+        let mut newest = newest(&*host);
+        host.send_away(Target::All, close.0, close.1);
+        // Those who come now were in the middle of their handshakes.
+        let late = || newest = send_late_away(&*host, newest, close);
+        tasks.end(late).await;
     }
+}
+
+/// The client that came last, of those that are there.
+fn newest<H: Host>(host: &H) -> u64 {
+    host.ids().iter().map(|id| id.0).max().unwrap_or(0)
+}
+
+/// Sends those away that came after this one; gives the newest.
+fn send_late_away<H: Host>(host: &H, newest: u64, (code, why): (u16, &str)) -> u64 {
+    let late = host.ids().into_iter().filter(|id| id.0 > newest);
+    late.fold(newest, |newest, id| {
+        host.send_away(Target::One(id), code, why);
+        newest.max(id.0)
+    })
 }
 
 /// The tasks of a server. A client has one of its own from its upgrade on: that of its connection has room for all of
@@ -271,15 +292,21 @@ impl Tasks {
         self.connections.is_empty() && self.lives.is_empty()
     }
 
-    /// Waits until all have ended.
-    async fn ended(&mut self) {
+    /// Waits until all have ended, for as long as one ends after the other, and calls `late` meanwhile at every step; ends
+    /// those that are left.
+    async fn end(&mut self, mut late: impl FnMut()) {
+        let last = Instant::now() + MOST_STOPPING;
+        let mut patience = Instant::now() + STOPPING;
+        let mut steps = interval(STEP);
+        steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.is_empty() {
-            self.next_ended().await;
+            tokio::select! {
+                biased;
+                () = sleep_until(patience.min(last)) => break,
+                _ = steps.tick() => late(),
+                () = self.next_ended() => patience = Instant::now() + STOPPING,
+            }
         }
-    }
-
-    /// Ends those that are left, at their next await.
-    async fn shutdown(&mut self) {
         self.connections.shutdown().await;
         self.lives.shutdown().await;
     }
@@ -302,8 +329,6 @@ async fn drain<H: Host>(host: &H, within: Duration) {
         let over = within.mul_f64((step + 1) as f64 / steps as f64);
         sleep_until(began + over).await;
     }
-    // Those who came meanwhile: their handshakes were under way.
-    host.send_away(Target::All, code, why);
 }
 
 /// Tells an observer, and counts.
@@ -405,3 +430,6 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client>
     }
     lives.next?.opened().await
 }
+
+#[cfg(test)]
+mod tests;

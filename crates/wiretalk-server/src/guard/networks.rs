@@ -113,18 +113,19 @@ pub(super) fn real_address(
     };
     let mut address = peer;
     for line in headers.get_all(name).iter().rev() {
-        let Ok(line) = line.to_str() else {
-            return address;
-        };
-        for entry in line.rsplit(',') {
-            let entry = match by {
-                ForwardedBy::XForwardedFor => Some(entry),
-                ForwardedBy::Forwarded => entry.split(';').find_map(|pair| {
-                    let (name, value) = pair.split_once('=')?;
-                    name.trim().eq_ignore_ascii_case("for").then_some(value)
+        // In bytes: what the client wrote before a proxy's own entry may be no text, and is not to hide that.
+        for entry in line.as_bytes().rsplit(|byte| *byte == b',') {
+            let entry = std::str::from_utf8(entry).ok();
+            let address_in = match by {
+                ForwardedBy::XForwardedFor => entry,
+                ForwardedBy::Forwarded => entry.and_then(|entry| {
+                    entry.split(';').find_map(|pair| {
+                        let (name, value) = pair.split_once('=')?;
+                        name.trim().eq_ignore_ascii_case("for").then_some(value)
+                    })
                 }),
             };
-            match entry.and_then(node) {
+            match address_in.and_then(node) {
                 Some(next) => address = next,
                 None => return address,
             }

@@ -38,6 +38,10 @@ impl Rate {
         is_rate.then_some(Self { per_second, burst })
     }
 
+    pub(super) const fn of(per_second: f64, burst: f64) -> Self {
+        Self { per_second, burst }
+    }
+
     /// How many a second, on average.
     ///
     /// ```

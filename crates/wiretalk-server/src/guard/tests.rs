@@ -109,6 +109,19 @@ fn addresses_are_judged_where_clients_really_are() {
         ("x-forwarded-for", "198.51.100.1"),
     ];
     assert_eq!(via(&two), "address");
+    // Nor does it help to add what is no text.
+    let mut lines = HeaderMap::new();
+    let value = HeaderValue::from_bytes(b"\xff, 198.51.100.1").unwrap();
+    lines.insert("x-forwarded-for", value);
+    let asked = Asked {
+        uri: &Uri::from_static("/"),
+        headers: &lines,
+        peer: "10.0.0.1:1".parse().unwrap(),
+        now: Instant::now(),
+        time: time(NOW),
+    };
+    let refused = guard.admit(&asked).unwrap_err();
+    assert_eq!(refused.peer.ip().to_string(), "198.51.100.1");
     // Only a trusted proxy is believed.
     let forged = [("x-forwarded-for", "192.0.2.1")];
     assert_eq!(answer(&guard, "198.51.100.1:1", &forged, "/"), "address");
@@ -590,6 +603,11 @@ fn tokens_and_silences_end_connections() {
         "token-expired",
         "40 s, and 10 s for clocks that are wrong"
     );
+    let expelled = gate.message(Payload::Text("hi"), at(50)).unwrap_err();
+    assert_eq!(expelled.kind, "token-expired", "it never stops talking");
+    let mut gate = guard.admit(&asked).unwrap().gate.unwrap();
+    gate.unread(at(25));
+    assert_eq!(gate.over(at(30)), Ok(()), "nobody read what it sent");
     let mut gate = guard.admit(&asked).unwrap().gate.unwrap();
     let expelled = gate.over(at(30)).unwrap_err();
     assert_eq!((expelled.code, expelled.kind), (1001, "idle"));

@@ -14,6 +14,8 @@ use crate::gate::{Expelled, Gate, Pass, Payload};
 const POLICY: u16 = 1008;
 /// The endpoint goes away.
 const GOING_AWAY: u16 = 1001;
+/// Pings and pongs, where messages have a rate: they are none, but cost as much. No honest client needs that many.
+const CONTROL: Rate = Rate::of(10.0, 100.0);
 /// A close frame's reason at its longest.
 const MOST_REASON: usize = 123;
 
@@ -21,6 +23,8 @@ const MOST_REASON: usize = 123;
 pub(super) struct Watch {
     pub(super) guard: Arc<Guard>,
     pub(super) own: Buckets,
+    /// Pings and pongs.
+    pub(super) control: Bucket,
     pub(super) address: Option<(IpAddr, Arc<Buckets>)>,
     pub(super) user: Option<(Arc<str>, Arc<Buckets>)>,
     /// When its token ends.
@@ -37,6 +41,13 @@ impl Watch {
         takes(limit.messages, &buckets.messages, 1) && takes(limit.bytes, &buckets.bytes, bytes)
     }
 
+    fn in_time(&self, now: Instant) -> Result<(), Expelled> {
+        if self.expires.is_some_and(|expires| expires <= now) {
+            return Err(expelled("token-expired", "the token has expired"));
+        }
+        Ok(())
+    }
+
     fn silent_until(&self) -> Option<Instant> {
         // A limit that the clock cannot count to is none.
         self.heard.checked_add(self.guard.options.idle?)
@@ -45,6 +56,8 @@ impl Watch {
 
 impl Gate for Watch {
     fn message(&mut self, payload: Payload<'_>, now: Instant) -> Result<Pass, Expelled> {
+        // A client that never pauses may keep the clock from being looked at.
+        self.in_time(now)?;
         self.heard = now;
         let options = &self.guard.options;
         let (time, bytes) = (self.guard.nanoseconds(now), payload.as_bytes().len());
@@ -76,6 +89,21 @@ impl Gate for Watch {
         Ok(Pass::On)
     }
 
+    fn control(&mut self, now: Instant) -> Result<(), Expelled> {
+        let options = &self.guard.options;
+        let limits = [&options.connection, &options.user, &options.address];
+        let limited = limits.iter().any(|limit| !limit.is_none());
+        let time = self.guard.nanoseconds(now);
+        if limited && !CONTROL.take(&self.control, 1, time) {
+            return Err(expelled("rate", "too many pings at once"));
+        }
+        Ok(())
+    }
+
+    fn unread(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match (self.expires, self.silent_until()) {
             (Some(expires), Some(silent)) => Some(expires.min(silent)),
@@ -84,9 +112,7 @@ impl Gate for Watch {
     }
 
     fn over(&mut self, now: Instant) -> Result<(), Expelled> {
-        if self.expires.is_some_and(|expires| expires <= now) {
-            return Err(expelled("token-expired", "the token has expired"));
-        }
+        self.in_time(now)?;
         if self.silent_until().is_some_and(|silent| silent <= now) {
             return Err(Expelled {
                 code: GOING_AWAY,

@@ -30,6 +30,14 @@ impl Guarded {
             .message(payload, tokio::time::Instant::now().into())
     }
 
+    pub(super) fn control(&mut self) -> Result<(), Expelled> {
+        self.gate.control(tokio::time::Instant::now().into())
+    }
+
+    pub(super) fn unread(&mut self) {
+        self.gate.unread(tokio::time::Instant::now().into());
+    }
+
     /// Waits for the moment at which the gate has enough of the client.
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Expelled> {
         loop {
@@ -89,6 +97,10 @@ impl Gate for Silence {
     fn message(&mut self, _: Payload<'_>, now: Instant) -> Result<Pass, Expelled> {
         self.since = now;
         Ok(Pass::On)
+    }
+
+    fn unread(&mut self, now: Instant) {
+        self.since = now;
     }
 
     fn deadline(&self) -> Option<Instant> {

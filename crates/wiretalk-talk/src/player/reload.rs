@@ -44,6 +44,7 @@ impl Player {
         let same = title.and_then(|title| self.plan.test_named(title));
         self.part = same.or_else(|| self.plan.served_by_default());
         self.look_for_control_frames();
+        self.tell_of_lost_headers(&old);
         self.hire();
         self.talk = self.variables.clone();
         let settings = self.new_settings(&old);
@@ -65,6 +66,22 @@ impl Player {
             self.wake(group);
         }
         self.advance();
+    }
+
+    /// What no line could name was not kept of the clients that are there (RFC 9110 6.3: fields of their handshakes).
+    fn tell_of_lost_headers(&mut self, old: &Plan) {
+        let clients = self.connections.len();
+        if clients == 0 || old.names_headers || !self.plan.names_headers {
+            return;
+        }
+        let text = self.plan.source.text().to_ascii_lowercase();
+        let start = text.find("header").unwrap_or(0);
+        let end = (start + "header".len()).min(text.len());
+        let what = format!(
+            "the headers of the clients that are there ({clients}) are not known any more, for the talk named none when they \
+             came"
+        );
+        self.problem(Span { start, end }, None, what);
     }
 
     /// The `set` lines at the start of the new talk. What is there for all clients has been changed by them since, so a

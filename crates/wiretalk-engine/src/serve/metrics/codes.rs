@@ -33,7 +33,7 @@ impl Codes {
     }
 }
 
-/// How many handshakes were refused for each reason.
+/// How many handshakes were refused, or clients expelled, for each reason.
 #[derive(Debug, Default)]
 pub(super) struct Reasons {
     counts: Mutex<BTreeMap<&'static str, u64>>,

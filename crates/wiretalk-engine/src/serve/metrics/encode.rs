@@ -111,6 +111,12 @@ fn encode(metrics: &Metrics, page: &mut Page<'_>) -> fmt::Result {
         "reason",
         shared.refused.counts(),
     )?;
+    page.counters(
+        "wiretalk_clients_expelled",
+        "Clients that were closed for what they did, by reason",
+        "reason",
+        shared.expelled.counts(),
+    )?;
     page.counter(
         "wiretalk_http_requests",
         "Plain HTTP requests that were answered",

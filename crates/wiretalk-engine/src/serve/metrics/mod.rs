@@ -42,6 +42,7 @@ struct Shared {
     clients: Mutex<Clients>,
     closed: Codes,
     refused: Reasons,
+    expelled: Reasons,
     requests: AtomicU64,
     failed: AtomicU64,
     accept_errors: AtomicU64,
@@ -88,6 +89,7 @@ impl Metrics {
         };
         match event {
             Event::Refused { reason, .. } => shared.refused.add(reason),
+            Event::Expelled { why, .. } => shared.expelled.add(why.kind),
             Event::Http { .. } => count(&shared.requests),
             Event::ConnectionFailed { .. } => count(&shared.failed),
             Event::AcceptFailed { .. } => count(&shared.accept_errors),
@@ -181,6 +183,7 @@ impl Default for Shared {
             clients: Mutex::default(),
             closed: Codes::default(),
             refused: Reasons::default(),
+            expelled: Reasons::default(),
             requests: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             accept_errors: AtomicU64::new(0),
