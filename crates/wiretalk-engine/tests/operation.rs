@@ -541,7 +541,8 @@ async fn who_waits_for_a_place_gets_none_that_a_drain_has_made_free() {
         assert_eq!(inside.recv().await.map(|got| got.is_ok()), None);
         let refused = timeout(SOON, waiting).await.expect("in time");
         let refused = refused.expect("no panic").expect_err("no place");
-        assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+        let refusal = refused.refusal().expect("an answer");
+        assert_eq!(refusal.response.status, 503);
         assert_eq!(server.refusals(), [(503, "draining")]);
         server.end().await;
     }
