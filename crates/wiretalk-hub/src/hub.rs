@@ -1,6 +1,6 @@
 //! The hub itself: how it is made, and who is in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +12,7 @@ use crate::follow::Listener;
 use crate::groups::{Group, Groups};
 use crate::history::Histories;
 use crate::keep::Kept;
+use crate::names::Names;
 use crate::outbox::{Mailbox, Outbox};
 use crate::presence::Elsewhere;
 use crate::record::Record;
@@ -69,7 +70,7 @@ pub(crate) struct State<C> {
 /// Where a connection is found beside the list of all.
 #[derive(Default)]
 pub(crate) struct Place {
-    pub(crate) rooms: BTreeSet<Arc<str>>,
+    pub(crate) rooms: Names,
     pub(crate) user: Option<Arc<str>>,
 }
 
@@ -193,7 +194,7 @@ impl<C> Hub<C> {
         let mut state = self.lock();
         let mailbox = state.members.remove(&id);
         if let Some(place) = state.places.remove(&id) {
-            for room in &place.rooms {
+            for room in place.rooms.iter() {
                 state.rooms.remove(room, id);
             }
             if let Some(user) = &place.user {

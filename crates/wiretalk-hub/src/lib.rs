@@ -46,6 +46,7 @@ mod history;
 mod hub;
 mod keep;
 pub mod log;
+mod names;
 mod options;
 mod outbox;
 mod presence;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::ConnectionId;
+use crate::names::Names;
 use crate::record::Person;
 
 /// The most connections of other nodes that are known of at a time; more are as if they were not there.
@@ -38,7 +39,7 @@ struct Node {
 #[derive(Debug, Default)]
 struct Known {
     user: Option<Arc<str>>,
-    rooms: BTreeSet<Arc<str>>,
+    rooms: Names,
 }
 
 impl Elsewhere {
@@ -101,7 +102,7 @@ impl Elsewhere {
         };
         if let Some(known) = node.people.remove(&connection) {
             self.count -= 1;
-            for room in &known.rooms {
+            for room in known.rooms.iter() {
                 node.leave_room(connection, room);
             }
             if let Some(user) = &known.user {

@@ -1,6 +1,7 @@
 //! The names that holes and expressions see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use minijinja::value::Kwargs;
@@ -19,9 +20,9 @@ pub struct Client {
     /// Counts from 1, in the order of connecting.
     pub id: u64,
     /// The address it came from, without the port: behind proxies that are trusted, that of the client itself.
-    pub ip: String,
+    pub ip: Option<IpAddr>,
     /// The path it asked for, without the query.
-    pub path: String,
+    pub path: Arc<str>,
     /// The query's names and values, decoded.
     pub query: Vec<(String, String)>,
     /// The handshake's headers.
@@ -44,8 +45,11 @@ impl Client {
         let values = self.values.iter();
         members.extend(values.map(|(name, value)| (name.clone(), value.to_expression())));
         members.insert("id".into(), V::from(self.id));
-        members.insert("ip".into(), V::from(self.ip.as_str()));
-        members.insert("path".into(), V::from(self.path.as_str()));
+        members.insert(
+            "ip".into(),
+            V::from(self.ip.map(|ip| ip.to_string()).unwrap_or_default()),
+        );
+        members.insert("path".into(), V::from(&*self.path));
         let mut query = BTreeMap::new();
         for (name, value) in &self.query {
             query

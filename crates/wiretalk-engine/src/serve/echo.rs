@@ -14,8 +14,8 @@ use wiretalk_server::link::{Command, Link};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
 use super::admission::Entry;
-use super::metrics::Seen;
 use super::operation::{Operation, Refused, Stop};
+use super::seat::{Latest, Seat};
 use super::{
     ClientId, Event, Host, Life, Observer, Opening, Options, Recipient, Server, extensions, tell,
 };
@@ -29,6 +29,7 @@ pub struct Echo {
     hub: Hub<Command>,
     /// How many clients there are. Held while a change is told, so that the counts are told in their order.
     clients: Mutex<usize>,
+    targets: Mutex<Latest>,
     operation: Arc<Operation>,
     /// Whether every message is told to the observer; each costs a copy.
     tell_messages: bool,
@@ -45,6 +46,7 @@ impl Echo {
             observer,
             hub: Hub::new(),
             clients: Mutex::default(),
+            targets: Mutex::default(),
             operation: Arc::clone(&options.operation),
             tell_messages,
         })
@@ -65,13 +67,15 @@ impl Echo {
         let mut count = self.count();
         *count += 1;
         if let Some(metrics) = &self.operation.metrics {
-            let seen = Seen {
+            let seat = Seat {
+                client,
                 peer: coming.peer,
-                target: Arc::from(&*coming.target),
+                target: Arc::clone(&coming.target),
+                subprotocol: None,
                 since: jiff::Timestamp::now(),
                 meter: Arc::clone(meter),
             };
-            metrics.opened(client, seen);
+            metrics.opened(Arc::new(seat));
         }
         self.observer.event(&Event::Connected {
             client,
@@ -100,6 +104,10 @@ impl Echo {
 
     fn count(&self) -> MutexGuard<'_, usize> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn targets(&self) -> MutexGuard<'_, Latest> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, client: ClientId, message: &MessageRef<'_>) {
@@ -133,7 +141,7 @@ struct Client {
     link: Link<Command>,
     meter: Arc<Meter>,
     peer: SocketAddr,
-    target: Box<str>,
+    target: Arc<str>,
     came: Instant,
 }
 
@@ -195,7 +203,7 @@ impl Client {
 /// What is told of a client when it has come.
 struct Coming {
     peer: SocketAddr,
-    target: Box<str>,
+    target: Arc<str>,
     extensions: Option<String>,
 }
 
@@ -221,7 +229,7 @@ impl Host for Echo {
             Ok((reply, socket)) => {
                 let coming = Coming {
                     peer: request.peer_addr,
-                    target: request.uri.to_string().into(),
+                    target: self.targets().share(&request.uri.to_string()),
                     extensions: extensions(&reply),
                 };
                 // It has its place before the answer leaves, so that it is told when the server stops.

@@ -16,7 +16,6 @@ use wiretalk_backplane::{Location, UrlError};
 use wiretalk_hub::backplane::Memory;
 use wiretalk_hub::{Hub, HubEvent, Member, Target as HubTarget};
 use wiretalk_net::Config;
-use wiretalk_server::Meter;
 use wiretalk_talk::player::{ConnectionId, Incoming, Plan, Player, Setup, Time};
 
 use super::backplane::{BACKPLANE, Ears, Joined};
@@ -26,8 +25,9 @@ use super::journal::{Entry, EntryKind, Frame, Journal};
 use directory::{Rooms, hub_options};
 pub use outside::{Audience, ClientInfo};
 
-use super::metrics::{Sample, Seen, Source};
+use super::metrics::{Sample, Source};
 use super::operation::{Operation, Stop};
+use super::seat::{Latest, Seat};
 use super::{ClientId, Event, Observer, Options, Server, Site};
 
 /// Why a talk cannot be served.
@@ -161,27 +161,12 @@ struct State {
     plan: Arc<Plan>,
     /// Whether the talk looks at what rooms have heard.
     remembers: bool,
-    clients: BTreeMap<ConnectionId, Seat>,
+    clients: BTreeMap<ConnectionId, Arc<Seat>>,
+    targets: Latest,
     /// Those from whom nothing is read until the talk has worked off what they sent, and whoever waits for that.
     paused: BTreeMap<ConnectionId, Option<Waker>>,
     /// Entries for the journal, until all that belongs to an event is done.
     pending: Vec<Entry>,
-}
-
-/// A client, and its place in the hub.
-struct Seat {
-    id: wiretalk_hub::ConnectionId,
-    since: jiff::Timestamp,
-    peer: std::net::SocketAddr,
-    target: String,
-    subprotocol: Option<String>,
-    meter: Arc<Meter>,
-}
-
-impl Seat {
-    fn client(&self) -> ClientId {
-        ClientId(self.id.0)
-    }
 }
 
 impl Mock {
@@ -235,6 +220,7 @@ impl Mock {
                 remembers: plan.remembers().is_some(),
                 plan,
                 clients: BTreeMap::new(),
+                targets: Latest::default(),
                 paused: BTreeMap::new(),
                 pending: Vec::new(),
             }),
@@ -378,29 +364,23 @@ impl Mock {
 
     /// A client is connected: it has its place in the hub, and the player greets it. All of it under one lock, so that
     /// nothing reaches the client before its greeting, and the log and the talk count the same clients.
-    fn joined(&self, id: ConnectionId, seat: Seat, extensions: Option<&str>) {
+    fn joined(&self, id: ConnectionId, seat: Arc<Seat>, extensions: Option<&str>) {
         let mut state = self.lock();
         self.tell(&Event::Connected {
-            client: seat.client(),
+            client: seat.client,
             peer: seat.peer,
             target: &seat.target,
             subprotocol: seat.subprotocol.as_deref(),
             extensions,
             clients: state.clients.len() + 1,
         });
-        self.note(&mut state, Some(seat.client()), || EntryKind::Open {
+        self.note(&mut state, Some(seat.client), || EntryKind::Open {
             peer: seat.peer,
-            target: seat.target.clone(),
-            subprotocol: seat.subprotocol.clone(),
+            target: seat.target.to_string(),
+            subprotocol: seat.subprotocol.as_deref().map(str::to_owned),
         });
         if let Some(metrics) = &self.operation().metrics {
-            let seen = Seen {
-                peer: seat.peer,
-                target: seat.target.as_str().into(),
-                since: seat.since,
-                meter: Arc::clone(&seat.meter),
-            };
-            metrics.opened(seat.client(), seen);
+            metrics.opened(Arc::clone(&seat));
         }
         state.clients.insert(id, seat);
         self.with_player_of(&mut state, |player, now| {
@@ -412,7 +392,7 @@ impl Mock {
     /// waited for.
     pub(super) fn received(&self, id: ConnectionId, what: Incoming) -> bool {
         let mut state = self.lock();
-        if let Some(client) = state.clients.get(&id).map(Seat::client) {
+        if let Some(client) = state.clients.get(&id).map(|seat| seat.client) {
             self.tell(&Event::Received {
                 client,
                 what: &what,

@@ -14,6 +14,7 @@ mod metrics;
 mod mock;
 mod observe;
 mod operation;
+mod seat;
 mod site;
 
 use std::net::SocketAddr;

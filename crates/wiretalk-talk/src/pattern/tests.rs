@@ -374,7 +374,7 @@ fn the_message_and_the_client_can_be_looked_into() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let client = Client {
         id: 4,
-        ip: "127.0.0.1".into(),
+        ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         path: "/chat".into(),
         query: vec![pair("user", "alice"), pair("user", "bob")],
         headers: vec![pair("User-Agent", "x/1"), pair("Origin", "https://a")],

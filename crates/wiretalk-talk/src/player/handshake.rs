@@ -104,15 +104,24 @@ impl Player {
         if !self.plan.names_headers {
             client.headers = Vec::new();
         }
-        let mut connection = Connection::new(id, None, client);
+        // Most clients ask for the same: that is there once.
+        if self.latest_path != client.path {
+            self.latest_path = Arc::clone(&client.path);
+        }
+        client.path = Arc::clone(&self.latest_path);
+        let mut connection = Connection::new(None, client);
         for (name, value) in &bindings {
             self.remember(name, value);
         }
-        connection.bindings = bindings;
-        connection.plays = plays;
-        connection.row = row;
+        if !bindings.is_empty() {
+            connection.bindings = bindings;
+        }
+        if row.is_some() {
+            connection.row = row;
+        }
         if let Some(plays) = plays {
             *self.played.entry(plays).or_default() += 1;
+            connection.plays = Some(plays);
             connection.group = self.join_group(plays, id);
         }
         *self.taken.entry(plays).or_default() += 1;

@@ -96,6 +96,8 @@ pub struct Player {
     /// How many of them are open.
     open: usize,
     last_connection: u64,
+    /// The path of the client that came last.
+    latest_path: Arc<str>,
     /// How many clients play each `connect` of a mock's dialogue, by its place.
     played: BTreeMap<usize, usize>,
     /// How many clients have taken each `connect` of a mock's dialogue, gone ones too; `None`: there is none.
@@ -229,6 +231,7 @@ impl Player {
             had: BTreeMap::new(),
             open: 0,
             last_connection: 0,
+            latest_path: "".into(),
             played: BTreeMap::new(),
             taken: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -506,9 +509,17 @@ impl Player {
                 self.play(run);
             } else if let Some(connection) = self.dirty.pop_front() {
                 self.offer(connection);
+                self.settle(connection);
             } else {
                 return;
             }
+        }
+    }
+
+    /// Something may be over on a connection.
+    fn settle(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.settle();
         }
     }
 

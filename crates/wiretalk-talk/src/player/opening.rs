@@ -31,8 +31,10 @@ impl Player {
             self.last_connection = number;
             let connection = ConnectionId(number);
             let client = crate::Client::default();
-            let mut new = Connection::new(connection, connect.name.clone(), client);
-            new.batch = (first, last);
+            let mut new = Connection::new(connect.name.clone(), client);
+            if first != last {
+                new.batch = Some((first, last));
+            }
             self.connections.insert(connection, Box::new(new));
             let Asked { url, headers } = match self.request_of(id, connection, span, connect) {
                 Ok(asked) => asked,

@@ -111,7 +111,9 @@ impl Player {
                 let step = steps.get(*plays);
                 step.is_some_and(|step| matches!(step.kind, StatementKind::Connect(_)))
             });
-            connection.plays = plays;
+            if connection.plays != plays {
+                connection.plays = plays;
+            }
             if let Some(plays) = plays {
                 *self.played.entry(plays).or_default() += 1;
             }

@@ -264,6 +264,7 @@ impl Player {
             self.wake_group(whose);
         }
         self.ends_work(whose, id);
+        self.settle(whose);
         if run.owner == Owner::Close {
             self.forget_if_done(whose);
         }

@@ -176,11 +176,11 @@ impl Player {
     fn connections_named(&self, name: Option<&str>) -> Vec<ConnectionId> {
         let mut own = self
             .connections
-            .values()
+            .iter()
             .rev()
-            .filter(|connection| connection.name.as_deref() == name);
+            .filter(|(_, connection)| connection.name.as_deref() == name);
         let batch = match own.next() {
-            Some(connection) => connection.batch,
+            Some((id, connection)) => connection.batch.unwrap_or((*id, *id)),
             None if name.is_none() && self.connections.len() == 1 => {
                 match self.connections.keys().next() {
                     Some(only) => (*only, *only),

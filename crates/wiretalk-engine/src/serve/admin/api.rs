@@ -83,14 +83,14 @@ pub(super) async fn clients(
     let clients = metrics
         .clients(which.after.map(ClientId), most)
         .into_iter()
-        .map(|(id, seen, user)| {
-            let traffic = seen.meter.traffic();
+        .map(|(seat, user)| {
+            let traffic = seat.meter.traffic();
             json!({
-                "id": id.0,
-                "address": seen.peer.to_string(),
-                "path": without_query_values(&seen.target),
+                "id": seat.client.0,
+                "address": seat.peer.to_string(),
+                "path": without_query_values(&seat.target),
                 "user": user.as_deref(),
-                "since": format!("{:.3}", seen.since),
+                "since": format!("{:.3}", seat.since),
                 "received": count(traffic.received),
                 "sent": count(traffic.sent),
             })

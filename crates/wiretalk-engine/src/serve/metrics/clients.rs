@@ -1,30 +1,18 @@
 //! Who is connected, and what has passed over all connections.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use wiretalk_server::{Meter, Traffic};
+use wiretalk_server::Traffic;
 
 use crate::serve::ClientId;
-
-/// What is shown of a client.
-#[derive(Clone, Debug)]
-pub(in crate::serve) struct Seen {
-    /// Where it comes from.
-    pub(in crate::serve) peer: SocketAddr,
-    /// What it asked for.
-    pub(in crate::serve) target: Arc<str>,
-    pub(in crate::serve) since: Timestamp,
-    pub(in crate::serve) meter: Arc<Meter>,
-}
+use crate::serve::seat::Seat;
 
 /// Those who are connected, and the sum of those who are gone.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    open: BTreeMap<ClientId, Seen>,
+    open: BTreeMap<ClientId, Arc<Seat>>,
     opened: u64,
     gone: Traffic,
 }
@@ -38,14 +26,14 @@ pub(super) struct Tally {
 }
 
 impl Clients {
-    pub(super) fn insert(&mut self, client: ClientId, seen: Seen) {
+    pub(super) fn insert(&mut self, seat: Arc<Seat>) {
         self.opened += 1;
-        self.open.insert(client, seen);
+        self.open.insert(seat.client, seat);
     }
 
     pub(super) fn remove(&mut self, client: ClientId) {
-        if let Some(seen) = self.open.remove(&client) {
-            self.gone += seen.meter.traffic();
+        if let Some(seat) = self.open.remove(&client) {
+            self.gone += seat.meter.traffic();
         }
     }
 
@@ -56,8 +44,8 @@ impl Clients {
     /// Nothing is counted twice or missed meanwhile: whoever goes now waits.
     pub(super) fn tally(&self) -> Tally {
         let mut traffic = self.gone;
-        for seen in self.open.values() {
-            traffic += seen.meter.traffic();
+        for seat in self.open.values() {
+            traffic += seat.meter.traffic();
         }
         Tally {
             open: self.open.len(),
@@ -66,12 +54,12 @@ impl Clients {
         }
     }
 
-    pub(super) fn page(&self, after: Option<ClientId>, most: usize) -> Vec<(ClientId, Seen)> {
+    pub(super) fn page(&self, after: Option<ClientId>, most: usize) -> Vec<Arc<Seat>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.open
             .range((from, Bound::Unbounded))
             .take(most)
-            .map(|(id, seen)| (*id, seen.clone()))
+            .map(|(_, seat)| Arc::clone(seat))
             .collect()
     }
 }

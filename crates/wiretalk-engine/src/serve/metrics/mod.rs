@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::seat::Seat;
 use super::{ClientId, Event};
 use clients::Clients;
-pub(super) use clients::Seen;
 use codes::{Codes, Reasons};
 use histogram::Histogram;
 pub(super) use probe::Probe;
@@ -99,8 +99,8 @@ impl Metrics {
     }
 
     /// A client is connected.
-    pub(super) fn opened(&self, client: ClientId, seen: Seen) {
-        self.shared.clients().insert(client, seen);
+    pub(super) fn opened(&self, seat: Arc<Seat>) {
+        self.shared.clients().insert(seat);
     }
 
     /// A client is gone.
@@ -128,12 +128,15 @@ impl Metrics {
         &self,
         after: Option<ClientId>,
         most: usize,
-    ) -> Vec<(ClientId, Seen, Option<Arc<str>>)> {
+    ) -> Vec<(Arc<Seat>, Option<Arc<str>>)> {
         let page = self.shared.clients().page(after, most);
         let sources = self.shared.live_sources();
         let user = |client| sources.iter().find_map(|source| source.user_of(client));
         page.into_iter()
-            .map(|(client, seen)| (client, seen, user(client)))
+            .map(|seat| {
+                let user = user(seat.client);
+                (seat, user)
+            })
             .collect()
     }
 

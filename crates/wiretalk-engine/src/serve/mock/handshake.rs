@@ -16,13 +16,14 @@ use wiretalk_talk::player::{
     ConnectionId, HandshakeAnswer, HttpAnswer, Player, Request as PlayerRequest,
 };
 
-use super::{Mock, Seat};
+use super::Mock;
 use crate::serve::admission::Entry;
 use crate::serve::client::Newcomer;
 use crate::serve::command::Command;
 use crate::serve::journal::EntryKind;
 use crate::serve::operation::Refused;
-use crate::serve::{Event, Life, Opening, extensions};
+use crate::serve::seat::Seat;
+use crate::serve::{ClientId, Event, Life, Opening, extensions};
 
 /// What became of a handshake: the reply, and the client's coming if it is accepted, or why it is not.
 pub(crate) type Answered = (Reply, Result<Opening, Refused>);
@@ -39,7 +40,7 @@ impl Mock {
         let subprotocols = upgrade.subprotocols().map(str::to_owned);
         let asked = PlayerRequest {
             client: Client {
-                ip: admitted.peer.ip().to_string(),
+                ip: Some(admitted.peer.ip()),
                 token: admitted.claims.clone(),
                 ..client_of(request)
             },
@@ -231,14 +232,14 @@ impl Coming {
         let (member, outbox) = mock.hub.join_with(mock.shared.options.queue_size);
         let meter = Arc::new(Meter::default());
         let seat = Seat {
-            id: member.id(),
+            client: ClientId(member.id().0),
             since: jiff::Timestamp::now(),
             peer,
-            target,
-            subprotocol,
+            target: mock.lock().targets.share(&target),
+            subprotocol: subprotocol.map(String::into_boxed_str),
             meter: Arc::clone(&meter),
         };
-        mock.joined(id, seat, extensions.as_deref());
+        mock.joined(id, Arc::new(seat), extensions.as_deref());
         let newcomer = Newcomer {
             mock,
             id,
@@ -322,8 +323,8 @@ struct Accepted {
 fn client_of(request: &Request) -> Client {
     let query = request.uri.query().unwrap_or_default();
     Client {
-        ip: request.peer_addr.ip().to_string(),
-        path: request.uri.path().to_owned(),
+        ip: Some(request.peer_addr.ip()),
+        path: request.uri.path().into(),
         query: url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect(),

@@ -8,7 +8,7 @@ use wiretalk_hub::{ConnectionId, Target as HubTarget};
 use wiretalk_server::Traffic;
 use wiretalk_talk::player::{Delivery, Outgoing};
 
-use super::{Mock, Seat};
+use super::Mock;
 use crate::serve::ClientId;
 
 /// A client of a mock.
@@ -53,13 +53,13 @@ impl Mock {
         let seats = state.clients.values();
         seats
             .map(|seat| ClientInfo {
-                id: seat.client(),
+                id: seat.client,
                 peer: seat.peer,
-                target: seat.target.clone(),
+                target: seat.target.to_string(),
                 since: seat.since,
-                subprotocol: seat.subprotocol.clone(),
-                user: self.hub.user_of(seat.id),
-                rooms: self.hub.rooms_of(seat.id),
+                subprotocol: seat.subprotocol.as_deref().map(str::to_owned),
+                user: self.hub.user_of(seat.id()),
+                rooms: self.hub.rooms_of(seat.id()),
                 traffic: seat.meter.traffic(),
             })
             .collect()
@@ -76,12 +76,10 @@ impl Mock {
         let mut state = self.lock();
         let target = match to {
             Audience::One(client) => {
-                let id = ConnectionId(client.0);
-                let is_here = |seat: &Seat| seat.id == id;
-                if !state.clients.values().any(is_here) {
+                if !state.clients.values().any(|seat| seat.client == client) {
                     return 0;
                 }
-                HubTarget::One(id)
+                HubTarget::One(ConnectionId(client.0))
             }
             Audience::All => HubTarget::All,
             Audience::Room(room) => HubTarget::Room(room),

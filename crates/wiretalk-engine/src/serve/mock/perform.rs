@@ -7,7 +7,7 @@ use wiretalk_net::Prepared;
 use wiretalk_talk::player::{Action, ConnectionId, Delivery, Outgoing, Target};
 use wiretalk_talk::{Mismatch, Span};
 
-use super::{Mock, Seat, State};
+use super::{Mock, State};
 use crate::report::describe_mismatch;
 use crate::serve::command::Command;
 use crate::serve::journal::{EntryKind, Frame, Nearest, To};
@@ -38,20 +38,20 @@ impl Mock {
                 Action::Join { connection, room } => self.join(state, connection, &room),
                 Action::Leave { connection, room } => {
                     if let Some(seat) = state.clients.get(&connection)
-                        && self.hub.leave_room(seat.id, &room)
+                        && self.hub.leave_room(seat.id(), &room)
                     {
                         self.tell(&Event::LeftRoom {
-                            client: seat.client(),
+                            client: seat.client,
                             room: &room,
                         });
                     }
                 }
                 Action::Identify { connection, user } => {
                     if let Some(seat) = state.clients.get(&connection)
-                        && self.hub.identify(seat.id, Some(&user))
+                        && self.hub.identify(seat.id(), Some(&user))
                     {
                         self.tell(&Event::Identified {
-                            client: seat.client(),
+                            client: seat.client,
                             user: &user,
                         });
                     }
@@ -70,7 +70,7 @@ impl Mock {
 
     /// Sends to whom the player names.
     fn send(&self, state: &mut State, to: &Target, frame: Outgoing, how: Delivery) {
-        let seat = |id: &ConnectionId| state.clients.get(id).map(|seat| seat.id);
+        let seat = |id: &ConnectionId| state.clients.get(id).map(|seat| seat.id());
         let target = match to {
             Target::One(id) => match seat(id) {
                 Some(id) => HubTarget::One(id),
@@ -92,8 +92,8 @@ impl Mock {
         let Some(seat) = state.clients.get(&id) else {
             return;
         };
-        let client = seat.client();
-        let target = HubTarget::One(seat.id);
+        let client = seat.client;
+        let target = HubTarget::One(seat.id());
         self.hub.control(target, &Command::ReplyClose, 0);
         // The close that it answers came just now.
         let came = state
@@ -251,15 +251,15 @@ impl Mock {
         let Some(seat) = state.clients.get(&connection) else {
             return;
         };
-        match self.hub.join_room(seat.id, room) {
+        match self.hub.join_room(seat.id(), room) {
             Ok(_) => self.tell(&Event::JoinedRoom {
-                client: seat.client(),
+                client: seat.client,
                 room,
             }),
             Err(error) => self.tell(&Event::Problem {
                 source: state.plan.source(),
                 span: Span::default(),
-                client: Some(seat.client()),
+                client: Some(seat.client),
                 what: &format!("it cannot join `{room}`: {error}"),
             }),
         }
@@ -292,7 +292,7 @@ impl Mock {
         connection: ConnectionId,
         nearest: Option<(Span, Mismatch)>,
     ) {
-        let Some(client) = state.clients.get(&connection).map(Seat::client) else {
+        let Some(client) = state.clients.get(&connection).map(|seat| seat.client) else {
             return;
         };
         let source = state.plan.source();
@@ -329,7 +329,7 @@ impl Mock {
         self.tell(&Event::Problem {
             source: state.plan.source(),
             span,
-            client: client.map(Seat::client),
+            client: client.map(|seat| seat.client),
             what,
         });
     }
@@ -337,7 +337,7 @@ impl Mock {
 
 /// Writes down which line took the message that came just now; of one that had to wait, its entry is filed already.
 fn matched(state: &mut State, connection: ConnectionId, span: Span) {
-    let Some(client) = state.clients.get(&connection).map(Seat::client) else {
+    let Some(client) = state.clients.get(&connection).map(|seat| seat.client) else {
         return;
     };
     let number = state.plan.source().position(span.start).0;

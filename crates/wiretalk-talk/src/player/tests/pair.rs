@@ -100,7 +100,7 @@ impl Pair {
                 let query = form_urlencoded::parse(query.as_bytes());
                 let request = Request {
                     client: Client {
-                        path,
+                        path: path.into(),
                         query: query.into_owned().collect(),
                         ..Client::default()
                     },

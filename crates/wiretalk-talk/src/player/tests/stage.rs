@@ -558,7 +558,7 @@ fn request(text: &str) -> Request {
     let names = subprotocols.split(", ").filter(|name| !name.is_empty());
     Request {
         client: Client {
-            ip: "127.0.0.1".into(),
+            ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
             path: path.into(),
             query: query.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
             headers: headers_of(headers),
