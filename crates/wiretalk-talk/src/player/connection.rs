@@ -192,6 +192,12 @@ impl Connection {
         new
     }
 
+    /// Whether it takes no more memory than itself.
+    #[cfg(test)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.rest.is_none()
+    }
+
     /// Something may be over: what the connection has nothing of any more takes no memory.
     pub(super) fn settle(&mut self) {
         if self.rest.as_ref().is_some_and(|rest| rest.is_none()) {

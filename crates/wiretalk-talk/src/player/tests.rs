@@ -8,6 +8,7 @@ mod pair;
 mod reload;
 mod rooms;
 mod several;
+mod silent;
 mod stage;
 mod test_role;
 mod workers;
