@@ -291,7 +291,7 @@ impl<C: Control> Link<C> {
                             }
                             continue;
                         }
-                        _ => return Poll::Ready(Some(News::Event(event))),
+                        Event::Close(_) => return Poll::Ready(Some(News::Event(event))),
                     };
                     if let Some(meter) = &self.meter {
                         meter.received(payload.as_bytes().len());
