@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_rs::Runtime;
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{
@@ -165,6 +166,7 @@ impl Amqp {
             consumer,
             ready: Vec::new(),
             last: None,
+            acknowledging: None,
             place: self.place.clone(),
             _channel: channel,
         })
@@ -381,6 +383,8 @@ struct Tail {
     ready: Vec<Found>,
     /// The newest delivery that is not acknowledged yet; it stands for those before it.
     last: Option<lapin::Acker>,
+    /// An acknowledgement on its way: a second one of the same delivery would end the channel.
+    acknowledging: Option<BoxFuture<'static, lapin::Result<()>>>,
     place: Arc<str>,
     _channel: Channel,
 }
@@ -406,10 +410,14 @@ impl Tail {
                 self.take(delivery)?;
             }
         }
-        if let Some(acker) = &self.last {
-            let acknowledged = acker.ack(BasicAckOptions { multiple: true }).await;
+        if let Some(acker) = self.last.take() {
+            let multiple = BasicAckOptions { multiple: true };
+            self.acknowledging = Some(async move { acker.ack(multiple).await.map(drop) }.boxed());
+        }
+        if let Some(acknowledging) = &mut self.acknowledging {
+            let acknowledged = acknowledging.await;
+            self.acknowledging = None;
             acknowledged.map_err(|error| self.failed(error))?;
-            self.last = None;
         }
         Ok(std::mem::take(&mut self.ready))
     }
