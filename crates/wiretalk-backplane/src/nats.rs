@@ -7,6 +7,8 @@
 //! What is told and need not be kept goes past the stream, with the sequence number of its writer's newest record: a reader
 //! holds it back until it has come so far.
 
+mod login;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +20,7 @@ use async_nats::jetstream::stream::{
     Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream,
 };
 use async_nats::jetstream::{self, Message};
-use async_nats::{Auth, AuthError, Client, ConnectOptions, Subject, Subscriber};
+use async_nats::{AuthError, Client, ConnectOptions, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -28,6 +30,7 @@ use wiretalk_hub::Capabilities;
 use crate::UrlError;
 use crate::broker::{Begin, Broker, BrokerError, Read, Reader, Writer};
 use crate::url::{Kept, Parts};
+use login::Login;
 
 /// How long the server may take to answer anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -538,45 +541,6 @@ impl Subjects {
             end: subject("end"),
             told: subject("live.told"),
         }
-    }
-}
-
-/// What a server is told of who connects.
-#[derive(Clone)]
-struct Login {
-    user: Option<String>,
-    password: Option<String>,
-}
-
-impl Login {
-    fn of(server: &url::Url) -> Self {
-        let plain = |text: &str| {
-            let text = percent_encoding::percent_decode_str(text);
-            text.decode_utf8_lossy().into_owned()
-        };
-        Self {
-            user: Some(server.username())
-                .filter(|name| !name.is_empty())
-                .map(plain),
-            password: server.password().map(plain),
-        }
-    }
-
-    fn auth(&self) -> Auth {
-        let mut auth = Auth::new();
-        if self.password.is_some() {
-            auth.username.clone_from(&self.user);
-            auth.password.clone_from(&self.password);
-        } else {
-            auth.token.clone_from(&self.user);
-        }
-        auth
-    }
-}
-
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").finish_non_exhaustive()
     }
 }
 

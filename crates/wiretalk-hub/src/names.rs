@@ -83,12 +83,7 @@ mod tests {
     #[test]
     fn it_is_a_sorted_set_of_any_size() {
         let mut names = Names::default();
-        let list = |names: &Names| {
-            names
-                .iter()
-                .map(|name| name.to_string())
-                .collect::<Vec<_>>()
-        };
+        let list = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         for (name, after) in [
             ("b", &["b"][..]),
             ("b", &["b"]),
