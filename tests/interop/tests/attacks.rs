@@ -323,7 +323,9 @@ fn a_client_is_in_so_many_rooms_and_no_more() {
     }
     hand.send_text("ping");
     assert_eq!(hand.text(), "pong", "it is told of in the log, and stays");
-    server.process.expect("it cannot join `r4096`");
+    server
+        .process
+        .expect("the client is in 4096 rooms already, which is the most");
 }
 
 #[test]

@@ -266,6 +266,7 @@ fn every_example_is_laid_out_and_without_a_mistake() {
     let examples: Vec<_> = std::fs::read_dir(wiretalk_interop::repository().join("examples"))
         .expect("there are examples")
         .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "talk"))
         .collect();
     assert!(examples.len() >= 7, "{examples:?}");
     let checked = Program::wiretalk()
