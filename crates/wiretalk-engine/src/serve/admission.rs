@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use wiretalk_net::server::{AcceptOptions, Incoming, Reply, Request, ServeOptions, Upgrade};
 use wiretalk_net::{Blame, CloseCode, Config, Error, ErrorKind, Event as NetEvent, WebSocket};
+use wiretalk_server::Slot;
 use wiretalk_server::guard::{
     Admitted, Asked, Guard, GuardOptions, Networks, Reason, Refusal, Refused, read_proxy_header,
 };
@@ -178,6 +179,8 @@ pub(crate) struct Entry {
     /// What it was let in with.
     pub(crate) admitted: Admitted,
     pub(super) admission: Arc<Admission>,
+    /// Its place among all clients, if they are counted: whatever serves it holds that to its end.
+    pub(crate) slot: Option<Slot>,
 }
 
 impl Entry {
@@ -193,11 +196,13 @@ impl Entry {
         let Self {
             admitted,
             admission,
+            slot,
         } = self;
         if !admitted.unproven {
             return Some(Self {
                 admitted,
                 admission,
+                slot,
             });
         }
         let peer = admitted.peer;
@@ -219,6 +224,7 @@ impl Entry {
             Ok(admitted) => Some(Self {
                 admitted,
                 admission,
+                slot,
             }),
             Err(refusal) => {
                 let reason = refusal.reason;

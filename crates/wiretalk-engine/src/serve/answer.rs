@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use wiretalk_net::server::{Refusal, RefusalKind, Reply, Request, Upgrade};
-use wiretalk_server::Slot;
 use wiretalk_server::guard::{self, Reason};
 
 use super::admission::{self, Entry, Plain};
 use super::operation::{DRAINED, Refused};
-use super::{Admitted, Event, Host, Lives, tell};
+use super::{Event, Host, Lives, tell};
 
 /// When a client that found no place may come again, in seconds.
 const COME_AGAIN_AFTER: &str = "5";
@@ -88,15 +87,16 @@ fn judged_so<'a, H: Host>(
         let why = draining();
         return Answer::Now(unavailable(host, &request, upgrade, DRAINED, &why, lives));
     }
-    let entry = Entry {
+    let entry = |slot| Entry {
         admitted,
         admission: Arc::clone(&operation.admission),
+        slot,
     };
     let Some(capacity) = &operation.capacity else {
-        return Answer::Now(admit(host, &request, upgrade, entry, None, lives));
+        return Answer::Now(admit(host, &request, upgrade, entry(None), lives));
     };
     if let Some(place) = capacity.try_enter() {
-        return Answer::Now(admit(host, &request, upgrade, entry, Some(place), lives));
+        return Answer::Now(admit(host, &request, upgrade, entry(Some(place)), lives));
     }
     let waiting = async move {
         match capacity.enter().await {
@@ -104,7 +104,7 @@ fn judged_so<'a, H: Host>(
             Ok(_) if operation.readiness.is_draining() => {
                 unavailable(host, &request, upgrade, DRAINED, &draining(), lives)
             }
-            Ok(place) => admit(host, &request, upgrade, entry, Some(place), lives),
+            Ok(place) => admit(host, &request, upgrade, entry(Some(place)), lives),
             Err(full) => {
                 let why = Refused::new("capacity", full.to_string());
                 unavailable(host, &request, upgrade, FULL, &why, lives)
@@ -120,14 +120,13 @@ fn admit<H: Host>(
     request: &Request,
     upgrade: Upgrade,
     entry: Entry,
-    slot: Option<Slot>,
     lives: &Mutex<Lives>,
 ) -> Reply {
     match host.handshake(request, upgrade, entry) {
         (reply, Err(why)) => refused(host, request, reply, &why),
         (reply, Ok(opening)) => {
             let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-            lives.add(Admitted { opening, slot }, request.version());
+            lives.add(opening, request.version());
             reply
         }
     }
@@ -169,11 +168,7 @@ fn refuse<H: Host>(
     let (reply, status, opening) = admission.refuse(upgrade, reply, close);
     if let Some(opening) = opening {
         let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = Admitted {
-            opening,
-            slot: None,
-        };
-        lives.add(client, request.version());
+        lives.add(opening, request.version());
     }
     tell_refused(host, request, status, why);
     reply

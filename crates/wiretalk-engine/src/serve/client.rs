@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use wiretalk_hub::Member;
 use wiretalk_net::{CloseCode, Event as NetEvent};
+use wiretalk_server::Slot;
 use wiretalk_server::gate::Expelled;
 use wiretalk_server::link::{Link, News};
 use wiretalk_talk::player::ConnectionId;
@@ -29,6 +30,8 @@ pub(super) struct Newcomer {
     pub(super) id: ConnectionId,
     pub(super) member: Member<Command>,
     pub(super) came: Instant,
+    /// Its place among all clients, if they are counted.
+    pub(super) slot: Option<Slot>,
 }
 
 impl Newcomer {
@@ -39,6 +42,7 @@ impl Newcomer {
             id,
             member,
             came,
+            slot,
         } = self;
         Client {
             mock,
@@ -47,6 +51,7 @@ impl Newcomer {
             came,
             link,
             paused: false,
+            _slot: slot,
         }
     }
 
@@ -70,6 +75,8 @@ pub(super) struct Client {
     link: Link<Command>,
     /// Whether the talk has to work off what came before more is read: TCP makes the client wait.
     paused: bool,
+    /// Given back when it is gone.
+    _slot: Option<Slot>,
 }
 
 impl Future for Client {

@@ -9,8 +9,8 @@ use std::time::Instant;
 use wiretalk_hub::{ConnectionId, Hub, Member, Target};
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
 use wiretalk_net::{CloseCode, Config, DeflateConfig, Error, Exchange, MessageRef};
-use wiretalk_server::Meter;
 use wiretalk_server::link::{Command, Link};
+use wiretalk_server::{Meter, Slot};
 use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 
 use super::admission::Entry;
@@ -143,6 +143,8 @@ struct Client {
     peer: SocketAddr,
     target: Arc<str>,
     came: Instant,
+    /// Its place among all clients, given back when it is gone.
+    _slot: Option<Slot>,
 }
 
 impl Future for Client {
@@ -252,6 +254,7 @@ impl Host for Echo {
                         peer: coming.peer,
                         target: coming.target,
                         came: Instant::now(),
+                        _slot: entry.slot,
                     });
                     Some(life)
                 };

@@ -29,7 +29,6 @@ use wiretalk_net::server::{
     Incoming, Listener, Reply, Request, TlsConfig, Upgrade, serve_connection,
 };
 use wiretalk_net::{Config, DeflateConfig, Error};
-use wiretalk_server::Slot;
 
 pub use admission::{Admission, Plain};
 pub use echo::Echo;
@@ -146,7 +145,8 @@ pub(crate) trait Host: Send + Sync + 'static {
 /// Two futures, so that a client that stays holds no memory for its coming.
 pub(crate) type Opening = Pin<Box<dyn Future<Output = Option<Life>> + Send>>;
 
-/// The future that serves one client to its end.
+/// The future that serves one client to its end, and holds all that the client has taken up. It is spawned as it is: a task
+/// that holds more than a box costs twice the memory.
 pub(crate) type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server that listens, and does not serve yet.
@@ -270,7 +270,7 @@ fn send_late_away<H: Host>(host: &H, newest: u64, (code, why): (u16, &str)) -> u
 /// HTTP.
 #[derive(Default)]
 struct Tasks {
-    connections: JoinSet<Option<Client>>,
+    connections: JoinSet<Option<Life>>,
     lives: JoinSet<()>,
 }
 
@@ -280,8 +280,8 @@ impl Tasks {
         tokio::select! {
             Some(ended) = self.connections.join_next() => {
                 // One that panicked has told so.
-                if let Ok(Some(client)) = ended {
-                    client.spawn(&mut self.lives);
+                if let Ok(Some(life)) = ended {
+                    self.lives.spawn(life);
                 }
             }
             Some(_) = self.lives.join_next() => {}
@@ -340,62 +340,27 @@ fn tell<H: Host>(host: &H, event: &Event<'_>) {
     host.observer().event(event);
 }
 
-/// A client whose handshake was accepted, with the place that it has taken.
-struct Admitted {
-    opening: Opening,
-    slot: Option<Slot>,
-}
-
-impl Admitted {
-    async fn opened(self) -> Option<Client> {
-        let life = self.opening.await?;
-        let slot = self.slot;
-        Some(Client { life, slot })
-    }
-}
-
-/// A client, to be served.
-struct Client {
-    life: Life,
-    slot: Option<Slot>,
-}
-
-impl Client {
-    async fn serve(self) {
-        self.life.await;
-        drop(self.slot);
-    }
-
-    /// Serves it as a task. One without a place costs no more than its life.
-    fn spawn(self, tasks: &mut JoinSet<()>) {
-        match self.slot {
-            None => tasks.spawn(self.life),
-            Some(_) => tasks.spawn(self.serve()),
-        };
-    }
-}
-
 /// The WebSockets of one TCP connection.
 #[derive(Default)]
 struct Lives {
     /// Over HTTP/1.1 there is one, which begins when HTTP has ended.
-    next: Option<Admitted>,
+    next: Option<Opening>,
     /// Over HTTP/2 there may be many, which live beside it.
     beside: Option<JoinSet<()>>,
 }
 
 impl Lives {
-    fn add(&mut self, client: Admitted, version: http::Version) {
+    fn add(&mut self, opening: Opening, version: http::Version) {
         if version != http::Version::HTTP_2 {
-            self.next = Some(client);
+            self.next = Some(opening);
             return;
         }
         let beside = self.beside.get_or_insert_default();
         // Those that are over are let go of.
         while beside.try_join_next().is_some() {}
         beside.spawn(async {
-            if let Some(client) = client.opened().await {
-                client.serve().await;
+            if let Some(life) = opening.await {
+                life.await;
             }
         });
     }
@@ -403,7 +368,7 @@ impl Lives {
 
 /// Serves one TCP connection: plain requests, and the WebSockets that they become over HTTP/2. Gives what is left to be
 /// done once it has become one itself.
-async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client> {
+async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Life> {
     let mut peer = incoming.peer_addr();
     let lives: Mutex<Lives> = Mutex::default();
     let admission = &host.operation().admission;
@@ -429,7 +394,7 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Client>
     if let Some(mut beside) = lives.beside {
         while beside.join_next().await.is_some() {}
     }
-    lives.next?.opened().await
+    lives.next?.await
 }
 
 #[cfg(test)]

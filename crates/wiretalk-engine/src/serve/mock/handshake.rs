@@ -8,9 +8,9 @@ use http::HeaderMap;
 use wiretalk_hub::Outbox;
 use wiretalk_net::server::{AcceptOptions, Reply, Request, Upgrade};
 use wiretalk_net::{CloseCode, Error, WebSocket};
-use wiretalk_server::Meter;
 use wiretalk_server::gate::Gate;
 use wiretalk_server::link::Link;
+use wiretalk_server::{Meter, Slot};
 use wiretalk_talk::Client;
 use wiretalk_talk::player::{
     ConnectionId, HandshakeAnswer, HttpAnswer, Player, Request as PlayerRequest,
@@ -71,7 +71,7 @@ impl Mock {
                 ((reply(&answer), Err(why)), answer.status)
             }
             HandshakeAnswer::RefuseByClose { code, reason } => {
-                let refused = self.refuse_by_close(upgrade, code, reason);
+                let refused = self.refuse_by_close(upgrade, code, reason, entry.slot);
                 if refused.1.is_ok() {
                     self.tell(&Event::Refused {
                         peer: request.peer_addr,
@@ -151,7 +151,10 @@ impl Mock {
                     extensions: extensions(&reply),
                 };
                 let opening: Opening = match entry.admitted.unproven {
-                    false => Box::pin(coming.join().open(socket, entry.admitted.gate)),
+                    false => {
+                        let joined = coming.join(entry.slot);
+                        Box::pin(joined.open(socket, entry.admitted.gate))
+                    }
                     true => Box::pin(coming.join_proven(socket, entry)),
                 };
                 (reply, Ok(opening))
@@ -168,7 +171,13 @@ impl Mock {
     }
 
     /// Upgrades, and closes at once.
-    fn refuse_by_close(&self, upgrade: Upgrade, code: u16, reason: String) -> Answered {
+    fn refuse_by_close(
+        &self,
+        upgrade: Upgrade,
+        code: u16,
+        reason: String,
+        slot: Option<Slot>,
+    ) -> Answered {
         let accepted = upgrade.accept(AcceptOptions {
             config: self.shared.options.config(true),
             ..AcceptOptions::default()
@@ -181,6 +190,7 @@ impl Mock {
                         // A client that is gone already has its answer.
                         let _ = socket.close(CloseCode::new(code), &reason).await;
                         while let Ok(Some(_)) = socket.next_event().await {}
+                        drop(slot);
                     });
                     Some(life)
                 };
@@ -220,7 +230,7 @@ struct Coming {
 
 impl Coming {
     /// Gives it its place, from which on it misses nothing.
-    fn join(self) -> Joined {
+    fn join(self, slot: Option<Slot>) -> Joined {
         let Self {
             mock,
             id,
@@ -245,6 +255,7 @@ impl Coming {
             id,
             member,
             came: Instant::now(),
+            slot,
         };
         Joined {
             newcomer,
@@ -267,7 +278,7 @@ impl Coming {
             }
             None => None,
         };
-        let (Some(socket), Some(Entry { admitted, .. })) = (socket, proven) else {
+        let (Some(socket), Some(Entry { admitted, slot, .. })) = (socket, proven) else {
             let gone = |player: &mut Player, now| player.gone(now, self.id);
             self.mock.with_player(gone);
             return None;
@@ -276,7 +287,7 @@ impl Coming {
             let proven = |player: &mut Player, _| player.proven(self.id, claims);
             self.mock.with_player(proven);
         }
-        Some(self.join().serve(socket, admitted.gate))
+        Some(self.join(slot).serve(socket, admitted.gate))
     }
 }
 
