@@ -226,6 +226,34 @@ fn a_flood_is_closed_and_others_are_served() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_closed_and_others_hear_all() {
+    let mut server = Server::talk("examples/chat.talk", &["--max-backlog", "1000000"]);
+    let join = |server: &Server, user: &str| {
+        let mut hand = Hand::to(server);
+        assert_eq!(hand.handshake(&format!("/chat?user={user}"), &[]).0, 101);
+        hand.send_text(r#"{"type":"join","room":"lobby"}"#);
+        while !hand.text().contains("user_joined") {}
+        hand
+    };
+    let mut deaf = join(&server, "deaf");
+    let mut speaker = join(&server, "speaker");
+    let long = "x".repeat(100_000);
+    // The kernel holds some megabytes, and the server one.
+    for number in 0..200 {
+        speaker.send_text(&format!(
+            r#"{{"type":"message","room":"lobby","message":"{number} {long}"}}"#
+        ));
+        assert!(speaker.text().contains(&format!("\"{number} x")));
+    }
+    server.process.expect("reads too slowly");
+    let (code, reason) = deaf.close_frame();
+    assert_eq!((code, &*reason), (1008, "the client reads too slowly"));
+    let mut late = join(&server, "late");
+    late.send_text(r#"{"type":"direct","to":"speaker","message":"still there?"}"#);
+    while !speaker.text().contains("still there?") {}
+}
+
+#[test]
 fn a_message_is_refused_by_its_announced_length() {
     let server = Server::echo(&["--max-message", "1000"]);
     let long = |length: u64| [&[0x82, 0xff], &length.to_be_bytes()[..], &[0; 4]].concat();

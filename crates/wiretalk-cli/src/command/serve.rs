@@ -108,6 +108,9 @@ pub(crate) struct Serve {
     /// The largest message that is taken, in bytes; of a compressed one, once it is inflated
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
     max_message: usize,
+    /// Close a client for which more waits than so many bytes, because it reads more slowly than others speak to it
+    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
+    max_backlog: usize,
     /// How long a message may take from its first byte to its last, in seconds; 0 for as long as it likes
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     message_timeout: Duration,
@@ -162,6 +165,7 @@ impl Serve {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
             message_size: self.max_message,
+            queue_size: self.max_backlog,
             message_timeout: self.message_timeout,
             deflate: (!self.no_compress).then(DeflateConfig::default),
             operation: self.operation.shared(admission),
