@@ -140,6 +140,8 @@ pub struct Guard {
     /// What buckets count from.
     began: Instant,
     addresses: Counts<IpAddr>,
+    /// Of those whose handshake is still to end.
+    newcomers: Counts<IpAddr>,
     users: Counts<Arc<str>>,
 }
 
@@ -185,6 +187,20 @@ impl fmt::Debug for Admitted {
     }
 }
 
+/// A connection whose handshake is still to end. It counts as one of its address's until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Newcomer(Option<(Arc<Guard>, IpAddr)>);
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        if let Some((guard, key)) = &self.0 {
+            let now = guard.nanoseconds(Instant::now());
+            guard.newcomers.leave(key, now);
+        }
+    }
+}
+
 /// A client that is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -202,6 +218,7 @@ impl Guard {
             options,
             began: Instant::now(),
             addresses: Counts::default(),
+            newcomers: Counts::default(),
             users: Counts::default(),
         })
     }
@@ -210,6 +227,49 @@ impl Guard {
     #[must_use]
     pub fn options(&self) -> &GuardOptions {
         &self.options
+    }
+
+    /// Decides on a connection before a byte of it is read: by where it comes from, and by how many others of its address
+    /// have not ended their handshakes yet, of which there may be as many as clients. What a trusted proxy brings is let
+    /// through, for only its headers tell where that comes from.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use wiretalk_server::guard::{Guard, GuardOptions, Reason};
+    ///
+    /// let guard = Guard::new(GuardOptions {
+    ///     most_per_address: Some(1),
+    ///     ..GuardOptions::default()
+    /// });
+    /// let address = "192.0.2.7".parse().unwrap();
+    /// let first = guard.begin(address, Instant::now()).unwrap();
+    /// let second = guard.begin(address, Instant::now()).unwrap_err();
+    /// assert_eq!(second.reason, Reason::AddressFull);
+    /// drop(first);
+    /// assert!(guard.begin(address, Instant::now()).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// Why the connection is not wanted.
+    pub fn begin(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Newcomer, Refusal> {
+        let address = address.to_canonical();
+        let none = Newcomer(None);
+        if self.options.trusted_proxies.contains(address) {
+            return Ok(none);
+        }
+        self.place(address)?;
+        let Some(most) = self.options.most_per_address else {
+            return Ok(none);
+        };
+        let key = networks::counted_as(address);
+        let now = self.nanoseconds(now);
+        match self.newcomers.enter(key, Some(most), now) {
+            Some(_) => Ok(Newcomer(Some((Arc::clone(self), key)))),
+            None => {
+                let why = format!("{address} has {most} handshakes under way already");
+                Err(Refusal::new(Reason::AddressFull, why))
+            }
+        }
     }
 
     /// Decides on a handshake: by where it comes from, then by its origin, then by its token.

@@ -129,6 +129,10 @@ impl<C: Control> Link<C> {
             if let Some(expelled) = self.expelled.take() {
                 return Poll::Ready(Some(*expelled));
             }
+            if let Err(expelled) = self.judge_passed_over() {
+                self.expel(cx, expelled);
+                continue;
+            }
             let exchange = pin!(self.socket.next_exchange()).poll(cx);
             let judged = match exchange {
                 Poll::Ready(Ok(Some(exchange))) => {
@@ -151,12 +155,10 @@ impl<C: Control> Link<C> {
                 }
                 Poll::Ready(Ok(None)) => return Poll::Ready(None),
                 Poll::Ready(Err(error)) => Err(Stop::Failed(error)),
-                Poll::Pending => {
-                    if !self.pump(cx) && !self.poll_gate(cx) {
-                        return Poll::Pending;
-                    }
-                    Ok(())
-                }
+                Poll::Pending => match self.judge_passed_over() {
+                    Ok(()) if !self.pump(cx) && !self.poll_gate(cx) => return Poll::Pending,
+                    judged => judged.map_err(Stop::Expelled),
+                },
             };
             match judged {
                 Ok(()) => {}
@@ -423,6 +425,14 @@ impl<C: Control> Link<C> {
             self.next = self.items.len();
         }
         overflowed
+    }
+
+    /// Asks the gate for the pings and pongs that came between messages.
+    fn judge_passed_over(&mut self) -> Result<(), Expelled> {
+        match &mut self.guarded {
+            Some(guarded) if !self.deaf => guarded.passed_over(self.socket.passed_over()),
+            _ => Ok(()),
+        }
     }
 
     /// Looks at the gate's clock; says whether the client has to leave by it.

@@ -3,13 +3,13 @@
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsStream;
 
-use super::{ServeOptions, TlsConfig};
+use super::{Reply, ServeOptions, TlsConfig};
 use crate::{
     error::{Blame, Error, ErrorKind},
     transport::Transport,
@@ -17,6 +17,12 @@ use crate::{
 
 /// How long nothing is accepted when the system is out of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client that is refused may take for its answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How many reads of what it says are passed over meanwhile.
+const LAST_READS: usize = 64;
 
 /// A listening socket.
 ///
@@ -412,6 +418,50 @@ impl Incoming {
     pub fn without_tls(mut self) -> Self {
         self.tls = None;
         self
+    }
+
+    /// Answers without reading a request, and ends the connection: for somebody with whom nothing else is to be done. It is
+    /// said in plain HTTP/1.1, whatever the listener has: to somebody who would speak TLS it says nothing.
+    ///
+    /// If the future is dropped, the connection ends at once.
+    ///
+    /// ```
+    /// use tokio::io::AsyncReadExt;
+    /// use wiretalk_net::server::{Listener, Reply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = Listener::bind("127.0.0.1:0", None).await?;
+    /// let mut client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+    /// listener.accept().await?.refuse(Reply::text(403, "not you\n")).await?;
+    /// let mut answer = String::new();
+    /// client.read_to_string(&mut answer).await?;
+    /// assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"));
+    /// assert!(answer.ends_with("\r\n\r\nnot you\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// `Io`, if the answer cannot be sent.
+    pub async fn refuse(mut self, reply: Reply) -> Result<(), Error> {
+        let wire = reply.into_last_wire();
+        let answered = async {
+            self.tcp.write_all(&wire).await?;
+            self.tcp.shutdown().await?;
+            // What comes and is not read would be answered by a reset, which takes the answer away.
+            let mut passed_over = [0; 1024];
+            let mut most = LAST_READS;
+            while most > 0 && self.tcp.read(&mut passed_over).await? > 0 {
+                most -= 1;
+            }
+            Ok(())
+        };
+        match timeout(LINGER, answered).await {
+            Ok(Err(error)) => Err(Error::io("the refusal cannot be sent", error)),
+            // A client that stays has its answer.
+            Ok(Ok(())) | Err(_) => Ok(()),
+        }
     }
 
     /// Does the TLS handshake if there is to be one. `None`: the client left before it began.

@@ -230,6 +230,33 @@ impl Reply {
         (head, self.body)
     }
 
+    /// As bytes of HTTP/1.1, with which the connection ends (RFC 9112 4, 9.6).
+    pub(super) fn into_last_wire(self) -> Vec<u8> {
+        let Self {
+            status,
+            headers,
+            body,
+            ..
+        } = self;
+        // The blank behind the number is needed, even if no words follow.
+        let words = status.canonical_reason().unwrap_or_default();
+        let mut wire = format!("HTTP/1.1 {} {words}\r\n", status.as_str()).into_bytes();
+        let ours = [header::CONTENT_LENGTH, header::CONNECTION];
+        for (name, value) in headers.iter().filter(|(name, _)| !ours.contains(name)) {
+            wire.extend_from_slice(name.as_str().as_bytes());
+            wire.extend_from_slice(b": ");
+            wire.extend_from_slice(value.as_bytes());
+            wire.extend_from_slice(b"\r\n");
+        }
+        let end = format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        wire.extend_from_slice(end.as_bytes());
+        wire.extend_from_slice(&body);
+        wire
+    }
+
     /// Whether a WebSocket comes of it.
     #[cfg(feature = "http2")]
     pub(crate) fn opens(&self) -> bool {

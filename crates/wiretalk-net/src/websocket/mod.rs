@@ -19,7 +19,7 @@ mod timers;
 use std::{fmt, future::poll_fn, net::SocketAddr, sync::Arc};
 
 use tokio::time::timeout;
-use wiretalk_proto::{Agreed, CloseCode, Role};
+use wiretalk_proto::{Agreed, CloseCode, Limits, Role};
 
 use self::core::Core;
 #[cfg(feature = "raw")]
@@ -153,6 +153,45 @@ impl WebSocket {
     /// ```
     pub fn abort(mut self) {
         self.core.abort();
+    }
+
+    /// What the peer may send: [`Config::limits`](crate::Config::limits), unless [`set_limits`](Self::set_limits) has changed
+    /// it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// assert_eq!(server.limits(), wiretalk_net::Limits::default());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.core.limits()
+    }
+
+    /// What the peer may send from now on: less before it has said who it is, say. It holds for what is not decoded yet, so
+    /// for all that comes behind the last event that was told; of a message that comes in parts, those that came before count.
+    ///
+    /// ```
+    /// use wiretalk_net::{CloseCode, Limits};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// let later = server.limits();
+    /// server.set_limits(Limits { message_size: 5, ..later });
+    /// client.send("token").await?;
+    /// client.send("a longer message").await?;
+    /// assert_eq!(server.recv().await.transpose()?, Some("token".into()));
+    /// server.set_limits(later);
+    /// assert_eq!(server.recv().await.transpose()?, Some("a longer message".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.core.set_limits(limits);
     }
 
     /// Splits the connection into a half that sends and one that receives, for use from different tasks. Dropping one

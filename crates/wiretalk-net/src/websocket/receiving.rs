@@ -181,6 +181,27 @@ impl WebSocket {
         Ok(place.map(|place| Exchange::new(&mut self.core, place)))
     }
 
+    /// How many pings and pongs [`next_exchange`](Self::next_exchange) has passed over so far, for whoever wants no more than
+    /// some of them; pongs that answer the connection's own pings are none of them. After 2³² it begins anew. While they come
+    /// and no message does, `next_exchange` lets its task do something else now and then.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), wiretalk_net::Error> {
+    /// # let (mut client, mut server) = wiretalk_net::pair();
+    /// client.ping(b"are you there?").await?;
+    /// client.send("hello").await?;
+    /// let exchange = server.next_exchange().await?.expect("it is open");
+    /// assert_eq!(exchange.message.as_text(), Some("hello"));
+    /// assert_eq!(server.passed_over(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn passed_over(&self) -> u32 {
+        self.core.passed_over()
+    }
+
     /// What the peer's close frame said, once it has come; code 1005 if it carried none (RFC 6455 7.1.5).
     ///
     /// ```

@@ -180,6 +180,21 @@ impl Connection {
         &self.config
     }
 
+    /// What the peer may send from now on. A message that has begun counts from its begin: by the lower limits it may be too
+    /// long already, which is found when more of it comes.
+    ///
+    /// ```
+    /// use wiretalk_proto::{Codecs, Config, Connection, Limits, Role};
+    ///
+    /// let mut connection = Connection::new(Role::Client, Config::default());
+    /// connection.set_limits(Limits { message_size: 2, ..Limits::default() });
+    /// let mut frame = *b"\x81\x03abc";
+    /// assert!(connection.handle_input(&mut frame, &mut Codecs::new()).is_err());
+    /// ```
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.config.limits = limits;
+    }
+
     /// How far the connection is.
     #[must_use]
     pub fn state(&self) -> State {

@@ -402,7 +402,8 @@ fn inflated(
     output: &[u8],
     limit: u64,
 ) -> Result<(), ProtocolError> {
-    let room = limit - *length;
+    // The limit may have been lowered meanwhile.
+    let room = limit.saturating_sub(*length);
     let fitting = usize::try_from(room).map_or(output.len(), |room| room.min(output.len()));
     payload.push(&output[..fitting], room)?;
     *length += fitting as u64;

@@ -18,11 +18,17 @@ pub(super) struct Guarded {
     /// Armed when there is a deadline to wait for, and again only when it went off or has to go off earlier, so that a
     /// deadline which moves back with each message costs nothing.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Pings and pongs that the gate was asked for, of those that the connection has passed over.
+    seen: u32,
 }
 
 impl Guarded {
     pub(super) fn new(gate: Box<dyn Gate>) -> Box<Self> {
-        Box::new(Self { gate, alarm: None })
+        Box::new(Self {
+            gate,
+            alarm: None,
+            seen: 0,
+        })
     }
 
     pub(super) fn message(&mut self, payload: Payload<'_>) -> Result<Pass, Expelled> {
@@ -32,6 +38,13 @@ impl Guarded {
 
     pub(super) fn control(&mut self) -> Result<(), Expelled> {
         self.gate.control(tokio::time::Instant::now().into())
+    }
+
+    /// Asks for the pings and pongs that the connection has passed over, so many by now.
+    pub(super) fn passed_over(&mut self, count: u32) -> Result<(), Expelled> {
+        let new = count.wrapping_sub(self.seen);
+        self.seen = count;
+        (0..new).try_for_each(|_| self.control())
     }
 
     pub(super) fn unread(&mut self) {

@@ -23,7 +23,9 @@ pub(crate) struct Rooms {
     members: BTreeMap<Arc<str>, BTreeSet<ConnectionId>>,
     /// Sorted. Most are in few rooms, and a set would have room for eleven.
     of: BTreeMap<ConnectionId, Vec<Arc<str>>>,
-    users: BTreeMap<ConnectionId, String>,
+    users: BTreeMap<ConnectionId, Arc<str>>,
+    /// The connections of each user, sorted. Most users have one.
+    of_users: BTreeMap<Arc<str>, Vec<ConnectionId>>,
     /// Rooms that keep a value.
     keeping: BTreeSet<String>,
 }
@@ -36,10 +38,7 @@ impl Rooms {
 
     /// The connections of a user, in the order of connecting.
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = ConnectionId> {
-        let known = self.users.iter();
-        known
-            .filter(move |(_, own)| *own == user)
-            .map(|(id, _)| *id)
+        self.of_users.get(user).into_iter().flatten().copied()
     }
 
     pub(crate) fn rooms_of(&self, id: ConnectionId) -> impl Iterator<Item = &str> {
@@ -47,7 +46,7 @@ impl Rooms {
     }
 
     pub(super) fn user_of(&self, id: ConnectionId) -> Option<&str> {
-        self.users.get(&id).map(String::as_str)
+        self.users.get(&id).map(AsRef::as_ref)
     }
 
     /// `members("ROOM")`: each user once, and the id of a client that is no user, in the order of connecting.
@@ -56,7 +55,7 @@ impl Rooms {
         let each = self
             .in_room(room)
             .filter_map(|id| match self.users.get(&id) {
-                Some(user) => known.insert(user).then(|| Value::Text(user.clone())),
+                Some(user) => known.insert(user).then(|| Value::Text((**user).to_owned())),
                 None => Some(Value::Json(id.0.into())),
             });
         each.collect()
@@ -103,6 +102,39 @@ impl Rooms {
             }
         }
         left
+    }
+
+    /// The connection is this user from now on, and nobody else.
+    fn identify(&mut self, id: ConnectionId, user: &str) {
+        if self.user_of(id) == Some(user) {
+            return;
+        }
+        self.forget_user(id);
+        let name = match self.of_users.get_key_value(user) {
+            Some((name, _)) => Arc::clone(name),
+            None => Arc::from(user),
+        };
+        let own = self.of_users.entry(Arc::clone(&name)).or_default();
+        let place = own.partition_point(|known| *known < id);
+        own.reserve_exact(usize::from(own.is_empty()));
+        own.insert(place, id);
+        self.users.insert(id, name);
+    }
+
+    /// The connection is nobody from now on.
+    fn forget_user(&mut self, id: ConnectionId) {
+        let Some(user) = self.users.remove(&id) else {
+            return;
+        };
+        let Some(own) = self.of_users.get_mut(&user) else {
+            return;
+        };
+        if let Ok(place) = own.binary_search(&id) {
+            own.remove(place);
+        }
+        if own.is_empty() {
+            self.of_users.remove(&user);
+        }
     }
 }
 
@@ -184,7 +216,7 @@ impl Player {
         };
         for connection in clients {
             let rooms = Arc::make_mut(&mut self.rooms);
-            rooms.users.insert(connection, user.clone());
+            rooms.identify(connection, &user);
             if self.side == Side::Server {
                 let user = user.clone();
                 self.actions
@@ -230,7 +262,7 @@ impl Player {
             self.change_room(connection, &room, false);
         }
         if self.rooms.users.contains_key(&connection) {
-            Arc::make_mut(&mut self.rooms).users.remove(&connection);
+            Arc::make_mut(&mut self.rooms).forget_user(connection);
         }
     }
 
@@ -290,5 +322,38 @@ impl Player {
             }
             Who::All | Who::Name(_) => all.filter(open).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectionId, Rooms};
+
+    #[test]
+    fn the_connections_of_a_user_are_those_that_say_so_now() {
+        let mut rooms = Rooms::default();
+        let of = |rooms: &Rooms, user: &str| rooms.of_user(user).map(|id| id.0).collect::<Vec<_>>();
+        for (id, user) in [(3, "ada"), (1, "ada"), (2, "bob"), (1, "ada")] {
+            rooms.identify(ConnectionId(id), user);
+        }
+        assert_eq!(
+            (of(&rooms, "ada"), of(&rooms, "bob")),
+            (vec![1, 3], vec![2])
+        );
+        // Somebody else from now on.
+        rooms.identify(ConnectionId(1), "bob");
+        assert_eq!(
+            (of(&rooms, "ada"), of(&rooms, "bob")),
+            (vec![3], vec![1, 2])
+        );
+        assert_eq!(rooms.user_of(ConnectionId(1)), Some("bob"));
+        for id in [3, 2, 1, 1, 4] {
+            rooms.forget_user(ConnectionId(id));
+        }
+        assert_eq!((of(&rooms, "ada"), of(&rooms, "bob")), (vec![], vec![]));
+        assert!(
+            rooms.users.is_empty() && rooms.of_users.is_empty(),
+            "nothing is kept of them"
+        );
     }
 }

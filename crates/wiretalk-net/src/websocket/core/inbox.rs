@@ -64,7 +64,9 @@ impl Core {
     pub(super) fn seek_queued_message(&mut self) -> Option<Result<(), Error>> {
         let inbox = self.inbox.as_mut()?;
         while inbox.events.front().is_some_and(|event| !is_message(event)) {
-            inbox.pop();
+            if let Some(Ok(Event::Ping(_) | Event::Pong(_))) = inbox.pop() {
+                self.passed_over = self.passed_over.wrapping_add(1);
+            }
         }
         if inbox.events.is_empty() {
             return self.take_queued().map(|failed| failed.map(|_| ()));

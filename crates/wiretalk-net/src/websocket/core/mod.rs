@@ -19,7 +19,7 @@ use std::{
 };
 
 use tokio::{task::coop, time::Instant};
-use wiretalk_proto::{Agreed, CloseCode, Connection, Role, State};
+use wiretalk_proto::{Agreed, CloseCode, Connection, Limits, Role, State};
 
 use self::inbox::Inbox;
 use self::output::Output;
@@ -44,6 +44,9 @@ use crate::{
 /// Events that count as one step of what tokio lets a task do at a time: telling of one costs far less than a read.
 const EVENTS_PER_TURN: u8 = 8;
 
+/// Pings and pongs in one read after which others have their turn, though no message was among them.
+const PASSED_OVER_PER_TURN: u32 = 64;
+
 pub(super) struct Core {
     pub(super) info: Info,
     stream: Option<Transport>,
@@ -62,6 +65,8 @@ pub(super) struct Core {
     held: bool,
     /// Counts events.
     turns: u8,
+    /// Pings and pongs that nobody was told of.
+    passed_over: u32,
     /// What came before anybody asked for it.
     inbox: Option<Box<Inbox>>,
     /// Something was read when the deadline of the close handshake was past.
@@ -117,6 +122,7 @@ impl Core {
             stall: Alarm::default(),
             held: false,
             turns: 0,
+            passed_over: 0,
             inbox: None,
             read_late: false,
             close_frame: None,
@@ -156,6 +162,14 @@ impl Core {
         self.protocol.config().deflate
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.protocol.config().limits
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.protocol.set_limits(limits);
+    }
+
     pub(super) fn close_frame(&self) -> Option<&CloseFrame> {
         self.close_frame.as_deref()
     }
@@ -169,6 +183,10 @@ impl Core {
             && !self.protocol.is_mid_message()
             && !self.protocol.is_sending_message()
             && self.output.waiting() == 0
+    }
+
+    pub(super) fn passed_over(&self) -> u32 {
+        self.passed_over
     }
 
     /// Bytes that wait to be sent.
@@ -251,6 +269,7 @@ impl Core {
                         self.finish(None);
                         continue;
                     }
+                    let passed_over = self.passed_over;
                     if let Some(taken) = self.decode::<T>() {
                         if self.protocol.state() == State::PeerClosed {
                             // Whoever gets the event may never ask for more, so the answer leaves now if it can.
@@ -259,6 +278,12 @@ impl Core {
                         return Poll::Ready(Ok(Some(taken)));
                     }
                     if matches!(self.phase, Phase::Open) {
+                        if self.passed_over.wrapping_sub(passed_over) >= PASSED_OVER_PER_TURN {
+                            // Whoever drives us may want to look at how many there are.
+                            cx.waker().wake_by_ref();
+                            let _ = self.poll_send_due(cx);
+                            return Poll::Pending;
+                        }
                         ready!(self.poll_open(cx));
                     }
                 }

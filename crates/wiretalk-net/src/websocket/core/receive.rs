@@ -31,6 +31,9 @@ pub(in crate::websocket) enum Place {
 pub(in crate::websocket) trait Take {
     type Taken;
 
+    /// 1 if pings and pongs are passed over, else 0.
+    const PASSES_OVER: u32;
+
     /// Of a text message of one frame.
     fn text(text: &str) -> Self::Taken;
 
@@ -52,6 +55,7 @@ pub(in crate::websocket) struct Lend;
 
 impl Take for Own {
     type Taken = Event;
+    const PASSES_OVER: u32 = 0;
 
     fn text(text: &str) -> Event {
         Event::Text(text.into())
@@ -72,6 +76,7 @@ impl Take for Own {
 
 impl Take for Lend {
     type Taken = Place;
+    const PASSES_OVER: u32 = 1;
 
     fn text(text: &str) -> Place {
         Place::Text(text.len())
@@ -142,12 +147,14 @@ impl Core {
                 }
                 Some(proto::Event::Ping(payload)) => {
                     self.pinged = true;
+                    self.passed_over = self.passed_over.wrapping_add(T::PASSES_OVER);
                     T::control(Event::Ping(Bytes::copy_from_slice(payload)))
                 }
                 Some(proto::Event::Pong(payload)) => {
                     if self.timers.on_pong(payload) {
                         continue;
                     }
+                    self.passed_over = self.passed_over.wrapping_add(T::PASSES_OVER);
                     T::control(Event::Pong(Bytes::copy_from_slice(payload)))
                 }
                 Some(proto::Event::Close(frame)) => {

@@ -1,7 +1,8 @@
 //! What comes compressed.
 
 use wiretalk_proto::{
-    CloseCode, Config, DeflateConfig, Limits, OpCode, ProtocolErrorKind as Kind, Role,
+    CloseCode, Codecs, Config, Connection, DeflateConfig, Limits, OpCode,
+    ProtocolErrorKind as Kind, Role,
 };
 
 use super::{agreed, alone, noise, taken_over};
@@ -338,6 +339,29 @@ fn section_10_4_of_rfc_6455_a_limit_is_for_what_comes_out() {
         refuses(config, &frames, kind, "RFC 6455 10.4", CloseCode::TOO_BIG);
     }
     assert_eq!(heard_in(limited(0), &[(0xC2, &[0x00])]), [binary(b"")]);
+}
+
+#[test]
+fn section_10_4_of_rfc_6455_a_lowered_limit_counts_what_came_before() {
+    for (begin, data) in [(0x41, stored(b"abcd")), (0x01, b"abcd".to_vec())] {
+        let mut connection = Connection::new(Role::Client, alone());
+        let mut codecs = Codecs::new();
+        let mut first = wire_to(Role::Client, &[(begin, &data)]);
+        let step = connection.handle_input(&mut first, &mut codecs);
+        assert_eq!(step.map(|step| step.event), Ok(None));
+        connection.set_limits(Limits {
+            message_size: 3,
+            ..Limits::default()
+        });
+        let rest = match begin {
+            0x41 => stored(b"e"),
+            _ => b"e".to_vec(),
+        };
+        let mut rest = wire_to(Role::Client, &[(0x00, &rest)]);
+        let refused = connection.handle_input(&mut rest, &mut codecs);
+        let refused = refused.expect_err("it is too long");
+        assert_eq!(refused.code(), CloseCode::TOO_BIG, "{begin:x}");
+    }
 }
 
 #[test]

@@ -148,13 +148,16 @@ impl Keys {
     /// # Errors
     /// `InvalidInput` if it cannot be read, or is none.
     pub fn file(path: &Path) -> Result<Self, Error> {
-        let keys = read_set(&read_file(path)?)?;
+        let keys = read_set(&read_file(path)?, Secrets::Taken)?;
         Ok(Self::from_source(keys, Source::File(path.to_owned())))
     }
 
     /// A set of keys at an `https:` or `http:` URL, of 1 MiB at the most, which is asked for by
     /// [`Guard::refresh`](crate::guard::Guard::refresh): before the first token is checked, when a token names a key that is
     /// unknown, and every five minutes. What is had stays if it cannot be had again.
+    ///
+    /// Only public keys are taken from there: a secret (`"kty": "oct"`) that is published is none, and whoever reads it could
+    /// sign tokens with it. Secrets come from a [`file`](Self::file), or from [`secret`](Self::secret).
     ///
     /// ```
     /// use wiretalk_server::guard::Keys;
@@ -232,18 +235,18 @@ impl Keys {
             Some((at, _)) if at.elapsed() < PAUSE => return Ok(false),
             _ => {}
         }
-        let read = match source {
-            Source::File(path) => read_file(path),
+        let (read, secrets) = match source {
+            Source::File(path) => (read_file(path), Secrets::Taken),
             Source::Url(url) => {
                 let config = Config {
                     handshake_timeout: FETCH,
                     ..Config::default()
                 };
                 let fetched = Connector::new().config(config).fetch(url, MOST).await;
-                fetched.map(|document| document.to_vec())
+                (fetched.map(|document| document.to_vec()), Secrets::Refused)
             }
         };
-        let keys = read.and_then(|document| read_set(&document));
+        let keys = read.and_then(|document| read_set(&document, secrets));
         let now = Instant::now();
         *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, keys.is_ok()));
         *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = keys?.into();
@@ -260,8 +263,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|error| cannot(error.to_string()))
 }
 
+/// What is done with secrets in a set: keys that sign as well as check.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrets {
+    Taken,
+    /// Passed over: the set is published.
+    Refused,
+}
+
 /// Reads a JWK Set. Keys of kinds that are unknown are passed over (RFC 7517 5), and so are those that do not sign.
-fn read_set(document: &[u8]) -> Result<Vec<Key>, Error> {
+fn read_set(document: &[u8], secrets: Secrets) -> Result<Vec<Key>, Error> {
     let none = |why: &str| {
         invalid(format!(
             "this is no set of keys (JWK Set, RFC 7517 5): {why}"
@@ -271,8 +282,14 @@ fn read_set(document: &[u8]) -> Result<Vec<Key>, Error> {
     let Some(list) = set.get("keys").and_then(Value::as_array) else {
         return Err(none("it has no `keys`"));
     };
-    let keys: Vec<_> = list.iter().filter_map(read_key).collect();
+    let is_secret = |key: &&Value| key.get("kty").is_some_and(|kind| kind == "oct");
+    let refused = |key: &&Value| secrets == Secrets::Refused && is_secret(key);
+    let taken = list.iter().filter(|key| !refused(key));
+    let keys: Vec<_> = taken.filter_map(read_key).collect();
     match keys.is_empty() {
+        true if list.iter().any(|key| refused(&key)) => Err(none(
+            "its only keys are secrets (`oct`), which are not taken from a URL",
+        )),
         true => Err(none(
             "there is no key in it that a signature can be checked with",
         )),
@@ -313,4 +330,31 @@ fn read_key(value: &Value) -> Option<Key> {
 
 fn invalid(sentence: String) -> Error {
     Error::new(ErrorKind::InvalidInput, Blame::Us, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Secrets, read_set};
+
+    #[test]
+    fn a_published_secret_is_no_key() {
+        let secret = r#"{"kty":"oct","kid":"s","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}"#;
+        // The public key of RFC 8037 A.2.
+        let public = r#"{"kty":"OKP","crv":"Ed25519","kid":"p","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let both = format!(r#"{{"keys":[{secret},{public}]}}"#);
+        let names = |document: &str, secrets| {
+            let keys = read_set(document.as_bytes(), secrets);
+            keys.map(|keys| {
+                keys.into_iter()
+                    .filter_map(|key| key.id)
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(names(&both, Secrets::Taken).expect("keys"), ["s", "p"]);
+        assert_eq!(names(&both, Secrets::Refused).expect("a key"), ["p"]);
+        let alone = format!(r#"{{"keys":[{secret}]}}"#);
+        assert!(names(&alone, Secrets::Taken).is_ok());
+        let refused = names(&alone, Secrets::Refused).expect_err("no key");
+        assert!(refused.to_string().contains("`oct`"), "{refused}");
+    }
 }
