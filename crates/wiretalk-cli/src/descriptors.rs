@@ -26,3 +26,15 @@ pub(crate) fn take_all() -> Option<String> {
     #[cfg(not(unix))]
     None
 }
+
+/// How many descriptors the program may have once it has taken all; `None` if nothing bounds them that is known.
+pub(crate) fn most() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        let most = getrlimit(Resource::Nofile).maximum?;
+        usize::try_from(most).ok()
+    }
+    #[cfg(not(unix))]
+    None
+}

@@ -326,6 +326,7 @@ async fn who_may_ask() {
     let closed = Admin::bind("0.0.0.0:0", Some(token.to_owned()))
         .await
         .expect("a port");
+    assert!(!format!("{closed:?}").contains(token), "{closed:?}");
     let of_closed = closed.url().replace("0.0.0.0", "127.0.0.1");
     let urls = [open.url(), of_closed];
     let mut tasks = JoinSet::new();

@@ -356,6 +356,33 @@ fn a_client_is_in_so_many_rooms_and_no_more() {
         .expect("the client is in 4096 rooms already, which is the most");
 }
 
+/// On the way to a million: past the limit nothing more is kept, so that what holds for some thousands holds for all.
+#[test]
+fn who_asks_for_very_many_rooms_takes_no_more_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let talk = folder.path().join("rooms.talk");
+    let text = "listen ws://127.0.0.1:0/\n\non > join {{room:/r[0-9]+/}}\n  join {{room}}\non >any\n  <echo\n";
+    std::fs::write(&talk, text).expect("it is written");
+    let server = Server::talk(&talk, &["-q"]);
+    let mut hand = Hand::to(&server);
+    assert_eq!(hand.handshake("/", &[]).0, 101);
+    // Names of a thousand characters: the rooms that it gets are four megabytes of them.
+    let mut ask = |from: u32, to: u32| {
+        for room in from..to {
+            hand.send_text(&format!("join r{room:01000}"));
+        }
+        hand.send_text("done");
+        assert_eq!(hand.text(), "done");
+    };
+    ask(0, 5_000);
+    let full = server.process.memory().resident;
+    ask(5_000, 20_000);
+    let after = server.process.memory().resident;
+    // Without a limit, they would be 15 MB of names alone, twice over.
+    assert!(after < full + 12_000_000, "{full} {after}");
+    is_alive(&server);
+}
+
 #[test]
 fn there_are_no_files_to_reach_by_a_path() {
     let server = Server::echo(&[]);

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use wiretalk_net::server::{AcceptOptions, Incoming, Reply, Request, ServeOptions, Upgrade};
-use wiretalk_net::{Blame, CloseCode, Config, Error, ErrorKind, Event as NetEvent, WebSocket};
+use wiretalk_net::{
+    Blame, CloseCode, Config, Error, ErrorKind, Event as NetEvent, Limits, WebSocket,
+};
 use wiretalk_server::Slot;
+use wiretalk_server::gate::{Expelled, Gate};
 use wiretalk_server::guard::{
-    Admitted, Asked, Guard, GuardOptions, Networks, Reason, Refusal, Refused, read_proxy_header,
+    Admitted, Asked, Guard, GuardOptions, Networks, Newcomer, Reason, Refusal, Refused,
+    read_proxy_header,
 };
 
 use super::{Event, Life, Opening};
@@ -18,8 +22,8 @@ use super::{Event, Life, Opening};
 const TLS_HANDSHAKE: u8 = 22;
 /// How often it is looked whether keys of tokens are to be read anew.
 const LOOKS: Duration = Duration::from_secs(5);
-/// What a client may say that is about to be closed, in bytes.
-const LAST_WORDS: usize = 64 * 1024;
+/// What a client may say in one message before it is known who it is, in bytes; also one that is about to be closed.
+const FEW_WORDS: usize = 64 * 1024;
 
 /// How newcomers are received.
 #[derive(Clone, Debug)]
@@ -60,8 +64,10 @@ impl Default for Admission {
 
 /// A stream that speaks as it should, or one that speaks plain HTTP to a server of TLS.
 pub(super) enum Received {
-    Fine(Incoming),
-    Plain(Incoming, Plain),
+    Fine(Incoming, Newcomer),
+    Plain(Incoming, Plain, Newcomer),
+    /// It is not wanted, whatever it says.
+    Unwanted(Incoming, Refusal),
     /// It came and went without a word.
     Nothing,
 }
@@ -74,7 +80,7 @@ impl Admission {
         }
     }
 
-    /// Takes what a proxy says of the client, and looks whether TLS begins where it should.
+    /// Takes what a proxy says of the client, and looks whether it is wanted, and whether TLS begins where it should.
     pub(super) async fn receive(&self, incoming: Incoming) -> Result<Received, Error> {
         let incoming = match &self.proxies {
             Some(proxies) if proxies.contains(incoming.peer_addr().ip()) => {
@@ -86,15 +92,19 @@ impl Admission {
             }
             None => incoming,
         };
+        let newcomer = match self.guard.begin(incoming.peer_addr().ip(), Instant::now()) {
+            Ok(newcomer) => newcomer,
+            Err(refusal) => return Ok(Received::Unwanted(incoming, refusal)),
+        };
         let Some(plain) = self.plain.filter(|_| incoming.is_secure()) else {
-            return Ok(Received::Fine(incoming));
+            return Ok(Received::Fine(incoming, newcomer));
         };
         let mut first = [0];
         match timeout(self.handshake_timeout, incoming.peek(&mut first)).await {
             Ok(Ok(1)) if first[0] != TLS_HANDSHAKE => {
-                Ok(Received::Plain(incoming.without_tls(), plain))
+                Ok(Received::Plain(incoming.without_tls(), plain, newcomer))
             }
-            Ok(Ok(1)) => Ok(Received::Fine(incoming)),
+            Ok(Ok(1)) => Ok(Received::Fine(incoming, newcomer)),
             // One that only looks whether somebody is there.
             Ok(_) => Ok(Received::Nothing),
             Err(_) => {
@@ -205,54 +215,101 @@ impl Entry {
                 slot,
             });
         }
-        let peer = admitted.peer;
-        let first = timeout(admission.handshake_timeout, first_text(socket)).await;
-        let proven = match first {
-            Ok(Some(text)) => {
-                let guard = &admission.guard;
-                let late = guard.prove(admitted, &text, Instant::now(), SystemTime::now());
-                late.map_err(|refused| refused.refusal)
-            }
-            // It is gone, and nobody is left to tell.
-            Ok(None) => return None,
-            Err(_) => Err(Refusal {
-                reason: Reason::TokenMissing,
-                why: format!("no token came within {:?}", admission.handshake_timeout),
-            }),
+        let Admitted { peer, mut gate, .. } = admitted;
+        let admitted = Admitted {
+            gate: None,
+            ..admitted
         };
-        match proven {
-            Ok(admitted) => Some(Self {
-                admitted,
-                admission,
-                slot,
-            }),
-            Err(refusal) => {
-                let reason = refusal.reason;
-                tell(&Event::Refused {
-                    peer,
-                    target,
-                    status: reason.close_code(),
-                    reason: reason.name(),
-                    why: &refusal.why,
-                });
-                close(socket, (reason.close_code(), reason.told())).await;
-                None
+        let limits = socket.limits();
+        socket.set_limits(few_words(limits));
+        let first = first_text(socket, gate.as_deref_mut());
+        let first = timeout(admission.handshake_timeout, first).await;
+        let missing = |why: String| Refusal {
+            reason: Reason::TokenMissing,
+            why,
+        };
+        let (refusal, close_by) = match first {
+            Ok(First::Text(text)) => {
+                let admitted = Admitted { gate, ..admitted };
+                let guard = &admission.guard;
+                match guard.prove(admitted, &text, Instant::now(), SystemTime::now()) {
+                    Ok(admitted) => {
+                        socket.set_limits(limits);
+                        return Some(Self {
+                            admitted,
+                            admission,
+                            slot,
+                        });
+                    }
+                    Err(refused) => (refused.refusal, None),
+                }
+            }
+            // Nobody is left to tell.
+            Ok(First::Gone) => return None,
+            Ok(First::Broken(error, code)) => (missing(error.to_string()), Some(code.as_u16())),
+            Ok(First::Expelled(expelled)) => (missing(expelled.reason.into_owned()), None),
+            Err(_) => {
+                let why = format!("no token came within {:?}", admission.handshake_timeout);
+                (missing(why), None)
+            }
+        };
+        let reason = refusal.reason;
+        tell(&Event::Refused {
+            peer,
+            target,
+            status: close_by.unwrap_or(reason.close_code()),
+            reason: reason.name(),
+            why: &refusal.why,
+        });
+        close(socket, (reason.close_code(), reason.told())).await;
+        None
+    }
+}
+
+/// What comes first of a client whose token is still to come.
+enum First {
+    /// A message; one that is no text is empty, since no token is binary.
+    Text(String),
+    /// It broke a rule or a limit; our close frame with this code is on its way.
+    Broken(Error, CloseCode),
+    /// It did not pass the gate.
+    Expelled(Expelled),
+    Gone,
+}
+
+async fn first_text(socket: &mut WebSocket, mut gate: Option<&mut (dyn Gate + 'static)>) -> First {
+    loop {
+        match socket.next_event().await {
+            Ok(Some(NetEvent::Text(text))) => return First::Text(text.to_string()),
+            Ok(Some(NetEvent::Binary(_))) => return First::Text(String::new()),
+            Ok(Some(event @ (NetEvent::Ping(_) | NetEvent::Pong(_)))) => {
+                let judged = gate.as_mut().map(|gate| gate.control(Instant::now()));
+                if let Some(Err(expelled)) = judged {
+                    return First::Expelled(expelled);
+                }
+                if let NetEvent::Ping(payload) = event
+                    && socket.pong(&payload).await.is_err()
+                {
+                    return First::Gone;
+                }
+            }
+            Ok(Some(NetEvent::Close(_)) | None) => return First::Gone,
+            Err(error) => {
+                return match error.close_code() {
+                    Some(CloseCode::ABNORMAL) | None => First::Gone,
+                    Some(code) => First::Broken(error, code),
+                };
             }
         }
     }
 }
 
-/// The first message, as text; `None` if none comes.
-async fn first_text(socket: &mut WebSocket) -> Option<String> {
-    loop {
-        match socket.next_event().await {
-            Ok(Some(NetEvent::Text(text))) => return Some(text.to_string()),
-            // No token is binary, so this is none.
-            Ok(Some(NetEvent::Binary(_))) => return Some(String::new()),
-            Ok(Some(NetEvent::Ping(payload))) => socket.pong(&payload).await.ok()?,
-            Ok(Some(NetEvent::Pong(_))) => {}
-            Ok(Some(NetEvent::Close(_)) | None) | Err(_) => return None,
-        }
+/// Limits that leave room for few words.
+fn few_words(limits: Limits) -> Limits {
+    Limits {
+        message_size: limits.message_size.min(FEW_WORDS),
+        frame_size: limits.frame_size.min(FEW_WORDS as u64),
+        ..limits
     }
 }
 
@@ -321,8 +378,7 @@ fn refuse_by_close(
     code_and_why: (u16, &'static str),
 ) -> Result<(Reply, Opening), Error> {
     let mut config = Config::default();
-    config.limits.message_size = LAST_WORDS;
-    config.limits.frame_size = LAST_WORDS as u64;
+    config.limits = few_words(config.limits);
     // A browser that offers some fails without one of them, and its page would not see the code.
     let subprotocol = upgrade.subprotocols().next().map(str::to_owned);
     let (reply, socket) = upgrade.accept(AcceptOptions {

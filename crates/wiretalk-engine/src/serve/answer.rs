@@ -1,16 +1,16 @@
 //! What a request is answered with, from the guard's judgement to the host's.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http::HeaderValue;
-use http::header::RETRY_AFTER;
+use http::header::{CONNECTION, RETRY_AFTER};
 use wiretalk_net::server::{Refusal, RefusalKind, Reply, Request, Upgrade};
 use wiretalk_server::guard::{self, Reason};
 
 use super::admission::{self, Entry, Plain};
 use super::operation::{DRAINED, Refused};
-use super::{Event, Host, Lives, tell};
+use super::{Event, Host, Lives, lock, tell};
 
 /// When a client that found no place may come again, in seconds.
 const COME_AGAIN_AFTER: &str = "5";
@@ -99,6 +99,12 @@ fn judged_so<'a, H: Host>(
         return Answer::Now(admit(host, &request, upgrade, entry(Some(place)), lives));
     }
     let waiting = async move {
+        // The queue has a limit of its own.
+        let places = {
+            let mut lives = lock(lives);
+            (lives.place.take(), lives.newcomer.take())
+        };
+        drop(places);
         match capacity.enter().await {
             // The place is one that a client left because of that.
             Ok(_) if operation.readiness.is_draining() => {
@@ -125,8 +131,7 @@ fn admit<H: Host>(
     match host.handshake(request, upgrade, entry) {
         (reply, Err(why)) => refused(host, request, reply, &why),
         (reply, Ok(opening)) => {
-            let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-            lives.add(opening, request.version());
+            lock(lives).add(opening, request.version());
             reply
         }
     }
@@ -166,12 +171,17 @@ fn refuse<H: Host>(
 ) -> Reply {
     let admission = &host.operation().admission;
     let (reply, status, opening) = admission.refuse(upgrade, reply, close);
-    if let Some(opening) = opening {
-        let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
-        lives.add(opening, request.version());
-    }
     tell_refused(host, request, status, why);
-    reply
+    match opening {
+        Some(opening) => {
+            lock(lives).add(opening, request.version());
+            reply
+        }
+        None => {
+            lock(lives).newcomer = None;
+            last(reply)
+        }
+    }
 }
 
 /// Refuses for now: 503, with the time after which it may be tried again (RFC 9110 section 15.6.4).
@@ -189,21 +199,30 @@ fn unavailable<H: Host>(
     refuse(host, request, (upgrade, reply), close, why, lives)
 }
 
+/// The reply with which a connection ends: whoever is refused has no use for it.
+fn last(mut reply: Reply) -> Reply {
+    let close = HeaderValue::from_static("close");
+    reply.headers_mut().insert(CONNECTION, close);
+    reply
+}
+
 /// Answers a request that asks for no WebSocket, or asks wrongly.
 fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) -> Reply {
-    if *refusal.kind() != RefusalKind::NotUpgrade {
-        let why = Refused::handshake(refusal.to_string());
-        return refused(host, &request, Reply::from(refusal), &why);
-    }
     let admission = &host.operation().admission;
     let peer = match admission.admit_plain(&request) {
         Ok(peer) => peer,
         Err(guard::Refused { peer, refusal }) => {
             request.peer_addr = peer;
             let why = Refused::new(refusal.reason.name(), refusal.why);
-            return refused(host, &request, admission::reply(refusal.reason), &why);
+            let reply = last(admission::reply(refusal.reason));
+            return refused(host, &request, reply, &why);
         }
     };
+    if *refusal.kind() != RefusalKind::NotUpgrade {
+        request.peer_addr = peer;
+        let why = Refused::handshake(refusal.to_string());
+        return refused(host, &request, Reply::from(refusal), &why);
+    }
     let may_have_it = admission.admit_answer(&request);
     request.peer_addr = peer;
     let reply = match (host.plain(&request), may_have_it) {

@@ -9,9 +9,11 @@ mod client;
 mod command;
 pub mod control;
 mod echo;
+mod http_api;
 pub mod journal;
 mod metrics;
 mod mock;
+mod newcomers;
 mod observe;
 mod operation;
 mod seat;
@@ -19,9 +21,10 @@ mod site;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wiretalk_hub::{ConnectionId, Target};
@@ -29,11 +32,13 @@ use wiretalk_net::server::{
     Incoming, Listener, Reply, Request, TlsConfig, Upgrade, serve_connection,
 };
 use wiretalk_net::{Config, DeflateConfig, Error};
+use wiretalk_server::guard::{Newcomer, Reason, Refusal};
 
 pub use admission::{Admission, Plain};
 pub use echo::Echo;
 pub use metrics::Metrics;
 pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared};
+pub use newcomers::Newcomers;
 pub use observe::{ClientId, Event, Observer, Recipient};
 pub use operation::{Operation, Readiness, Stop};
 pub use site::{Site, SiteError};
@@ -206,6 +211,9 @@ impl Server {
         let admission = Arc::clone(&host.operation().admission);
         let mut keys = std::pin::pin!(admission.keep_keys(|event| tell(&*host, event)));
         let mut stop = std::pin::pin!(stop);
+        let newcomers = &host.operation().newcomers;
+        // One for whom there is no place yet: nobody else is accepted before it has one.
+        let mut waiting: Option<Incoming> = None;
         let stop = loop {
             tokio::select! {
                 biased;
@@ -214,10 +222,21 @@ impl Server {
                 () = &mut background => {}
                 () = &mut keys => {}
                 () = tasks.next_ended() => {}
-                accepted = self.listener.accept() => match accepted {
-                    Ok(incoming) => {
-                        tasks.connections.spawn(connection(Arc::clone(&host), incoming));
+                place = newcomers.enter(), if waiting.is_some() => {
+                    if let Some(incoming) = waiting.take() {
+                        tasks.connections.spawn(connection(Arc::clone(&host), incoming, place));
                     }
+                }
+                accepted = self.listener.accept(), if waiting.is_none() => match accepted {
+                    Ok(incoming) => match newcomers.try_enter() {
+                        Some(place) => {
+                            tasks.connections.spawn(connection(Arc::clone(&host), incoming, place));
+                        }
+                        None => {
+                            tell_waiting(&*host, &incoming);
+                            waiting = Some(incoming);
+                        }
+                    },
                     Err(error) => {
                         tell(&*host, &Event::AcceptFailed { why: &error.to_string() });
                         // Out of descriptors, most likely: a pause lets some connections end.
@@ -226,7 +245,7 @@ impl Server {
                 },
             }
         };
-        drop(self.listener);
+        drop((self.listener, waiting));
         if let Stop::Drain(within) = stop {
             host.operation().readiness.drain();
             let mut draining = std::pin::pin!(drain(&*host, within));
@@ -340,6 +359,59 @@ fn tell<H: Host>(host: &H, event: &Event<'_>) {
     host.observer().event(event);
 }
 
+/// Tells of one that has to wait before anything is read of it, now and then.
+fn tell_waiting<H: Host>(host: &H, incoming: &Incoming) {
+    let operation = host.operation();
+    let reason = "handshakes-full";
+    if let Some(metrics) = &operation.metrics {
+        metrics.count_refused(reason);
+    }
+    if let Some(times) = operation.newcomers.waited() {
+        let most = operation.newcomers.most();
+        let why = format!("{most} connections have not ended their handshakes yet: others wait");
+        host.observer().event(&Event::KeptOut {
+            peer: incoming.peer_addr(),
+            reason,
+            why: &why,
+            times,
+        });
+    }
+}
+
+/// Ends a connection that is not wanted, whatever it would say.
+async fn turn_away<H: Host>(host: &H, incoming: Incoming, refusal: &Refusal) -> Result<(), Error> {
+    let operation = host.operation();
+    let peer = incoming.peer_addr();
+    let reason = refusal.reason;
+    if reason != Reason::AddressFull {
+        tell(
+            host,
+            &Event::Refused {
+                peer,
+                target: "",
+                status: reason.status(),
+                reason: reason.name(),
+                why: &refusal.why,
+            },
+        );
+        return incoming.refuse(admission::reply(reason)).await;
+    }
+    // An answer would keep it for a while, and it is one of too many.
+    drop(incoming);
+    if let Some(metrics) = &operation.metrics {
+        metrics.count_refused(reason.name());
+    }
+    if let Some(times) = operation.newcomers.dropped() {
+        host.observer().event(&Event::KeptOut {
+            peer,
+            reason: reason.name(),
+            why: &refusal.why,
+            times,
+        });
+    }
+    Ok(())
+}
+
 /// The WebSockets of one TCP connection.
 #[derive(Default)]
 struct Lives {
@@ -347,14 +419,21 @@ struct Lives {
     next: Option<Opening>,
     /// Over HTTP/2 there may be many, which live beside it.
     beside: Option<JoinSet<()>>,
+    /// Its place among those that are no clients yet.
+    place: Option<OwnedSemaphorePermit>,
+    /// The same among those of its address.
+    newcomer: Option<Newcomer>,
 }
 
 impl Lives {
     fn add(&mut self, opening: Opening, version: http::Version) {
+        // From now on it counts as a client of its address.
+        self.newcomer = None;
         if version != http::Version::HTTP_2 {
             self.next = Some(opening);
             return;
         }
+        self.place = None;
         let beside = self.beside.get_or_insert_default();
         // Those that are over are let go of.
         while beside.try_join_next().is_some() {}
@@ -368,21 +447,41 @@ impl Lives {
 
 /// Serves one TCP connection: plain requests, and the WebSockets that they become over HTTP/2. Gives what is left to be
 /// done once it has become one itself.
-async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Life> {
+async fn connection<H: Host>(
+    host: Arc<H>,
+    incoming: Incoming,
+    place: OwnedSemaphorePermit,
+) -> Option<Life> {
     let mut peer = incoming.peer_addr();
-    let lives: Mutex<Lives> = Mutex::default();
+    let lives = Mutex::new(Lives {
+        place: Some(place),
+        ..Lives::default()
+    });
+    let came = |newcomer| lock(&lives).newcomer = Some(newcomer);
     let admission = &host.operation().admission;
     let options = admission.serve_options();
     let served = match Box::pin(admission.receive(incoming)).await {
-        Ok(Received::Fine(incoming)) => {
+        Ok(Received::Fine(incoming, newcomer)) => {
+            came(newcomer);
             peer = incoming.peer_addr();
             let answered = |request| answer(&host, request, &lives).given();
             serve_connection(incoming, options, answered).await
         }
-        Ok(Received::Plain(incoming, plain)) => {
+        Ok(Received::Plain(incoming, plain, newcomer)) => {
+            came(newcomer);
             let answered = async |request| answer_plain(&host, &request, plain);
             Box::pin(serve_connection(incoming, options, answered)).await
         }
+        // Its close can only be said behind an upgrade.
+        Ok(Received::Unwanted(incoming, refusal))
+            if refusal.reason != Reason::AddressFull
+                && (admission.refuse_by_close || incoming.is_secure()) =>
+        {
+            peer = incoming.peer_addr();
+            let answered = |request| answer(&host, request, &lives).given();
+            Box::pin(serve_connection(incoming, options, answered)).await
+        }
+        Ok(Received::Unwanted(incoming, refusal)) => turn_away(&*host, incoming, &refusal).await,
         Ok(Received::Nothing) => Ok(()),
         Err(error) => Err(error),
     };
@@ -394,7 +493,14 @@ async fn connection<H: Host>(host: Arc<H>, incoming: Incoming) -> Option<Life> {
     if let Some(mut beside) = lives.beside {
         while beside.join_next().await.is_some() {}
     }
-    lives.next?.await
+    let life = lives.next?.await;
+    // Only now: its token may have been still to come.
+    drop(lives.place);
+    life
+}
+
+fn lock(lives: &Mutex<Lives>) -> MutexGuard<'_, Lives> {
+    lives.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

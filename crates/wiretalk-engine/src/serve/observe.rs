@@ -92,6 +92,18 @@ pub enum Event<'a> {
         /// Why.
         why: &'a str,
     },
+    /// A connection has to wait, or was dropped, before anything was read of it: told once a second at the most, for all.
+    KeptOut {
+        /// From where the last one is.
+        peer: SocketAddr,
+        /// The reason's short name, which never changes: `handshakes-full` of those that wait, `address-full` of those that
+        /// were dropped.
+        reason: &'static str,
+        /// Why.
+        why: &'a str,
+        /// How many were so since it was told last.
+        times: u64,
+    },
     /// A plain request was answered.
     Http {
         /// From where.

@@ -11,6 +11,7 @@ use wiretalk_server::Capacity;
 
 use super::admission::Admission;
 use super::metrics::Metrics;
+use super::newcomers::Newcomers;
 
 /// What the servers of one program share.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Operation {
     pub capacity: Option<Capacity>,
     /// Whether clients should be sent here.
     pub readiness: Readiness,
+    /// How many connections may be in their handshakes.
+    pub newcomers: Newcomers,
     /// How newcomers are received, and who of them is let in; by default everybody.
     pub admission: Arc<Admission>,
 }

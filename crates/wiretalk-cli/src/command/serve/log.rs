@@ -241,10 +241,30 @@ impl Observer for Log {
                 why,
             } => {
                 let with = if *status < 1000 { "HTTP" } else { "close" };
+                let to = match *target {
+                    "" => String::new(),
+                    target => format!(" to {}", shown_target(target)),
+                };
                 self.timed(&format!(
-                    "{} {peer} to {} with {with} {status} ({reason}): {}",
+                    "{} {peer}{} with {with} {status} ({reason}): {}",
                     styled(WARNING, "refused"),
-                    shown_target(target),
+                    to,
+                    shown(why)
+                ));
+            }
+            Event::KeptOut {
+                peer,
+                reason,
+                why,
+                times,
+            } => {
+                let others = match times {
+                    0 | 1 => String::new(),
+                    times => format!(" and {} before it", times - 1),
+                };
+                self.timed(&format!(
+                    "{} {peer}{others} before the handshake ({reason}): {}",
+                    styled(WARNING, "kept out"),
                     shown(why)
                 ));
             }

@@ -1,12 +1,13 @@
 //! How a server is run: what it tells of itself, how many clients it takes, and how it ends.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
 use wiretalk_engine::serve::admin::Admin;
-use wiretalk_engine::serve::{Admission, Capacity, Metrics, Operation, Stop};
+use wiretalk_engine::serve::{Admission, Capacity, Metrics, Newcomers, Operation, Stop};
 
 use super::address::{self, Listening};
 use super::log::Log;
@@ -38,6 +39,9 @@ pub(super) struct Operating {
     /// Let so many clients wait for a place, first come first served, each for as long as `--handshake-timeout` says
     #[arg(long, value_name = "N", requires = "max_clients")]
     queue: Option<usize>,
+    /// Have so many connections in their handshakes at a time; others wait to be accepted
+    #[arg(long, value_name = "N", default_value = "1024")]
+    max_handshakes: NonZeroUsize,
     /// On SIGTERM take nobody new, and close the clients one after the other over so many seconds with 1012, which asks
     /// them to come back; 0 for all at once with 1001, as Ctrl-C does. A second signal ends the program
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
@@ -57,7 +61,10 @@ impl Operating {
                 None => capacity,
             }
         });
+        // Half of the descriptors are left for clients.
+        let room = descriptors::most().map_or(usize::MAX, |most| (most / 2).max(1));
         Arc::new(Operation {
+            newcomers: Newcomers::new(self.max_handshakes.get().min(room)),
             metrics: self.admin.is_some().then(Metrics::new),
             capacity,
             admission: Arc::new(admission),

@@ -12,23 +12,19 @@
 
 mod api;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::routing::get;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
 use super::Operation;
 use super::control::guard::{self, Guard};
-
-/// How long requests under way may take when the server stops.
-const STOPPING: Duration = Duration::from_secs(1);
+use super::http_api;
 
 /// An admin endpoint that listens, and does not serve yet.
-#[derive(Debug)]
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
@@ -59,15 +55,23 @@ pub enum AdminError {
     Token,
 }
 
+impl fmt::Debug for Admin {
+    /// Without the token, which opens the endpoint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("address", &self.address)
+            .field("has_token", &self.token.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Admin {
     /// Listens on an address such as `127.0.0.1:9090`. Without a token it must be one of the loopback addresses.
     ///
     /// # Errors
     /// If others could reach it and there is no token, if the token is none, or if the address is not to be had.
     pub async fn bind(address: &str, token: Option<String>) -> Result<Self, AdminError> {
-        let is_token =
-            |token: &String| token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic());
-        if token.as_ref().is_some_and(|token| !is_token(token)) {
+        if token.as_ref().is_some_and(|token| !guard::is_token(token)) {
             return Err(AdminError::Token);
         }
         let cannot = |source| AdminError::Bind {
@@ -105,24 +109,9 @@ impl Admin {
         operation: Arc<Operation>,
         stop: impl Future<Output = ()> + Send + 'static,
     ) {
-        let (stopped, mut told) = tokio::sync::watch::channel(false);
         let guard = Guard::from(self.token.as_deref(), self.loopback);
-        let serving = axum::serve(self.listener, router(operation, guard))
-            .with_graceful_shutdown(async move {
-                stop.await;
-                stopped.send_replace(true);
-            })
-            .into_future();
-        let late = async {
-            // Sent, or the server has ended.
-            let _ = told.wait_for(|stopped| *stopped).await;
-            let _ = timeout(STOPPING, std::future::pending::<()>()).await;
-        };
-        tokio::select! {
-            // Accepting goes on after errors, so it ends only when it is told to.
-            _ = serving => {}
-            () = late => {}
-        }
+        let router = router(operation, guard);
+        http_api::serve(self.listener, router, http_api::BOUNDS, stop).await;
     }
 }
 

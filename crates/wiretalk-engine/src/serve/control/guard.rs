@@ -77,6 +77,11 @@ impl Guard {
     }
 }
 
+/// Whether a token can be sent, and is not too easily guessed.
+pub(in crate::serve) fn is_token(token: &str) -> bool {
+    token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Lets a request through, or not.
 pub(in crate::serve) async fn check(
     State(guard): State<Guard>,

@@ -16,28 +16,24 @@ pub(super) mod api;
 pub(super) mod guard;
 mod verify;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::Mock;
 use super::journal::Journal;
+use super::{Mock, http_api};
 use guard::Guard;
 
 /// The largest body of a request: 64 MiB.
 const MOST_BODY: usize = 64 * 1024 * 1024;
-/// How long requests under way may take when the server stops.
-const STOPPING: Duration = Duration::from_secs(1);
 
 /// A control API that listens, and does not serve yet.
-#[derive(Debug)]
 pub struct Control {
     listener: TcpListener,
     address: SocketAddr,
@@ -74,6 +70,15 @@ pub enum ControlError {
     Token,
 }
 
+impl fmt::Debug for Control {
+    /// Without the token, which opens the API.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Control {
     /// Listens on a loopback address such as `127.0.0.1:0`. Without a token, a random one is made.
     ///
@@ -84,9 +89,7 @@ impl Control {
             None => [Uuid::new_v4(), Uuid::new_v4()]
                 .map(|half| half.simple().to_string())
                 .concat(),
-            Some(token) if token.len() >= 16 && token.bytes().all(|b| b.is_ascii_graphic()) => {
-                token
-            }
+            Some(token) if guard::is_token(&token) => token,
             Some(_) => return Err(ControlError::Token),
         };
         let cannot = |source| ControlError::Bind {
@@ -126,24 +129,9 @@ impl Control {
         controlled: Controlled,
         stop: impl Future<Output = ()> + Send + 'static,
     ) {
-        let (stopped, mut told) = tokio::sync::watch::channel(false);
         let guard = Guard::new(&self.token);
-        let serving = axum::serve(self.listener, router(controlled, guard))
-            .with_graceful_shutdown(async move {
-                stop.await;
-                stopped.send_replace(true);
-            })
-            .into_future();
-        let late = async {
-            // Sent, or the server has ended.
-            let _ = told.wait_for(|stopped| *stopped).await;
-            let _ = timeout(STOPPING, std::future::pending::<()>()).await;
-        };
-        tokio::select! {
-            // Accepting goes on after errors, so it ends only when it is told to.
-            _ = serving => {}
-            () = late => {}
-        }
+        let router = router(controlled, guard);
+        http_api::serve(self.listener, router, http_api::BOUNDS, stop).await;
     }
 }
 

@@ -57,6 +57,11 @@ impl Collector for Everything {
             u64::from(self.0.readiness.check().is_ok()),
         )?;
         page.gauge(
+            "wiretalk_handshakes_active",
+            "Connections that are no clients yet",
+            self.0.newcomers.count(),
+        )?;
+        page.gauge(
             "wiretalk_draining",
             "Whether clients are being sent away: 1, or 0",
             u64::from(self.0.readiness.is_draining()),

@@ -98,6 +98,11 @@ impl Metrics {
         }
     }
 
+    /// A connection is refused that no event tells of.
+    pub(super) fn count_refused(&self, reason: &'static str) {
+        self.shared.refused.add(reason);
+    }
+
     /// A client is connected.
     pub(super) fn opened(&self, seat: Arc<Seat>) {
         self.shared.clients().insert(seat);

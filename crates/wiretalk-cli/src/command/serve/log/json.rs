@@ -76,9 +76,21 @@ fn told(event: &Event<'_>) -> (&'static str, &'static str, Value) {
             why,
         } => {
             let fields = json!({
-                "address": address(peer), "path": path(target), "status": status, "reason": reason, "why": why,
+                "address": address(peer), "path": (!target.is_empty()).then(|| path(target)), "status": status,
+                "reason": reason, "why": why,
             });
             ("warn", "refused", fields)
+        }
+        Event::KeptOut {
+            peer,
+            reason,
+            why,
+            times,
+        } => {
+            let fields = json!({
+                "address": address(peer), "reason": reason, "why": why, "times": times,
+            });
+            ("warn", "kept_out", fields)
         }
         Event::Http {
             peer,
