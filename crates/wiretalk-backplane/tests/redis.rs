@@ -4,139 +4,18 @@
 
 mod contract;
 mod nodes;
+mod redis_servers;
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nodes::{Node, PATIENCE, by_publisher};
-use tempfile::TempDir;
+use redis_servers::{Cluster, Server, Watched, free_port};
 use tokio::time::{interval, timeout};
 use wiretalk_backplane::{Broker, Reader, Redis, Writer};
 use wiretalk_hub::{HubEvent, HubOptions, Keeping, Target};
 use wiretalk_proto::Prepared;
-
-/// A server that runs until it is killed.
-struct Server {
-    program: &'static str,
-    arguments: Vec<String>,
-    port: u16,
-    folder: TempDir,
-    child: Option<Child>,
-}
-
-impl Server {
-    /// Redis with these arguments, on a free port.
-    fn redis(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self::on(free_port(), folder, arguments)
-    }
-
-    fn on(port: u16, folder: TempDir, arguments: &[&str]) -> Self {
-        let mut own = vec![
-            "--port".to_owned(),
-            port.to_string(),
-            "--bind".to_owned(),
-            "127.0.0.1".to_owned(),
-            "--dir".to_owned(),
-            folder.path().display().to_string(),
-            "--save".to_owned(),
-            String::new(),
-        ];
-        own.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        Self::run("redis-server", own, port, folder)
-    }
-
-    fn run(program: &'static str, arguments: Vec<String>, port: u16, folder: TempDir) -> Self {
-        let mut server = Self {
-            program,
-            arguments,
-            port,
-            folder,
-            child: None,
-        };
-        server.start();
-        server
-    }
-
-    fn start(&mut self) {
-        let log = fs::File::create(self.folder.path().join("output")).expect("its output");
-        let child = Command::new(self.program)
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null())
-            .spawn();
-        let child = child.unwrap_or_else(|error| {
-            panic!("{} ({error}): run `cargo xtask setup`, or `apt-get install redis-server redis-sentinel`", self.program)
-        });
-        let child = self.child.insert(child);
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let ended = child.try_wait().expect("it can be asked");
-            let output = fs::read_to_string(self.folder.path().join("output")).unwrap_or_default();
-            assert!(ended.is_none() && Instant::now() < deadline, "{output}");
-            // There is no event to wait for: a port that begins to listen tells nobody.
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// SIGKILL.
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            child.wait().expect("our own child can be waited for");
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// What `redis-cli` says.
-    fn cli(&self, arguments: &[&str]) -> String {
-        let output = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string()])
-            .args(arguments)
-            .output()
-            .expect("redis-cli is installed with redis-server");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
-    /// A number of `INFO`.
-    fn number(&self, section: &str, name: &str) -> u64 {
-        let said = self.cli(&["info", section]);
-        let mut lines = said.lines().filter_map(|line| line.split_once(':'));
-        let found = lines.find(|(known, _)| *known == name);
-        let number = found.and_then(|(_, number)| number.trim().parse().ok());
-        number.unwrap_or_else(|| panic!("{name} in {said}"))
-    }
-
-    async fn until(&self, arguments: &[&str], wanted: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let said = self.cli(arguments);
-            if said.contains(wanted) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{arguments:?}: {said}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
-}
 
 fn log(url: &str, name: &str) -> Redis {
     Redis::new(url, name).unwrap_or_else(|error| panic!("{url}: {error}"))
@@ -346,56 +225,29 @@ async fn history_and_presence_are_everybodys() {
     }
 }
 
-/// Three servers that are one cluster.
-async fn cluster() -> Vec<Server> {
-    let servers: Vec<Server> = (0..3)
-        .map(|_| {
-            let bus = free_port().to_string();
-            Server::redis(&[
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                &bus,
-                "--cluster-node-timeout",
-                "15000",
-                "--appendonly",
-                "yes",
-            ])
-        })
-        .collect();
-    let places: Vec<String> = servers
-        .iter()
-        .map(|server| format!("127.0.0.1:{}", server.port))
-        .collect();
-    let mut create = vec!["--cluster", "create"];
-    create.extend(places.iter().map(String::as_str));
-    create.extend(["--cluster-yes", "--cluster-replicas", "0"]);
-    let said = servers[0].cli(&create);
-    assert!(said.contains("All 16384 slots covered"), "{said}");
-    for server in &servers {
-        server.until(&["cluster", "info"], "cluster_state:ok").await;
-    }
-    servers
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_keeps_the_contract_and_its_node_may_be_killed() {
+    let mut cluster = Cluster::start(0);
+    let url = cluster.url();
+    contract::keeps_the_contract(|name| log(&url, name)).await;
+    let kill = async {
+        a_while().await;
+        let owner = cluster.owner("{load}:about");
+        owner.kill();
+        a_while().await;
+        owner.start();
+    };
+    let nodes = under_load(|| log(&url, "load"), kill).await;
+    nothing_is_lost(&nodes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_keeps_the_contract_and_its_node_may_be_killed() {
-    let mut servers = cluster().await;
-    let places: Vec<String> = servers
-        .iter()
-        .map(|server| format!("127.0.0.1:{}", server.port))
-        .collect();
-    let url = format!("redis+cluster://{}", places.join(","));
-    contract::keeps_the_contract(|name| log(&url, name)).await;
-    // Whichever has the log.
-    let slot = servers[0].cli(&["cluster", "keyslot", "{load}:about"]);
-    let slot: u32 = slot.trim().parse().expect("a slot");
-    let owner = (slot / 5461).min(2) as usize;
+async fn in_a_cluster_a_replica_takes_over() {
+    let mut cluster = Cluster::start(1);
+    let url = cluster.url();
     let kill = async {
         a_while().await;
-        servers[owner].kill();
-        a_while().await;
-        servers[owner].start();
+        cluster.owner("{load}:about").kill();
     };
     let nodes = under_load(|| log(&url, "load"), kill).await;
     nothing_is_lost(&nodes);
@@ -403,34 +255,49 @@ async fn a_cluster_keeps_the_contract_and_its_node_may_be_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_lead_to_the_new_master() {
-    let mut master = Server::redis(&[]);
-    let replica = Server::redis(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
-    replica
-        .until(&["info", "replication"], "master_link_status:up")
-        .await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let port = free_port();
-    let config = folder.path().join("sentinel.conf");
-    let lines = format!(
-        "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor the-master 127.0.0.1 {} 1\n\
-         sentinel down-after-milliseconds the-master 500\nsentinel failover-timeout the-master 2000\n",
-        folder.path().display(),
-        master.port
+    let mut watched = Watched::start(&[], &[]);
+    let url = format!(
+        "redis+sentinel://127.0.0.1:1,{}/the-master",
+        watched.sentinels()
     );
-    fs::write(&config, lines).expect("it is written");
-    let arguments = vec![config.display().to_string()];
-    let sentinel = Server::run("redis-sentinel", arguments, port, folder);
-    sentinel
-        .until(&["sentinel", "master", "the-master"], "num-slaves\n1")
-        .await;
-    let url = format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/the-master");
     let kill = async {
         a_while().await;
-        master.kill();
+        watched.master.kill();
     };
     let nodes = under_load(|| log(&url, "sentinel"), kill).await;
     nothing_is_lost(&nodes);
-    replica.until(&["info", "replication"], "role:master").await;
+    watched
+        .replica
+        .until(&["info", "replication"], "role:master");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_have_a_login_of_their_own() {
+    let watched = Watched::start(
+        &["--requirepass", "master-one", "--masterauth", "master-one"],
+        &[
+            "requirepass sentinel-one",
+            "sentinel auth-pass the-master master-one",
+        ],
+    );
+    let url = |query: &str| {
+        let sentinels = watched.sentinels();
+        format!("redis+sentinel://:master-one@{sentinels}/the-master?{query}")
+    };
+    let right = url("sentinel-password=sentinel-one");
+    contract::keeps_the_contract(|name| log(&right, name)).await;
+    for query in [
+        "history=10",
+        "sentinel-password=wrong-one",
+        "sentinel-user=ann&sentinel-password=sentinel-one",
+    ] {
+        let Err(error) = log(&url(query), "x").connect(None).await else {
+            panic!("{query} must not do")
+        };
+        let said = error.to_string();
+        assert!(said.starts_with("Redis at 127.0.0.1:"), "{said}");
+        assert!(!said.contains("-one"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

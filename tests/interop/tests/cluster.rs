@@ -1,28 +1,44 @@
 //! Talks on three nodes that share a broker: what a client of one node causes, those of the others see; and a broker that
 //! is killed and restarted loses nothing. Counted by Python clients.
 
+#[path = "../../../crates/wiretalk-backplane/tests/redis_servers/mod.rs"]
+mod redis_servers;
 #[path = "../../../crates/wiretalk-backplane/tests/contract/server.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod server;
 
 use std::fs;
 
+use redis_servers::{Cluster, Watched};
 use server::Server as Broker;
 use wiretalk_interop::{Process, Program, Server, Stream, repository};
 
+/// Where Redis has what is known about the log of `examples/live.talk`.
+const LIVE: &str = "{wiretalk:/live}:about";
+
 #[test]
 fn chat_and_live_are_one_over_redis() {
-    chat_and_live_are_one(&Broker::redis());
+    chat_and_live_are_one(&Broker::redis().url());
 }
 
 #[test]
 fn chat_and_live_are_one_over_nats() {
-    chat_and_live_are_one(&Broker::nats());
+    chat_and_live_are_one(&Broker::nats().url());
 }
 
 #[test]
 fn chat_and_live_are_one_over_rabbitmq() {
-    chat_and_live_are_one(&Broker::rabbitmq());
+    chat_and_live_are_one(&Broker::rabbitmq().url());
+}
+
+#[test]
+fn chat_and_live_are_one_over_a_redis_cluster() {
+    chat_and_live_are_one(&Cluster::start(0).url());
+}
+
+#[test]
+fn chat_and_live_are_one_behind_sentinels() {
+    chat_and_live_are_one(&behind(&Watched::start(&[], &[])));
 }
 
 #[test]
@@ -38,6 +54,39 @@ fn nats_that_is_killed_under_load_loses_nothing() {
 #[test]
 fn rabbitmq_that_is_killed_under_load_loses_nothing() {
     a_killed_broker_loses_nothing(&mut Broker::rabbitmq());
+}
+
+#[test]
+fn a_master_of_a_redis_cluster_that_is_killed_under_load_and_comes_back_loses_nothing() {
+    let mut cluster = Cluster::start(0);
+    let url = cluster.url();
+    nothing_is_lost_when(&url, || {
+        let owner = cluster.owner(LIVE);
+        owner.kill();
+        owner.start();
+    });
+}
+
+#[test]
+fn a_replica_of_a_redis_cluster_that_takes_over_under_load_loses_nothing() {
+    let mut cluster = Cluster::start(1);
+    let url = cluster.url();
+    nothing_is_lost_when(&url, || cluster.owner(LIVE).kill());
+    // Whoever took over has the log, and whoever comes now reads it.
+    let (one, other) = (node("live", &url, &[]), node("live", &url, &[]));
+    let (mut there, mut here) = (subscriber(&other), subscriber(&one));
+    here.say(r#"{"type":"publish","topic":"t","data":"on"}"#);
+    there.expect(r#""data":"on""#);
+}
+
+#[test]
+fn a_replica_that_sentinels_make_the_master_under_load_loses_nothing() {
+    let mut watched = Watched::start(&[], &[]);
+    let url = behind(&watched);
+    nothing_is_lost_when(&url, || watched.master.kill());
+    watched
+        .replica
+        .until(&["info", "replication"], "role:master");
 }
 
 #[test]
@@ -116,26 +165,41 @@ fn without_history_what_is_lost_is_told() {
     clients.expect("each came or was told and in order, on 3 nodes");
 }
 
-fn chat_and_live_are_one(broker: &Broker) {
+fn chat_and_live_are_one(url: &str) {
     for (talk, said) in [("chat", "the chat is one"), ("live", "the feed is one")] {
-        let nodes = nodes(talk, &broker.url());
+        let nodes = nodes(talk, url);
         clients(talk, &nodes).expect(said);
     }
 }
 
 fn a_killed_broker_loses_nothing(broker: &mut Broker) {
-    let mut nodes = nodes("live", &broker.url());
+    let url = broker.url();
+    nothing_is_lost_when(&url, || {
+        broker.sync();
+        broker.kill();
+        broker.restart();
+    });
+}
+
+/// Messages are published, 1,000 a second, something happens that every node has to notice and to get over, and all
+/// messages have come to a client of each node.
+fn nothing_is_lost_when(url: &str, happens: impl FnOnce()) {
+    let mut nodes = nodes("live", url);
     let mut clients = clients("load", &nodes);
     clients.expect("publishing");
-    broker.sync();
-    broker.kill();
-    broker.restart();
+    happens();
     for node in &mut nodes {
         node.process.expect("without its backplane");
         node.process.expect("reached by the backplane");
     }
     clients.say("stop");
     clients.expect("each once and in order, on 3 nodes");
+}
+
+/// The URL of a master that sentinels watch. The first of them is gone.
+fn behind(watched: &Watched) -> String {
+    let sentinels = watched.sentinels();
+    format!("redis+sentinel://127.0.0.1:1,{sentinels}/the-master")
 }
 
 fn nodes(talk: &str, url: &str) -> Vec<Server> {

@@ -46,6 +46,8 @@ pub(super) struct Address {
     /// The name of the master, if the places are sentinels.
     master: Option<String>,
     login: Login,
+    /// How to log in to the sentinels, which share nothing with their master but TLS.
+    sentinel: Login,
 }
 
 /// How to log in.
@@ -74,9 +76,19 @@ impl Address {
         options.history = parts.take("history");
         options.bytes = parts.bytes()?;
         let ca = parts.take("ca").map(|file| read_ca(&file)).transpose()?;
-        parts.finish("history, history-bytes, ca")?;
+        let is_sentinel = parts.server.scheme().ends_with("+sentinel");
+        let (sentinel_user, sentinel_password) = match is_sentinel {
+            true => (parts.take("sentinel-user"), parts.take("sentinel-password")),
+            false => (None, None),
+        };
+        parts.finish(match is_sentinel {
+            true => "history, history-bytes, ca, sentinel-user, sentinel-password",
+            false => "history, history-bytes, ca",
+        })?;
+        if sentinel_user.is_some() && sentinel_password.is_none() {
+            return Err(UrlError::new("sentinel-user= needs sentinel-password="));
+        }
         let url = &parts.server;
-        let is_sentinel = url.scheme().ends_with("+sentinel");
         let default_port = if is_sentinel { SENTINEL_PORT } else { PORT };
         let mut places = vec![(
             url.host_str()
@@ -114,11 +126,19 @@ impl Address {
             return Err(UrlError::new("the path goes on behind the database"));
         }
         let user = Some(decode(url.username())).filter(|user| !user.is_empty());
+        let is_tls = url.scheme().starts_with("rediss");
         Ok(Self {
             places,
             master,
+            sentinel: Login {
+                is_tls,
+                ca: ca.clone(),
+                user: sentinel_user.filter(|user| !user.is_empty()),
+                password: sentinel_password,
+                database: 0,
+            },
             login: Login {
-                is_tls: url.scheme().starts_with("rediss"),
+                is_tls,
                 ca,
                 user,
                 password: url.password().map(decode),
@@ -178,15 +198,9 @@ impl Address {
     }
 
     async fn ask_sentinel(&self, place: &Place, master: &str) -> Result<Node, BrokerError> {
-        let login = Login {
-            user: None,
-            password: None,
-            database: 0,
-            ..self.login.clone()
-        };
         let sentinel = Node {
             place: place.clone(),
-            login,
+            login: self.sentinel.clone(),
         };
         let mut connection = sentinel.commands().await?;
         let named = ::redis::cmd("SENTINEL")
@@ -378,6 +392,12 @@ mod tests {
         assert_eq!(login.user.as_deref(), Some("us@er"));
         assert_eq!(login.password.as_deref(), Some("p:w"));
         assert!(login.is_tls);
+        let url = "redis+sentinel://ann:one@h/m?sentinel-user=eve%40home&sentinel-password=t%26wo";
+        let address = parse(url).expect("it is right");
+        assert_eq!(address.login.user.as_deref(), Some("ann"));
+        assert_eq!(address.login.password.as_deref(), Some("one"));
+        assert_eq!(address.sentinel.user.as_deref(), Some("eve@home"));
+        assert_eq!(address.sentinel.password.as_deref(), Some("t&wo"));
     }
 
     #[test]
@@ -401,6 +421,14 @@ mod tests {
                 "the master's name is missing: write redis+sentinel://HOST:PORT/MASTER",
             ),
             (
+                "redis+sentinel://h/m?sentinel-user=ann",
+                "sentinel-user= needs sentinel-password=",
+            ),
+            (
+                "redis://h?sentinel-password=x",
+                "sentinel-password is not an option of this broker's URL; there are: history, history-bytes, ca",
+            ),
+            (
                 "redis://h?hist=1",
                 "hist is not an option of this broker's URL; there are: history, history-bytes, ca",
             ),
@@ -420,6 +448,8 @@ mod tests {
         ));
         let said = node.said(&echo).to_string();
         assert!(said.contains("AUTH") && !said.contains("hunter2"), "{said}");
+        assert!(!format!("{address:?}").contains("hunter2"));
+        let address = parse("redis+sentinel://h/m?sentinel-password=hunter2").expect("it is right");
         assert!(!format!("{address:?}").contains("hunter2"));
     }
 }

@@ -164,7 +164,8 @@ impl Redis {
     /// - `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?OPTIONS]`, or `rediss://` with TLS
     /// - `redis+cluster://[…@]HOST:PORT,HOST:PORT…`: any nodes of a cluster (`rediss+cluster://`)
     /// - `redis+sentinel://[…@]HOST:PORT,HOST:PORT…/MASTER[/DATABASE]`: any sentinels, and the name under which they watch
-    ///   the master (`rediss+sentinel://`: TLS to both). User and password are for the master.
+    ///   the master (`rediss+sentinel://`: TLS to both). User and password are for the master; those for the sentinels
+    ///   are options, `sentinel-password=` and, if it is not the default user, `sentinel-user=`.
     ///
     /// Options: `history=COUNT` (records that are kept, 100,000 and a few more) or `history=no`; `history-bytes=SIZE` (the
     /// memory that they take in Redis, 256MiB and a sixteenth more; the oldest go); `ca=FILE`, certificates in PEM to trust
