@@ -6,6 +6,9 @@
 //! - Each node numbers its records. A number that was read before is a double, and dropped.
 //! - A number that is jumped over is a gap; it is counted in publications and told. [Heartbeats](Record::Heartbeat) say how
 //!   far a node has come, so that a loss at the end is found too.
+//! - Whoever is heard for the first time begins with the number that is heard: what was before was there before this node
+//!   was. Except right after this node has been away: then that one has begun meanwhile, and all of its past that is not in
+//!   the log any more is a gap. A node of which that is wrong was away itself all the time, and its gap is told in vain.
 //! - A node keeps what it has not read back, and lately read, and appends again what the log does not have after a new
 //!   connection. All that wait in memory are bounded in bytes; what finds no place is refused, and its number is a gap.
 //! - A node that is silent for longer than three heartbeats is gone.
@@ -55,6 +58,10 @@ pub struct Log {
     state: State,
     /// Whether the log has been read to its end once.
     was_ready: bool,
+    /// When it was read to its end on this connection.
+    ready_at: u64,
+    /// Whether it was read for so long once that every node was heard which could be.
+    knew_all: bool,
     /// The broker's name of the log that is read.
     epoch: Option<String>,
     /// How often the log went back without a new name.
@@ -143,6 +150,8 @@ impl Log {
             nodes: Nodes::new(options.node),
             state: State::Away,
             was_ready: false,
+            ready_at: 0,
+            knew_all: false,
             epoch: None,
             forks: 0,
             offset: 0,
@@ -251,6 +260,7 @@ impl Log {
         if !self.is_ready() {
             return said;
         }
+        self.knew_all |= now >= self.ready_at.saturating_add(SILENCE);
         if self.ask.is_due(now) {
             said.push(self.producer.unnumbered(&Record::Hello));
         }
@@ -310,7 +320,9 @@ impl Log {
         if stamp.node == self.producer.node() && record.is_numbered() {
             self.producer.read_back(stamp.seq);
         }
-        let verdict = self.nodes.heard(stamp, &record, now, self.was_ready);
+        let verdict = self
+            .nodes
+            .heard(stamp, &record, now, self.was_ready, self.came_back(now));
         if self.was_ready {
             outcome.lost = verdict.lost;
             self.ask.wanted |= verdict.ask;
@@ -329,6 +341,12 @@ impl Log {
         }
     }
 
+    /// Whether this node has just come back from having been away: a node that is heard for the first time now has begun
+    /// meanwhile, so all of its past was missed.
+    fn came_back(&self, now: u64) -> bool {
+        self.knew_all && (!self.is_ready() || now < self.ready_at.saturating_add(SILENCE))
+    }
+
     /// Is ready if all is read.
     fn settle(&mut self, now: u64) {
         let State::Replaying(last) = self.state else {
@@ -338,6 +356,7 @@ impl Log {
             return;
         }
         self.state = State::Ready;
+        self.ready_at = now;
         self.producer.resume();
         self.nodes.resume(now);
         self.ask.wanted = true;

@@ -79,13 +79,14 @@ impl Nodes {
     }
 
     /// `is_live`: the log has been read to its end once, so that a loss is a loss to somebody, and who is present is
-    /// present now.
+    /// present now. `came_back`: whoever is unknown has begun while nobody was heard.
     pub(super) fn heard(
         &mut self,
         stamp: Stamp,
         record: &Record<'_>,
         now: u64,
         is_live: bool,
+        came_back: bool,
     ) -> Verdict {
         let own = stamp.node == self.own;
         let is_new = !self.nodes.contains_key(&stamp.node);
@@ -105,7 +106,7 @@ impl Nodes {
             ),
             false => (stamp.seq, stamp.published),
         };
-        if is_new {
+        if is_new && !came_back {
             // Where it had come before we knew it.
             (node.seq, node.published) = (before, published_before);
         }

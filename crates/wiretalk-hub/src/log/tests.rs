@@ -251,6 +251,43 @@ fn foreign_bytes_are_counted_and_marks_are_not() {
 }
 
 #[test]
+fn a_node_that_began_while_this_one_was_away_is_missed_from_its_beginning() {
+    // How long this node read the log before it was away, when it hears of the other one, and how many are lost.
+    let table = [
+        ("read from the log", SILENCE, None, 39),
+        ("heard at once", SILENCE, Some(0), 39),
+        ("heard in time", SILENCE, Some(SILENCE - 1), 39),
+        (
+            "it came later than this node came back",
+            SILENCE,
+            Some(SILENCE),
+            0,
+        ),
+        ("it may have been there before", SILENCE - 1, Some(0), 0),
+    ];
+    let publication = publish("x").encode(stamp(70, 40));
+    for (why, stayed, heard, lost) in table {
+        let mut log = ready();
+        let _ = log.read(1, &[], 0);
+        let _ = log.say(stayed);
+        log.disconnected();
+        let back = 90_000;
+        let last = if heard.is_some() { 1 } else { 9 };
+        let begun = log.connected(log.after(), "e", last, usize::MAX, back);
+        assert_eq!((begun, log.is_ready()), (Begun::Same, heard.is_some()));
+        let now = back + heard.unwrap_or(0);
+        let outcome = log.read(5, &publication, now);
+        assert_eq!(
+            (outcome.lost, outcome.news.is_some()),
+            (lost, true),
+            "{why}"
+        );
+        let next = publish("y").encode(stamp(71, 41));
+        assert_eq!(log.read(6, &next, now).lost, 0, "told once");
+    }
+}
+
+#[test]
 fn heartbeats_and_silence() {
     let mut log = ready();
     assert_eq!(log.say(0).len(), 2, "who is there, and that this one is");
