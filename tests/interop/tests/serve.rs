@@ -94,6 +94,56 @@ fn it_says_how_to_join() {
 }
 
 #[test]
+fn what_is_served_at_several_addresses_is_one() {
+    let mut server = Server::talk("examples/live.talk", &["--listen", "127.0.0.2:0"]);
+    let second = server.process.expect("listening on ");
+    let (second, name) = second.split_once(' ').expect("a URL and a name");
+    assert!(second.starts_with("ws://127.0.0.2:"), "{second}");
+    assert!(second.ends_with("/live"), "{second}");
+    assert_eq!(name, "(examples/live.talk)");
+    let first = server.url();
+    let mut clients = [first.as_str(), second].map(|url| {
+        let mut client = Program::peer("client.py").arg(url).start();
+        client.expect("open");
+        client.say(r#"{"type":"subscribe","topic":"t"}"#);
+        client.say("nothing");
+        client.expect("error");
+        client
+    });
+    for n in 0..2 {
+        let message = format!(r#"{{"type":"publish","topic":"t","data":{n}}}"#);
+        clients[n].say(&message);
+        for client in &mut clients {
+            client.expect(&format!(r#""data":{n}"#));
+        }
+    }
+    server.process.signal(Signal::TERM);
+    for client in &mut clients {
+        assert!(client.expect("closed ").starts_with("1001"));
+    }
+    assert_eq!(server.process.exit_code(), 0);
+}
+
+#[test]
+fn several_addresses_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("echo.toml");
+    let text = r#"listen = ["127.0.0.1:0", "ws://127.0.0.2:0"]"#;
+    std::fs::write(&file, text).expect("it is written");
+    let program = Program::wiretalk().args(["serve", "--echo", "--config"]);
+    let mut server = Server::start(program.arg(&file));
+    let second = server.process.expect("listening on ");
+    let second = second.split(' ').next().expect("a URL").to_owned();
+    for url in [server.url(), second] {
+        let said = Program::wiretalk().args(["connect", &url, "-x", "hello", "-n", "1"]);
+        let said = said.finish("").with_code(0);
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "hello");
+    }
+    let wrong = ["serve", "--echo", "-l", "127.0.0.1:0", "-l", "nowhere"];
+    Program::wiretalk().args(wrong).finish("").with_code(2);
+}
+
+#[test]
 fn a_message_over_the_limit_is_refused_with_1009() {
     for mut server in [
         Server::echo(&["--max-message", "1000"]),

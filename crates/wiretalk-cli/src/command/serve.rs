@@ -51,9 +51,10 @@ pub(crate) struct Serve {
     /// Send back every message
     #[arg(long, group = "what")]
     echo: bool,
-    /// Where to listen; by default where the talk says, else 127.0.0.1:4000. Port 0 takes a free one
+    /// Where to listen; by default where the talk says, else 127.0.0.1:4000. Port 0 takes a free one. Given several times,
+    /// all of it is served at each address
     #[arg(short, long, value_name = "ADDRESS")]
-    listen: Option<String>,
+    listen: Vec<String>,
     /// The test whose dialogue is served
     #[arg(long, value_name = "TITLE", conflicts_with = "echo")]
     test: Option<String>,
@@ -183,9 +184,8 @@ impl Serve {
 
     async fn serve_echo(&self, tls: Option<Ready>, options: &Options, ends: Ends) -> Exit {
         let log = self.log();
-        let address = self.listen.as_deref().unwrap_or(address::DEFAULT);
-        let address = match address::given(address, tls.is_some()) {
-            Ok(address) => address,
+        let addresses = match address::all_given(&self.listen, tls.is_some()) {
+            Ok(addresses) => addresses,
             Err(why) => return usage(&why),
         };
         let scheme = address::Scheme::of(tls.as_ref());
@@ -193,7 +193,7 @@ impl Serve {
             Ok(listening) => listening,
             Err(why) => return usage(&why),
         };
-        let server = match listening.listen(&address, tls.as_ref()).await {
+        let server = match listening.listen(&addresses, tls.as_ref()).await {
             Ok(server) => server,
             Err(exit) => return exit,
         };
@@ -204,7 +204,9 @@ impl Serve {
             Ok(admin) => admin,
             Err(why) => return usage(&why),
         };
-        scheme.announce(&log, &scheme.url(&server, ""), "echo");
+        for url in scheme.urls(&server, "") {
+            scheme.announce(&log, &url, "echo");
+        }
         self.security.warn(&server, &log);
         let echo = Echo::new(options, Arc::clone(&log) as _, self.verbose);
         let serving = |told: operation::Told| echo.serve(server, told.stop());

@@ -17,9 +17,9 @@ mod newcomers;
 mod observe;
 mod operation;
 mod seat;
+mod server;
 mod site;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,9 +28,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use wiretalk_hub::{ConnectionId, Target};
-use wiretalk_net::server::{
-    Incoming, Listener, Reply, Request, TlsConfig, Upgrade, serve_connection,
-};
+use wiretalk_net::server::{Incoming, Reply, Request, Upgrade, serve_connection};
 use wiretalk_net::{Config, DeflateConfig, Error};
 use wiretalk_server::guard::{Newcomer, Reason, Refusal};
 
@@ -41,6 +39,7 @@ pub use mock::{Audience, ClientInfo, Mock, MockError, Performance, Place, Shared
 pub use newcomers::Newcomers;
 pub use observe::{ClientId, Event, Observer, Recipient};
 pub use operation::{Operation, Readiness, Stop};
+pub use server::Server;
 pub use site::{Site, SiteError};
 pub use wiretalk_backplane::{Location, UrlError};
 pub use wiretalk_hub::HubEvent;
@@ -154,52 +153,7 @@ pub(crate) type Opening = Pin<Box<dyn Future<Output = Option<Life>> + Send>>;
 /// that holds more than a box costs twice the memory.
 pub(crate) type Life = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A server that listens, and does not serve yet.
-#[derive(Debug)]
-pub struct Server {
-    listener: Listener,
-}
-
 impl Server {
-    /// Listens on an address such as `127.0.0.1:4000`; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// If the address is in use or not to be had.
-    pub async fn bind(address: &str, tls: Option<TlsConfig>) -> Result<Self, Error> {
-        Ok(Self {
-            listener: Listener::bind(address, tls).await?,
-        })
-    }
-
-    /// Listens on an address on which other processes may listen that say so as well: the system spreads what comes over
-    /// them (`SO_REUSEPORT`).
-    ///
-    /// # Errors
-    /// If the address is in use by others, or not to be had.
-    pub async fn bind_beside_others(address: &str, tls: Option<TlsConfig>) -> Result<Self, Error> {
-        Ok(Self {
-            listener: Listener::bind_beside_others(address, tls).await?,
-        })
-    }
-
-    /// Takes a socket that listens already: one that whoever has started the program handed over.
-    ///
-    /// # Errors
-    /// If it cannot be used without blocking.
-    pub fn from_std(socket: std::net::TcpListener, tls: Option<TlsConfig>) -> Result<Self, Error> {
-        Ok(Self {
-            listener: Listener::from_std(socket, tls)?,
-        })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// If the system does not tell.
-    pub fn local_addr(&self) -> Result<SocketAddr, Error> {
-        self.listener.local_addr()
-    }
-
     /// Serves until `stop` is done; then lets its clients go as that says, and waits a moment for them.
     pub(crate) async fn serve<H: Host, S: Into<Stop>>(
         self,
@@ -227,7 +181,7 @@ impl Server {
                         tasks.connections.spawn(connection(Arc::clone(&host), incoming, place));
                     }
                 }
-                accepted = self.listener.accept(), if waiting.is_none() => match accepted {
+                accepted = self.accept(), if waiting.is_none() => match accepted {
                     Ok(incoming) => match newcomers.try_enter() {
                         Some(place) => {
                             tasks.connections.spawn(connection(Arc::clone(&host), incoming, place));
@@ -245,7 +199,7 @@ impl Server {
                 },
             }
         };
-        drop((self.listener, waiting));
+        drop((self, waiting));
         if let Stop::Drain(within) = stop {
             host.operation().readiness.drain();
             let mut draining = std::pin::pin!(drain(&*host, within));

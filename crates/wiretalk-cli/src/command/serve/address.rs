@@ -33,12 +33,13 @@ impl Scheme {
         }
     }
 
-    /// The URL of a path of a server.
-    pub(super) fn url(self, server: &Server, path: &str) -> String {
-        let at = server
-            .local_addr()
-            .map_or_else(|error| error.to_string(), |at| at.to_string());
-        format!("{}://{at}{path}", self.ws)
+    /// The URLs of a path of a server, one for each address.
+    pub(super) fn urls(self, server: &Server, path: &str) -> Vec<String> {
+        let url = |at: &dyn std::fmt::Display| format!("{}://{at}{path}", self.ws);
+        match server.local_addrs() {
+            Ok(all) => all.iter().map(|at| url(at)).collect(),
+            Err(error) => vec![url(&error)],
+        }
     }
 
     /// Says where something is found.
@@ -63,12 +64,25 @@ impl Listening {
         Self { given, reuse_port }
     }
 
-    /// Listens: with the next socket that was handed over, whatever its address, else at this one.
+    /// Listens at all of these addresses, one at the least.
     pub(super) async fn listen(
         &mut self,
-        address: &str,
+        addresses: &[String],
         tls: Option<&Ready>,
     ) -> Result<Server, Exit> {
+        let (first, others) = match addresses {
+            [first, others @ ..] => (first.as_str(), others),
+            [] => (DEFAULT, addresses),
+        };
+        let mut server = self.listen_at(first, tls).await?;
+        for address in others {
+            server = server.and(self.listen_at(address, tls).await?);
+        }
+        Ok(server)
+    }
+
+    /// Listens: with the next socket that was handed over, whatever its address, else at this one.
+    async fn listen_at(&mut self, address: &str, tls: Option<&Ready>) -> Result<Server, Exit> {
         let tls = tls.map(|tls| tls.config.clone());
         let server = if let Some(given) = self.given.pop_front() {
             Server::from_std(given, tls)
@@ -123,6 +137,12 @@ pub(super) fn whole(address: &str) -> String {
         Ok(port) => format!("127.0.0.1:{port}"),
         Err(_) => address.to_owned(),
     }
+}
+
+/// The addresses in `--listen`, each as [`given`] has it.
+pub(super) fn all_given(addresses: &[String], tls: bool) -> Result<Vec<String>, String> {
+    let each = addresses.iter().map(|address| given(address, tls));
+    each.collect()
 }
 
 /// The address in `--listen`, which may be written as a URL without a path.

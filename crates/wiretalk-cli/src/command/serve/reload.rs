@@ -26,7 +26,7 @@ pub(super) struct Watched {
     pub(super) mock: Arc<Mock>,
     pub(super) file: PathBuf,
     /// Where it listens: what no reload changes.
-    pub(super) listens: (String, String),
+    pub(super) listens: (Vec<String>, String),
     files: Vec<Seen>,
 }
 

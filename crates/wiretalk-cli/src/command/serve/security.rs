@@ -197,7 +197,8 @@ impl Security {
     /// Says what is left open to everybody, on an address that others can reach.
     pub(super) fn warn(&self, server: &Server, log: &Log) {
         let is_open = |address: IpAddr| !address.to_canonical().is_loopback();
-        if self.origin.is_empty() && server.local_addr().is_ok_and(|at| is_open(at.ip())) {
+        let places = server.local_addrs().unwrap_or_default();
+        if self.origin.is_empty() && places.iter().any(|at| is_open(at.ip())) {
             log.line(&format!(
                 "{WARNING}pages of any origin may connect{WARNING:#}: name those that may with `--origin https://…`"
             ));

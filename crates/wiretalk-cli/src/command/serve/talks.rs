@@ -35,8 +35,8 @@ pub(super) struct Ready {
     pub(super) file: PathBuf,
     pub(super) loaded: Loaded,
     setup: Setup,
-    /// Where it listens.
-    address: String,
+    /// Where it listens: at all that `--listen` says, or where the talk itself does.
+    addresses: Vec<String>,
     /// The path that its `listen` names, or else its `connect`; empty for none.
     path: String,
     /// Whether the path is that of `listen`.
@@ -44,9 +44,9 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// The address and the path.
-    pub(super) fn listens(&self) -> (String, String) {
-        (self.address.clone(), self.path.clone())
+    /// The addresses and the path.
+    pub(super) fn listens(&self) -> (Vec<String>, String) {
+        (self.addresses.clone(), self.path.clone())
     }
 
     /// The files that it is read from.
@@ -110,6 +110,7 @@ impl Serve {
         };
         let mut sites = Vec::new();
         let mut found = Vec::new();
+        let mut announced = Vec::new();
         let mut watched = Vec::new();
         for group in by_address(ready) {
             let mocks = match self.mocks(&shared, &group) {
@@ -120,7 +121,7 @@ impl Serve {
                 Ok(site) => site,
                 Err(error) => return usage(&error.to_string()),
             };
-            let server = match listening.listen(&group[0].address, tls.as_ref()).await {
+            let server = match listening.listen(&group[0].addresses, tls.as_ref()).await {
                 Ok(server) => server,
                 Err(exit) => return exit,
             };
@@ -130,9 +131,13 @@ impl Serve {
                     Place::Anywhere => &talk.path,
                     place => place.path(),
                 };
-                found.push((scheme.url(&server, path), Arc::clone(&mock)));
+                let urls = scheme.urls(&server, path);
+                // Orders name a talk once, by the first of its addresses.
+                found.extend(urls.first().map(|url| (url.clone(), Arc::clone(&mock))));
+                announced.extend(urls.into_iter().map(|url| (url, mock.name())));
                 watched.push(Watched::new(mock, talk));
             }
+            self.security.warn(&server, &log);
             sites.push((site, server));
         }
         if let Err(why) = listening.all_taken() {
@@ -144,8 +149,8 @@ impl Serve {
             Err(why) => return usage(&why),
         };
         Nodes::ready(found.iter().map(|(_, mock)| mock), &log).await;
-        for (url, mock) in &found {
-            scheme.announce(&log, url, &mock.name());
+        for (url, name) in &announced {
+            scheme.announce(&log, url, name);
         }
         let controlled = Controlled {
             talks: found,
@@ -228,11 +233,13 @@ impl Serve {
             ..Setup::new(self.world(outside, file))
         };
         let url = loaded.plan().address(setup.clone());
-        let address = match (&self.listen, &url) {
-            (Some(address), _) => address::given(address, tls).map_err(|why| usage(&why))?,
-            (None, Ok(None)) => address::DEFAULT.to_owned(),
-            (None, Ok(Some(url))) => address::host_and_port(url, tls).map_err(|why| usage(&why))?,
-            (None, Err(why)) => return Err(usage(why)),
+        let addresses = match (&self.listen[..], &url) {
+            ([], Ok(None)) => vec![address::DEFAULT.to_owned()],
+            ([], Ok(Some(url))) => {
+                vec![address::host_and_port(url, tls).map_err(|why| usage(&why))?]
+            }
+            ([], Err(why)) => return Err(usage(why)),
+            (given, _) => address::all_given(given, tls).map_err(|why| usage(&why))?,
         };
         let path = match &url {
             Ok(Some(url)) => address::path_of(url).to_owned(),
@@ -245,7 +252,7 @@ impl Serve {
             file: file.to_owned(),
             loaded,
             setup,
-            address: address::whole(&address),
+            addresses: addresses.iter().map(|at| address::whole(at)).collect(),
             path,
             named,
         })
@@ -374,11 +381,11 @@ impl Filing {
     }
 }
 
-/// Talks that listen at the same address, together; in the order of the arguments.
+/// Talks that listen at the same addresses, together; in the order of the arguments.
 fn by_address(ready: Vec<Ready>) -> Vec<Vec<Ready>> {
     let mut groups: Vec<Vec<Ready>> = Vec::new();
     for talk in ready {
-        let same = |group: &&mut Vec<Ready>| group[0].address == talk.address;
+        let same = |group: &&mut Vec<Ready>| group[0].addresses == talk.addresses;
         match groups.iter_mut().find(same) {
             Some(group) => group.push(talk),
             None => groups.push(vec![talk]),
