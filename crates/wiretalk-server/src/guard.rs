@@ -5,6 +5,7 @@
 
 mod country;
 mod counts;
+mod door;
 mod networks;
 mod proxy_protocol;
 mod rate;
@@ -29,6 +30,7 @@ use counts::{Buckets, Counts};
 use watch::Watch;
 
 pub use country::Countries;
+pub use door::{First, few_words, first_text, see_off, upgrade_to_close};
 pub use networks::{ForwardedBy, Networks};
 pub use proxy_protocol::read_proxy_header;
 pub use rate::Rate;

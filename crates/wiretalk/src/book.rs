@@ -13,7 +13,7 @@ mod reach {}
 #[doc = include_str!("../../../docs/library/clients.md")]
 mod clients {}
 
-#[cfg(feature = "axum")]
+#[cfg(all(feature = "axum", feature = "guard"))]
 #[doc = include_str!("../../../docs/library/servers.md")]
 mod servers {}
 

@@ -20,6 +20,8 @@
 //! | `http2` | WebSocket over HTTP/2 (RFC 8441), both as client and as server |
 //! | `pkcs12` | client certificates from PKCS#12 files, and from encrypted PEM keys |
 //! | `server` | `Server`: a server with rooms, and all of its kin in [`server`] |
+//! | `guard` | who is let in to a `Server`, and what a client may cost: [`server::guard`] |
+//! | `schema` | JSON Schema for what clients send to a `Server` |
 //! | `axum`, `tower` | WebSocket in a server that is there already |
 //! | `mock` | talks in Rust tests: `mock`, `talk!` |
 

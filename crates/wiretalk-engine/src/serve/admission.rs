@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use wiretalk_net::server::{AcceptOptions, Incoming, Reply, Request, ServeOptions, Upgrade};
-use wiretalk_net::{
-    Blame, CloseCode, Config, Error, ErrorKind, Event as NetEvent, Limits, WebSocket,
-};
+use wiretalk_net::server::{Incoming, Reply, Request, ServeOptions, Upgrade};
+use wiretalk_net::{Blame, Error, ErrorKind, WebSocket};
 use wiretalk_server::Slot;
-use wiretalk_server::gate::{Expelled, Gate};
 use wiretalk_server::guard::{
-    Admitted, Asked, Guard, GuardOptions, Networks, Newcomer, Reason, Refusal, Refused,
-    read_proxy_header,
+    Admitted, Asked, First, Guard, GuardOptions, Networks, Newcomer, Reason, Refusal, Refused,
+    few_words, first_text, read_proxy_header, see_off, upgrade_to_close,
 };
 
 use super::{Event, Life, Opening};
@@ -22,8 +19,6 @@ use super::{Event, Life, Opening};
 const TLS_HANDSHAKE: u8 = 22;
 /// How often it is looked whether keys of tokens are to be read anew.
 const LOOKS: Duration = Duration::from_secs(5);
-/// What a client may say in one message before it is known who it is, in bytes; also one that is about to be closed.
-const FEW_WORDS: usize = 64 * 1024;
 
 /// How newcomers are received.
 #[derive(Clone, Debug)]
@@ -261,62 +256,9 @@ impl Entry {
             reason: reason.name(),
             why: &refusal.why,
         });
-        close(socket, (reason.close_code(), reason.told())).await;
+        see_off(socket, reason.close_code(), reason.told()).await;
         None
     }
-}
-
-/// What comes first of a client whose token is still to come.
-enum First {
-    /// A message; one that is no text is empty, since no token is binary.
-    Text(String),
-    /// It broke a rule or a limit; our close frame with this code is on its way.
-    Broken(Error, CloseCode),
-    /// It did not pass the gate.
-    Expelled(Expelled),
-    Gone,
-}
-
-async fn first_text(socket: &mut WebSocket, mut gate: Option<&mut (dyn Gate + 'static)>) -> First {
-    loop {
-        match socket.next_event().await {
-            Ok(Some(NetEvent::Text(text))) => return First::Text(text.to_string()),
-            Ok(Some(NetEvent::Binary(_))) => return First::Text(String::new()),
-            Ok(Some(event @ (NetEvent::Ping(_) | NetEvent::Pong(_)))) => {
-                let judged = gate.as_mut().map(|gate| gate.control(Instant::now()));
-                if let Some(Err(expelled)) = judged {
-                    return First::Expelled(expelled);
-                }
-                if let NetEvent::Ping(payload) = event
-                    && socket.pong(&payload).await.is_err()
-                {
-                    return First::Gone;
-                }
-            }
-            Ok(Some(NetEvent::Close(_)) | None) => return First::Gone,
-            Err(error) => {
-                return match error.close_code() {
-                    Some(CloseCode::ABNORMAL) | None => First::Gone,
-                    Some(code) => First::Broken(error, code),
-                };
-            }
-        }
-    }
-}
-
-/// Limits that leave room for few words.
-fn few_words(limits: Limits) -> Limits {
-    Limits {
-        message_size: limits.message_size.min(FEW_WORDS),
-        frame_size: limits.frame_size.min(FEW_WORDS as u64),
-        ..limits
-    }
-}
-
-async fn close(socket: &mut WebSocket, (code, why): (u16, &str)) {
-    // A client that is gone already has its answer.
-    let _ = socket.close(CloseCode::new(code), why).await;
-    while let Ok(Some(_)) = socket.next_event().await {}
 }
 
 fn asked(request: &Request) -> Asked<'_> {
@@ -327,24 +269,6 @@ fn asked(request: &Request) -> Asked<'_> {
         now: Instant::now(),
         time: SystemTime::now(),
     }
-}
-
-/// The HTTP response of a refusal.
-pub(super) fn reply(reason: Reason) -> Reply {
-    let reply = Reply::text(reason.status(), format!("{}\n", reason.told()));
-    let header = match reason {
-        // RFC 6750 3: whoever brings no token is told no error.
-        Reason::TokenMissing => Some(("WWW-Authenticate", "Bearer")),
-        Reason::TokenInvalid | Reason::TokenExpired => {
-            Some(("WWW-Authenticate", r#"Bearer error="invalid_token""#))
-        }
-        Reason::TokenUnchecked | Reason::AddressFull => Some(("Retry-After", "5")),
-        // RFC 2817 4.2
-        Reason::Plain => Some(("Upgrade", "TLS/1.2, HTTP/1.1")),
-        _ => None,
-    };
-    let with = header.map(|(name, value)| reply.clone().header(name, value));
-    with.and_then(Result::ok).unwrap_or(reply)
 }
 
 /// What a client gets that speaks plain HTTP to a server of TLS.
@@ -366,30 +290,21 @@ pub(super) fn reply_plain(request: &Request, plain: Plain) -> Reply {
         (Plain::Redirect, Some(host)) if path.starts_with('/') => {
             Reply::text(308, "this server speaks TLS only\n")
                 .header("Location", format!("https://{host}{path}"))
-                .unwrap_or_else(|_| reply(Reason::Plain))
+                .unwrap_or_else(|_| Reason::Plain.reply())
         }
-        _ => reply(Reason::Plain),
+        _ => Reason::Plain.reply(),
     }
 }
 
 /// Upgrades, and closes at once.
 fn refuse_by_close(
     upgrade: Upgrade,
-    code_and_why: (u16, &'static str),
+    (code, why): (u16, &'static str),
 ) -> Result<(Reply, Opening), Error> {
-    let mut config = Config::default();
-    config.limits = few_words(config.limits);
-    // A browser that offers some fails without one of them, and its page would not see the code.
-    let subprotocol = upgrade.subprotocols().next().map(str::to_owned);
-    let (reply, socket) = upgrade.accept(AcceptOptions {
-        subprotocol,
-        deflate: None,
-        config: config.into(),
-        ..AcceptOptions::default()
-    })?;
+    let (reply, socket) = upgrade_to_close(upgrade)?;
     let opening = async move {
         let mut socket = socket.await.ok()?;
-        let life: Life = Box::pin(async move { close(&mut socket, code_and_why).await });
+        let life: Life = Box::pin(async move { see_off(&mut socket, code, why).await });
         Some(life)
     };
     Ok((reply, Box::pin(opening)))

@@ -76,7 +76,7 @@ fn judged_so<'a, H: Host>(
             let reason = refusal.reason;
             let why = Refused::new(reason.name(), refusal.why);
             let close = (reason.close_code(), reason.told());
-            let reply = admission::reply(reason);
+            let reply = reason.reply();
             return Answer::Now(refuse(host, &request, (upgrade, reply), close, &why, lives));
         }
     };
@@ -214,7 +214,7 @@ fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) 
         Err(guard::Refused { peer, refusal }) => {
             request.peer_addr = peer;
             let why = Refused::new(refusal.reason.name(), refusal.why);
-            let reply = last(admission::reply(refusal.reason));
+            let reply = last(refusal.reason.reply());
             return refused(host, &request, reply, &why);
         }
     };
@@ -229,7 +229,7 @@ fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) 
         (Some(reply), Ok(())) => reply,
         (Some(_), Err(refusal)) => {
             let why = Refused::new(refusal.reason.name(), refusal.why);
-            return refused(host, &request, admission::reply(refusal.reason), &why);
+            return refused(host, &request, refusal.reason.reply(), &why);
         }
         (None, _) => without_talk(&request, refusal.into()),
     };

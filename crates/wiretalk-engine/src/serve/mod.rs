@@ -348,7 +348,7 @@ async fn turn_away<H: Host>(host: &H, incoming: Incoming, refusal: &Refusal) -> 
                 why: &refusal.why,
             },
         );
-        return incoming.refuse(admission::reply(reason)).await;
+        return incoming.refuse(reason.reply()).await;
     }
     // An answer would keep it for a while, and it is one of too many.
     drop(incoming);

@@ -14,6 +14,8 @@
 //! }
 //! ```
 //!
+//! With the feature `guard`, a server asks for tokens, looks at addresses and bounds what a client may cost: [`guard`].
+//!
 //! Below it lies what speaks HTTP and nothing else: [`Listener`], [`serve_connection`], [`Upgrade`]. That alone is there
 //! without a feature; `Server` and its kin come with the feature `server`.
 
@@ -21,6 +23,10 @@
 mod client;
 #[cfg(feature = "server")]
 mod clients;
+#[cfg(feature = "server")]
+mod entrance;
+#[cfg(feature = "guard")]
+pub mod guard;
 #[cfg(feature = "server")]
 mod handshake;
 #[cfg(any(feature = "server", feature = "axum", feature = "tower"))]

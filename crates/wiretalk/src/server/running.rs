@@ -1,5 +1,7 @@
 //! A server at work: it accepts, lets in, and ends.
 
+mod coming;
+
 use std::{
     any::Any,
     error::Error as StdError,
@@ -7,7 +9,7 @@ use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,21 +18,20 @@ use std::{
 };
 
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
-use wiretalk_hub::{Hub, Outbox, Target};
-use wiretalk_server::{
-    gate::Gate,
-    link::{Command, Link, Silence},
-};
+use wiretalk_hub::{Hub, Target};
+use wiretalk_server::link::Command;
 
 use super::{
     AcceptOptions, Client, ClientId, Clients, Handshake, Incoming, RefusalKind, Reply, Request,
     Server,
-    client::{Place, Seat},
+    client::Seat,
+    entrance::{Entrance, Turned},
     serve_connection,
     stand_alone::Settings,
     tasks::Tasks,
 };
-use crate::{Blame, CloseCode, Error, ErrorKind, WebSocket};
+use crate::{Blame, CloseCode, Error, ErrorKind};
+use coming::Coming;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -280,6 +281,7 @@ impl Drop for Running {
 struct Service<H> {
     shared: Arc<Shared>,
     settings: Settings,
+    entrance: Entrance,
     handler: H,
     /// Connections that speak HTTP.
     connections: Tasks,
@@ -297,12 +299,13 @@ where
 {
     let Server {
         listener,
-        settings,
+        mut settings,
         shared,
         ..
     } = server;
     let service = Arc::new(Service {
         shared,
+        entrance: Entrance::new(&mut settings),
         settings,
         handler,
         connections: Tasks::default(),
@@ -315,11 +318,15 @@ where
     let served = {
         let mut stop = pin!(stop);
         let mut stopped = pin!(service.shared.stopped());
+        let told = |error: Error| service.tell(None, None, error.into());
+        let mut keys = pin!(service.entrance.keep_keys(told));
         loop {
             tokio::select! {
                 biased;
                 _ = &mut stop => break Ok(()),
                 () = &mut stopped => break Ok(()),
+                // It never ends by itself.
+                () = &mut keys => {}
                 accepted = listener.accept() => match accepted {
                     Ok(incoming) => {
                         let task = Arc::clone(&service).connection(incoming);
@@ -409,26 +416,36 @@ where
 
     /// Answers one request.
     async fn answer(self: &Arc<Self>, mut request: Request) -> Reply {
-        let policy = &self.settings.policy;
         let upgrade = match (request.upgrade(), &self.settings.pages) {
             (Ok(upgrade), _) => upgrade,
-            (Err(refusal), Some(pages)) if *refusal.kind() == RefusalKind::NotUpgrade => {
-                return pages(request).await;
+            (Err(refusal), pages) if *refusal.kind() == RefusalKind::NotUpgrade => {
+                if let Some(turned) = self.entrance.plain(&mut request) {
+                    return self.told(request.peer_addr, turned).reply;
+                }
+                return match pages {
+                    Some(pages) => pages(request).await,
+                    None => refusal.into(),
+                };
             }
             (Err(refusal), _) => return refusal.into(),
         };
-        if let Some(refused) = policy.origins.refusal(&request.uri, &request.headers) {
-            return refused;
-        }
-        let Some(permit) = self.permit() else {
-            return unavailable("there are as many clients as there may be\n");
+        let entry = match self.entrance.admit(&mut request).await {
+            Ok(entry) => entry,
+            Err(turned) => return self.refuse(upgrade, request.peer_addr, turned),
         };
+        let upgrade = upgrade.peer_addr(request.peer_addr);
+        let Some(permit) = self.permit() else {
+            let turned = Turned::for_now("there are as many clients as there may be");
+            return self.refuse(upgrade, request.peer_addr, turned);
+        };
+        let (peer, policy) = (request.peer_addr, &self.settings.policy);
         let offered = upgrade.subprotocols().map(str::to_owned).collect();
         let mut handshake = Handshake::new(request, offered, policy.subprotocol(&upgrade));
+        entry.describe(&mut handshake);
         if let Some(check) = &self.settings.check {
             handshake = match check(handshake).await {
                 Ok(handshake) => handshake,
-                Err(refused) => return refused,
+                Err(reply) => return self.refuse(upgrade, peer, Turned::by(reply)),
             };
         }
         let Handshake {
@@ -449,38 +466,30 @@ where
             Ok(accepted) => accepted,
             Err(error) => {
                 // What the check has written into the handshake is no answer.
-                self.tell(None, Some(request.peer_addr), error.into());
+                self.tell(None, Some(peer), error.into());
                 return Reply::text(500, "the server cannot answer this handshake\n");
             }
         };
-        // It has its place before the answer leaves, so that it misses nothing.
-        let hub = &self.shared.hub;
-        let (member, outbox) = hub.join_with(self.settings.queue_size);
-        if user.is_some() {
-            hub.identify(member.id(), user.as_deref());
-        }
-        let clients = Clients {
-            shared: Arc::clone(&self.shared),
-        };
-        let place = Place::new(member, clients);
+        // It has its place before the answer leaves, so that it misses nothing; one that has proven nothing yet has none.
+        let place = (!entry.is_unproven()).then(|| self.join(user.as_deref()));
         if self.shared.is_stopping() {
-            return unavailable("the server stops\n");
+            return Turned::for_now("the server stops").reply;
         }
         let target = request.uri.path_and_query();
         let target = target.map_or("/", |target| target.as_str()).into();
-        let peer = request.peer_addr;
-        let life = permit.live(peer, socket, outbox, move |link| {
-            Box::new(Seat::new(link, place, target, extensions))
-        });
-        self.lives.spawn(life);
+        let coming = Coming {
+            entry,
+            peer,
+            user,
+            target,
+            extensions,
+            place,
+        };
+        // Boxed, so that a client that stays needs no memory for coming.
+        let seated = Box::pin(Arc::clone(self).seated(socket, coming));
+        self.lives.spawn(permit.live(peer, seated));
         reply
     }
-}
-
-fn unavailable(why: &str) -> Reply {
-    let reply = Reply::text(503, why);
-    let later = reply.clone().header("retry-after", "1");
-    later.unwrap_or(reply)
 }
 
 /// One of the server's places for clients.
@@ -501,37 +510,29 @@ where
     async fn live(
         self,
         peer: SocketAddr,
-        socket: impl Future<Output = Result<WebSocket, Error>>,
-        outbox: Outbox<Command>,
-        seat: impl FnOnce(Link<Command>) -> Box<Seat>,
+        seated: Pin<Box<impl Future<Output = Option<Box<Seat>>>>>,
     ) {
         let service = &self.0;
-        match socket.await {
-            Ok(socket) => {
-                let idle = service.settings.idle_timeout;
-                let gate = idle.map(|limit| Box::new(Silence::new(limit)) as Box<dyn Gate>);
-                let link = Link::new(socket, outbox).guarded(gate);
-                let (client, back) = Client::new(seat(link));
-                let id = client.id();
-                let result = caught(|| (service.handler)(client)).await;
-                let result = result.and_then(Outcome::outcome);
-                let code = match result {
-                    Ok(()) => CloseCode::NORMAL,
-                    Err(error) => {
-                        service.tell(Some(id), Some(peer), error);
-                        CloseCode::INTERNAL
-                    }
-                };
-                // Or the handler has given its client to somebody else, who drops it some time.
-                if let Ok(seat) = back.await {
-                    let Seat { link, place, .. } = *seat;
-                    drop(place);
-                    let limit = service.settings.policy.config.close_timeout;
-                    // Boxed, so that a client that stays needs no memory for going.
-                    Box::pin(link.finish(code, limit)).await;
+        if let Some(seat) = seated.await {
+            let (client, back) = Client::new(seat);
+            let id = client.id();
+            let result = caught(|| (service.handler)(client)).await;
+            let result = result.and_then(Outcome::outcome);
+            let code = match result {
+                Ok(()) => CloseCode::NORMAL,
+                Err(error) => {
+                    service.tell(Some(id), Some(peer), error);
+                    CloseCode::INTERNAL
                 }
+            };
+            // Or the handler has given its client to somebody else, who drops it some time.
+            if let Ok(seat) = back.await {
+                let Seat { link, place, .. } = *seat;
+                drop(place);
+                let limit = service.settings.policy.config.close_timeout;
+                // Boxed, so that a client that stays needs no memory for going.
+                Box::pin(link.finish(code, limit)).await;
             }
-            Err(error) => service.tell(None, Some(peer), error.into()),
         }
         let service = Arc::clone(service);
         drop(self);

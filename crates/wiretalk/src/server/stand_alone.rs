@@ -1,5 +1,7 @@
 //! The stand-alone server: how it is set up.
 
+#[cfg(feature = "guard")]
+mod guarded;
 mod serving;
 
 use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
@@ -61,6 +63,8 @@ pub struct Server {
 /// How a server serves.
 pub(super) struct Settings {
     pub(super) policy: Policy,
+    #[cfg(feature = "guard")]
+    pub(super) guarding: super::entrance::Guarding,
     pub(super) options: ServeOptions,
     pub(super) max_clients: usize,
     pub(super) queue_size: usize,
@@ -101,6 +105,8 @@ impl Server {
             listener,
             settings: Settings {
                 policy: Policy::default(),
+                #[cfg(feature = "guard")]
+                guarding: super::entrance::Guarding::default(),
                 options: ServeOptions::default(),
                 max_clients: usize::MAX,
                 queue_size: DEFAULT_QUEUE_LIMIT,
