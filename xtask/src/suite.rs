@@ -25,6 +25,7 @@ pub(crate) fn build_programs(workspace: &Workspace, report: &mut Report) -> bool
     report.check("build", || {
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--locked", "--package", "wiretalk-cli"]);
+        cargo.arg("--all-features");
         run(&mut cargo)?;
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--locked", "--package", "wiretalk", "--examples"]);

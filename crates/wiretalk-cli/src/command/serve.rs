@@ -40,6 +40,8 @@ Examples:
   wiretalk serve chat.talk --tls-dev           TLS with a certificate of its own making
   wiretalk serve chat.talk --origin https://chat.example --jwt-secret CHAT_SECRET --rate 10/s:50
   wiretalk serve chat.talk --config chat.toml  options from a file
+  wiretalk serve chat.talk --otlp=http://127.0.0.1:4318
+                                               a trace of each connection, for OpenTelemetry
   wiretalk serve --echo --no-compress          never agree to permessage-deflate
   wiretalk serve --echo --message-timeout 5    close clients that take longer to send a message
 
@@ -162,6 +164,11 @@ impl Serve {
             Ok(admission) => admission,
             Err(why) => return usage(&why),
         };
+        let log = self.log();
+        let operation = match self.operation.shared(admission, &log) {
+            Ok(operation) => operation,
+            Err(why) => return usage(&why),
+        };
         let options = Options {
             ping_interval: self.ping_interval,
             ping_timeout: self.ping_timeout,
@@ -169,21 +176,26 @@ impl Serve {
             queue_size: self.max_backlog,
             message_timeout: self.message_timeout,
             deflate: (!self.no_compress).then(DeflateConfig::default),
-            operation: self.operation.shared(admission),
+            operation,
             ..Options::default()
         };
         if self.files.is_empty() {
-            return self.serve_echo(tls, &options, ends).await;
+            return self.serve_echo(tls, &options, log, ends).await;
         }
         let outside = match self.given.read() {
             Ok(outside) => outside,
             Err(why) => return usage(&why),
         };
-        self.serve_talks(&outside, tls, options, ends).await
+        self.serve_talks(&outside, tls, options, log, ends).await
     }
 
-    async fn serve_echo(&self, tls: Option<Ready>, options: &Options, ends: Ends) -> Exit {
-        let log = self.log();
+    async fn serve_echo(
+        &self,
+        tls: Option<Ready>,
+        options: &Options,
+        log: Arc<Log>,
+        ends: Ends,
+    ) -> Exit {
         let addresses = match address::all_given(&self.listen, tls.is_some()) {
             Ok(addresses) => addresses,
             Err(why) => return usage(&why),

@@ -13,6 +13,7 @@ use wiretalk_server::guard::{
     few_words, first_text, read_proxy_header, see_off, upgrade_to_close,
 };
 
+use super::trace::{Traced, TracedRefusal};
 use super::{Event, Life, Opening};
 
 /// What a TLS record begins with that begins a handshake (RFC 8446 5.1).
@@ -186,6 +187,7 @@ pub(crate) struct Entry {
     pub(super) admission: Arc<Admission>,
     /// Its place among all clients, if they are counted: whatever serves it holds that to its end.
     pub(crate) slot: Option<Slot>,
+    pub(super) traced: Traced,
 }
 
 impl Entry {
@@ -202,12 +204,14 @@ impl Entry {
             admitted,
             admission,
             slot,
+            traced,
         } = self;
         if !admitted.unproven {
             return Some(Self {
                 admitted,
                 admission,
                 slot,
+                traced,
             });
         }
         let Admitted { peer, mut gate, .. } = admitted;
@@ -234,6 +238,7 @@ impl Entry {
                             admitted,
                             admission,
                             slot,
+                            traced,
                         });
                     }
                     Err(refused) => (refused.refusal, None),
@@ -249,10 +254,17 @@ impl Entry {
             }
         };
         let reason = refusal.reason;
+        let status = close_by.unwrap_or(reason.close_code());
         tell(&Event::Refused {
             peer,
             target,
-            status: close_by.unwrap_or(reason.close_code()),
+            status,
+            reason: reason.name(),
+            why: &refusal.why,
+        });
+        traced.refused(&TracedRefusal {
+            peer,
+            status,
             reason: reason.name(),
             why: &refusal.why,
         });

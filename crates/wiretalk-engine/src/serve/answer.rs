@@ -10,6 +10,7 @@ use wiretalk_server::guard::{self, Reason};
 
 use super::admission::{self, Entry, Plain};
 use super::operation::{DRAINED, Refused};
+use super::trace::{Traced, TracedRefusal};
 use super::{Event, Host, Lives, lock, tell};
 
 /// When a client that found no place may come again, in seconds.
@@ -36,6 +37,12 @@ impl Answer<'_> {
     }
 }
 
+/// Where it goes what becomes of a handshake.
+struct Fate<'a> {
+    lives: &'a Mutex<Lives>,
+    traced: Traced,
+}
+
 /// Answers one request.
 pub(super) fn answer<'a, H: Host>(
     host: &'a Arc<H>,
@@ -46,17 +53,21 @@ pub(super) fn answer<'a, H: Host>(
         Ok(upgrade) => upgrade,
         Err(refusal) => return Answer::Now(not_upgraded(host, request, refusal)),
     };
+    let fate = Fate {
+        lives,
+        traced: Traced::begin(host.operation(), &request),
+    };
     let admission = &host.operation().admission;
     match admission.admit(&request) {
         Err(refused) if refused.refusal.reason == Reason::TokenUnchecked => {
             Answer::Later(Box::pin(async move {
                 let judged = admission.admit_by_new_keys(&request, refused).await;
-                judged_so(host, request, upgrade, judged, lives)
+                judged_so(host, request, upgrade, judged, fate)
                     .given()
                     .await
             }))
         }
-        judged => judged_so(host, request, upgrade, judged, lives),
+        judged => judged_so(host, request, upgrade, judged, fate),
     }
 }
 
@@ -66,7 +77,7 @@ fn judged_so<'a, H: Host>(
     mut request: Request,
     upgrade: Upgrade,
     judged: Result<guard::Admitted, guard::Refused>,
-    lives: &'a Mutex<Lives>,
+    fate: Fate<'a>,
 ) -> Answer<'a> {
     let operation = host.operation();
     let admitted = match judged {
@@ -77,7 +88,7 @@ fn judged_so<'a, H: Host>(
             let why = Refused::new(reason.name(), refusal.why);
             let close = (reason.close_code(), reason.told());
             let reply = reason.reply();
-            return Answer::Now(refuse(host, &request, (upgrade, reply), close, &why, lives));
+            return Answer::Now(refuse(host, &request, (upgrade, reply), close, &why, &fate));
         }
     };
     request.peer_addr = admitted.peer;
@@ -85,35 +96,37 @@ fn judged_so<'a, H: Host>(
     let draining = || Refused::new("draining", "the server restarts: come again in a moment");
     if operation.readiness.is_draining() {
         let why = draining();
-        return Answer::Now(unavailable(host, &request, upgrade, DRAINED, &why, lives));
+        return Answer::Now(unavailable(host, &request, upgrade, DRAINED, &why, &fate));
     }
-    let entry = |slot| Entry {
+    let traced = fate.traced.clone();
+    let entry = move |slot| Entry {
         admitted,
         admission: Arc::clone(&operation.admission),
         slot,
+        traced,
     };
     let Some(capacity) = &operation.capacity else {
-        return Answer::Now(admit(host, &request, upgrade, entry(None), lives));
+        return Answer::Now(admit(host, &request, upgrade, entry(None), &fate));
     };
     if let Some(place) = capacity.try_enter() {
-        return Answer::Now(admit(host, &request, upgrade, entry(Some(place)), lives));
+        return Answer::Now(admit(host, &request, upgrade, entry(Some(place)), &fate));
     }
     let waiting = async move {
         // The queue has a limit of its own.
         let places = {
-            let mut lives = lock(lives);
+            let mut lives = lock(fate.lives);
             (lives.place.take(), lives.newcomer.take())
         };
         drop(places);
         match capacity.enter().await {
             // The place is one that a client left because of that.
             Ok(_) if operation.readiness.is_draining() => {
-                unavailable(host, &request, upgrade, DRAINED, &draining(), lives)
+                unavailable(host, &request, upgrade, DRAINED, &draining(), &fate)
             }
-            Ok(place) => admit(host, &request, upgrade, entry(Some(place)), lives),
+            Ok(place) => admit(host, &request, upgrade, entry(Some(place)), &fate),
             Err(full) => {
                 let why = Refused::new("capacity", full.to_string());
-                unavailable(host, &request, upgrade, FULL, &why, lives)
+                unavailable(host, &request, upgrade, FULL, &why, &fate)
             }
         }
     };
@@ -126,24 +139,43 @@ fn admit<H: Host>(
     request: &Request,
     upgrade: Upgrade,
     entry: Entry,
-    lives: &Mutex<Lives>,
+    fate: &Fate<'_>,
 ) -> Reply {
     match host.handshake(request, upgrade, entry) {
-        (reply, Err(why)) => refused(host, request, reply, &why),
+        (reply, Err(why)) => refused(host, request, reply, &why, &fate.traced),
         (reply, Ok(opening)) => {
-            lock(lives).add(opening, request.version());
+            fate.traced.accepted(request.peer_addr, &reply);
+            lock(fate.lives).add(opening, request.version());
             reply
         }
     }
 }
 
 /// Tells of a refusal.
-fn refused<H: Host>(host: &Arc<H>, request: &Request, reply: Reply, why: &Refused) -> Reply {
-    tell_refused(host, request, reply.status().as_u16(), why);
+fn refused<H: Host>(
+    host: &Arc<H>,
+    request: &Request,
+    reply: Reply,
+    why: &Refused,
+    traced: &Traced,
+) -> Reply {
+    tell_refused(host, request, reply.status().as_u16(), why, traced);
     reply
 }
 
-fn tell_refused<H: Host>(host: &Arc<H>, request: &Request, status: u16, why: &Refused) {
+fn tell_refused<H: Host>(
+    host: &Arc<H>,
+    request: &Request,
+    status: u16,
+    why: &Refused,
+    traced: &Traced,
+) {
+    traced.refused(&TracedRefusal {
+        peer: request.peer_addr,
+        status,
+        reason: why.reason,
+        why: &why.why,
+    });
     let event = Event::Refused {
         peer: request.peer_addr,
         target: &request.uri.to_string(),
@@ -157,7 +189,9 @@ fn tell_refused<H: Host>(host: &Arc<H>, request: &Request, status: u16, why: &Re
 /// Answers a request that came without TLS where there must be TLS.
 pub(super) fn answer_plain<H: Host>(host: &Arc<H>, request: &Request, plain: Plain) -> Reply {
     let why = Refused::new(Reason::Plain.name(), "it came without TLS");
-    refused(host, request, admission::reply_plain(request, plain), &why)
+    let reply = admission::reply_plain(request, plain);
+    // Nobody knows yet whether it is a handshake.
+    refused(host, request, reply, &why, &Traced::default())
 }
 
 /// Refuses a handshake, by this reply or by a close, and tells of it.
@@ -167,18 +201,18 @@ fn refuse<H: Host>(
     (upgrade, reply): (Upgrade, Reply),
     close: (u16, &'static str),
     why: &Refused,
-    lives: &Mutex<Lives>,
+    fate: &Fate<'_>,
 ) -> Reply {
     let admission = &host.operation().admission;
     let (reply, status, opening) = admission.refuse(upgrade, reply, close);
-    tell_refused(host, request, status, why);
+    tell_refused(host, request, status, why, &fate.traced);
     match opening {
         Some(opening) => {
-            lock(lives).add(opening, request.version());
+            lock(fate.lives).add(opening, request.version());
             reply
         }
         None => {
-            lock(lives).newcomer = None;
+            lock(fate.lives).newcomer = None;
             last(reply)
         }
     }
@@ -191,12 +225,12 @@ fn unavailable<H: Host>(
     upgrade: Upgrade,
     close: (u16, &'static str),
     why: &Refused,
-    lives: &Mutex<Lives>,
+    fate: &Fate<'_>,
 ) -> Reply {
     let mut reply = Reply::text(503, format!("{why}\n"));
     let value = HeaderValue::from_static(COME_AGAIN_AFTER);
     reply.headers_mut().insert(RETRY_AFTER, value);
-    refuse(host, request, (upgrade, reply), close, why, lives)
+    refuse(host, request, (upgrade, reply), close, why, fate)
 }
 
 /// The reply with which a connection ends: whoever is refused has no use for it.
@@ -215,13 +249,14 @@ fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) 
             request.peer_addr = peer;
             let why = Refused::new(refusal.reason.name(), refusal.why);
             let reply = last(refusal.reason.reply());
-            return refused(host, &request, reply, &why);
+            return refused(host, &request, reply, &why, &Traced::default());
         }
     };
     if *refusal.kind() != RefusalKind::NotUpgrade {
         request.peer_addr = peer;
         let why = Refused::handshake(refusal.to_string());
-        return refused(host, &request, Reply::from(refusal), &why);
+        let traced = Traced::begin(host.operation(), &request);
+        return refused(host, &request, Reply::from(refusal), &why, &traced);
     }
     let may_have_it = admission.admit_answer(&request);
     request.peer_addr = peer;
@@ -229,7 +264,8 @@ fn not_upgraded<H: Host>(host: &Arc<H>, mut request: Request, refusal: Refusal) 
         (Some(reply), Ok(())) => reply,
         (Some(_), Err(refusal)) => {
             let why = Refused::new(refusal.reason.name(), refusal.why);
-            return refused(host, &request, refusal.reason.reply(), &why);
+            let reply = refusal.reason.reply();
+            return refused(host, &request, reply, &why, &Traced::default());
         }
         (None, _) => without_talk(&request, refusal.into()),
     };

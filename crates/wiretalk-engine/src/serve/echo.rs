@@ -16,6 +16,7 @@ use wiretalk_talk::player::{Delivery, Incoming, Outgoing};
 use super::admission::Entry;
 use super::operation::{Operation, Refused, Stop};
 use super::seat::{Latest, Seat};
+use super::trace::{Traced, TracedEnd};
 use super::{
     ClientId, Event, Host, Life, Observer, Opening, Options, Recipient, Server, extensions, tell,
 };
@@ -74,6 +75,7 @@ impl Echo {
                 subprotocol: None,
                 since: jiff::Timestamp::now(),
                 meter: Arc::clone(meter),
+                traced: coming.traced.clone(),
             };
             metrics.opened(Arc::new(seat));
         }
@@ -145,6 +147,7 @@ struct Client {
     came: Instant,
     /// Its place among all clients, given back when it is gone.
     _slot: Option<Slot>,
+    traced: Traced,
 }
 
 impl Future for Client {
@@ -189,6 +192,13 @@ impl Client {
         if let Some(metrics) = &self.echo.operation.metrics {
             metrics.closed(client, code, after);
         }
+        let traffic = self.meter.traffic();
+        self.traced.left(&TracedEnd {
+            client,
+            code,
+            why: &why,
+            traffic,
+        });
         self.echo.observer.event(&Event::Left {
             client,
             peer: self.peer,
@@ -196,7 +206,7 @@ impl Client {
             code,
             why: &why,
             after,
-            traffic: self.meter.traffic(),
+            traffic,
             clients: *count,
         });
     }
@@ -207,6 +217,7 @@ struct Coming {
     peer: SocketAddr,
     target: Arc<str>,
     extensions: Option<String>,
+    traced: Traced,
 }
 
 fn end(error: &Error) -> (u16, String) {
@@ -233,6 +244,7 @@ impl Host for Echo {
                     peer: request.peer_addr,
                     target: self.targets().share(&request.uri.to_string()),
                     extensions: extensions(&reply),
+                    traced: entry.traced.clone(),
                 };
                 // It has its place before the answer leaves, so that it is told when the server stops.
                 let (member, outbox) = self.hub.join_with(self.queue_size);
@@ -255,6 +267,7 @@ impl Host for Echo {
                         target: coming.target,
                         came: Instant::now(),
                         _slot: entry.slot,
+                        traced: coming.traced,
                     });
                     Some(life)
                 };

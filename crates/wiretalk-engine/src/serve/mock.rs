@@ -28,6 +28,7 @@ pub use outside::{Audience, ClientInfo};
 use super::metrics::{Sample, Source};
 use super::operation::{Operation, Stop};
 use super::seat::{Latest, Seat};
+use super::trace::TracedEnd;
 use super::{ClientId, Event, Observer, Options, Server, Site};
 
 /// Why a talk cannot be served.
@@ -443,6 +444,13 @@ impl Mock {
             metrics.closed(client, end.code, after);
         }
         if let Some(seat) = seat {
+            let traffic = seat.meter.traffic();
+            seat.traced.left(&TracedEnd {
+                client,
+                code: end.code,
+                why: &end.why,
+                traffic,
+            });
             self.tell(&Event::Left {
                 client,
                 peer: seat.peer,
@@ -450,7 +458,7 @@ impl Mock {
                 code: end.code,
                 why: &end.why,
                 after,
-                traffic: seat.meter.traffic(),
+                traffic,
                 clients: state.clients.len(),
             });
         }

@@ -16,9 +16,12 @@ mod mock;
 mod newcomers;
 mod observe;
 mod operation;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod seat;
 mod server;
 mod site;
+mod trace;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +44,7 @@ pub use observe::{ClientId, Event, Observer, Recipient};
 pub use operation::{Operation, Readiness, Stop};
 pub use server::Server;
 pub use site::{Site, SiteError};
+pub use trace::{SpanCounts, Trace, TracedEnd, TracedRefusal, Tracer};
 pub use wiretalk_backplane::{Location, UrlError};
 pub use wiretalk_hub::HubEvent;
 pub use wiretalk_server::{Capacity, Count, Traffic};

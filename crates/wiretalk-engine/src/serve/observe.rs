@@ -210,6 +210,13 @@ pub enum Event<'a> {
         /// What.
         what: &'a HubEvent,
     },
+    /// The collector of traces does not take them. Told once until it does, and at the end of what never came there.
+    TracesLost {
+        /// Why.
+        why: &'a str,
+    },
+    /// The collector of traces takes them again.
+    TracesTaken,
     /// A connection could not even be accepted.
     AcceptFailed {
         /// Why.

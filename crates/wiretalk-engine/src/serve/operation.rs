@@ -12,6 +12,7 @@ use wiretalk_server::Capacity;
 use super::admission::Admission;
 use super::metrics::Metrics;
 use super::newcomers::Newcomers;
+use super::trace::Tracer;
 
 /// What the servers of one program share.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Operation {
     pub newcomers: Newcomers,
     /// How newcomers are received, and who of them is let in; by default everybody.
     pub admission: Arc<Admission>,
+    /// Who follows connections; `None`: nobody does.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// Whether a server is ready for clients: it is once nothing holds it up, and no more once it drains.

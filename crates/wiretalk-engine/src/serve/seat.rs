@@ -8,6 +8,7 @@ use wiretalk_hub::ConnectionId;
 use wiretalk_server::Meter;
 
 use super::ClientId;
+use super::trace::Traced;
 
 /// A client with its place in the hub. There is one of each, which all share who look at it.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(super) struct Seat {
     pub(super) subprotocol: Option<Box<str>>,
     pub(super) since: Timestamp,
     pub(super) meter: Arc<Meter>,
+    pub(super) traced: Traced,
 }
 
 impl Seat {

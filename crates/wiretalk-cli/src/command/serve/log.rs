@@ -348,6 +348,15 @@ impl Observer for Log {
                 ));
             }
             Event::Backplane { path, what } => self.backplane(path, what),
+            Event::TracesLost { why } => {
+                self.timed(&format!("{}: {}", styled(BAD, "no traces"), shown(why)));
+            }
+            Event::TracesTaken => {
+                self.timed(&format!(
+                    "{} go to the collector again",
+                    styled(GOOD, "traces")
+                ));
+            }
             Event::AcceptFailed { why } => {
                 self.timed(&format!("{}: {why}", styled(BAD, "cannot accept")));
             }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::watch;
 use wiretalk_engine::serve::admin::Admin;
-use wiretalk_engine::serve::{Admission, Capacity, Metrics, Newcomers, Operation, Stop};
+#[cfg(feature = "otlp")]
+use wiretalk_engine::serve::otlp::Otlp;
+use wiretalk_engine::serve::{Admission, Capacity, Metrics, Newcomers, Operation, Stop, Tracer};
 
 use super::address::{self, Listening};
 use super::log::Log;
@@ -15,6 +17,8 @@ use super::seconds;
 use crate::signals::{End, Ends};
 use crate::{descriptors, supervisor};
 
+/// How long traces may take to go to their collector at the end.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(5);
 /// The environment variable with the token of `--admin`.
 const TOKEN: &str = "WIRETALK_ADMIN_TOKEN";
 
@@ -49,11 +53,25 @@ pub(super) struct Operating {
     /// Listen also where other processes do that say so as well; the system spreads what comes over them (SO_REUSEPORT)
     #[arg(long)]
     reuse_port: bool,
+    /// Send a trace of each connection to a collector of OpenTelemetry, by OTLP over HTTP; by default to that of
+    /// OTEL_EXPORTER_OTLP_ENDPOINT, else to http://localhost:4318. Needs a build with the feature `otlp`
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    otlp: Option<String>,
 }
 
 impl Operating {
     /// What all servers of the program share.
-    pub(super) fn shared(&self, admission: Admission) -> Arc<Operation> {
+    pub(super) fn shared(
+        &self,
+        admission: Admission,
+        log: &Arc<Log>,
+    ) -> Result<Arc<Operation>, String> {
         let capacity = self.max_clients.map(|places| {
             let capacity = Capacity::new(places);
             match self.queue {
@@ -63,13 +81,37 @@ impl Operating {
         });
         // Half of the descriptors are left for clients.
         let room = descriptors::most().map_or(usize::MAX, |most| (most / 2).max(1));
-        Arc::new(Operation {
+        Ok(Arc::new(Operation {
             newcomers: Newcomers::new(self.max_handshakes.get().min(room)),
             metrics: self.admin.is_some().then(Metrics::new),
             capacity,
             admission: Arc::new(admission),
+            tracer: self.tracer(log)?,
             ..Operation::default()
-        })
+        }))
+    }
+
+    #[cfg(feature = "otlp")]
+    fn tracer(&self, log: &Arc<Log>) -> Result<Option<Arc<dyn Tracer>>, String> {
+        let Some(url) = &self.otlp else {
+            return Ok(None);
+        };
+        let url = Some(url.as_str()).filter(|url| !url.is_empty());
+        let otlp = Otlp::start(url, Arc::clone(log) as _);
+        let otlp = otlp.map_err(|error| format!("--otlp: {error}"))?;
+        log.line(&format!("traces go to {}", otlp.url()));
+        Ok(Some(otlp))
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn tracer(&self, _: &Arc<Log>) -> Result<Option<Arc<dyn Tracer>>, String> {
+        match self.otlp {
+            Some(_) => Err(
+                "--otlp: this program was built without traces: build it with the feature `otlp`"
+                    .to_owned(),
+            ),
+            None => Ok(None),
+        }
     }
 
     /// How sockets to listen with are come by: from whoever has started the program, or made.
@@ -88,7 +130,8 @@ impl Operating {
         admin.map(Some).map_err(|error| error.to_string())
     }
 
-    /// Serves, and tells of it, until a signal comes; then until the clients are gone, or another signal comes.
+    /// Serves, and tells of it, until a signal comes; then until the clients are gone and their traces sent, or another
+    /// signal comes.
     pub(super) async fn run<F: Future<Output = ()>>(
         &self,
         mut ends: Ends,
@@ -131,8 +174,14 @@ impl Operating {
             log.line(&descriptors);
         }
         supervisor::ready();
+        let serve = async {
+            serve(Told(told)).await;
+            if let Some(tracer) = &operation.tracer {
+                tracer.end(FLUSHED_WITHIN).await;
+            }
+        };
         tokio::select! {
-            () = serve(Told(told)) => {}
+            () = serve => {}
             () = signals => {}
             () = admin => {}
             () = supervisor::live() => {}

@@ -69,6 +69,7 @@ impl Serve {
         outside: &Outside,
         tls: Option<tls::Ready>,
         options: Options,
+        log: Arc<Log>,
         ends: Ends,
     ) -> Exit {
         let ready = match self.prepare_all(outside, tls.is_some()) {
@@ -87,7 +88,6 @@ impl Serve {
             Ok(location) => location,
             Err(why) => return usage(&why),
         };
-        let log = self.log();
         let operation = Arc::clone(&options.operation);
         let mut shared = Shared::new(options, Arc::clone(&log) as _);
         if let Some(location) = location {

@@ -51,6 +51,24 @@ impl Collector for Everything {
                 capacity.waiting(),
             )?;
         }
+        if let Some(tracer) = &self.0.tracer {
+            let counts = tracer.counts();
+            page.counters(
+                "wiretalk_spans",
+                "Spans of traces, by what became of them",
+                "outcome",
+                [
+                    ("exported", counts.exported),
+                    ("failed", counts.failed),
+                    ("dropped", counts.dropped),
+                ],
+            )?;
+            page.gauge(
+                "wiretalk_spans_waiting",
+                "Spans that wait to be sent to the collector",
+                counts.waiting,
+            )?;
+        }
         page.gauge(
             "wiretalk_ready",
             "Whether clients should be sent here: 1, or 0",

@@ -23,6 +23,7 @@ use crate::serve::command::Command;
 use crate::serve::journal::EntryKind;
 use crate::serve::operation::Refused;
 use crate::serve::seat::Seat;
+use crate::serve::trace::{Traced, TracedRefusal};
 use crate::serve::{ClientId, Event, Life, Opening, extensions};
 
 /// What became of a handshake: the reply, and the client's coming if it is accepted, or why it is not.
@@ -76,6 +77,12 @@ impl Mock {
                     self.tell(&Event::Refused {
                         peer: request.peer_addr,
                         target: &request.uri.to_string(),
+                        status: code,
+                        reason: "talk",
+                        why: "the talk refuses it",
+                    });
+                    entry.traced.refused(&TracedRefusal {
+                        peer: request.peer_addr,
                         status: code,
                         reason: "talk",
                         why: "the talk refuses it",
@@ -149,6 +156,7 @@ impl Mock {
                     target: request.uri.to_string(),
                     subprotocol,
                     extensions: extensions(&reply),
+                    traced: entry.traced.clone(),
                 };
                 let opening: Opening = match entry.admitted.unproven {
                     false => {
@@ -226,6 +234,7 @@ struct Coming {
     target: String,
     subprotocol: Option<String>,
     extensions: Option<String>,
+    traced: Traced,
 }
 
 impl Coming {
@@ -238,6 +247,7 @@ impl Coming {
             target,
             subprotocol,
             extensions,
+            traced,
         } = self;
         let (member, outbox) = mock.hub.join_with(mock.shared.options.queue_size);
         let meter = Arc::new(Meter::default());
@@ -248,6 +258,7 @@ impl Coming {
             target: mock.lock().targets.share(&target),
             subprotocol: subprotocol.map(String::into_boxed_str),
             meter: Arc::clone(&meter),
+            traced,
         };
         mock.joined(id, Arc::new(seat), extensions.as_deref());
         let newcomer = Newcomer {

@@ -183,6 +183,8 @@ fn told(event: &Event<'_>) -> (&'static str, &'static str, Value) {
                 json!({"path": path, "what": format!("{other:?}")}),
             ),
         },
+        Event::TracesLost { why } => ("error", "no_traces", json!({"why": why})),
+        Event::TracesTaken => ("info", "traces", json!({})),
         Event::AcceptFailed { why } => ("error", "cannot_accept", json!({"why": why})),
     }
 }
