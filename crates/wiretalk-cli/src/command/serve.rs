@@ -177,7 +177,6 @@ impl Serve {
             message_timeout: self.message_timeout,
             deflate: (!self.no_compress).then(DeflateConfig::default),
             operation,
-            ..Options::default()
         };
         if self.files.is_empty() {
             return self.serve_echo(tls, &options, log, ends).await;
