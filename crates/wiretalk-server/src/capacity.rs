@@ -82,13 +82,17 @@ pub enum Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoPlace { places: 1 } => {
+                f.write_str("the server is full: its only place is taken")
+            }
             Self::NoPlace { places } => {
                 write!(f, "the server is full: all {places} places are taken")
             }
             Self::QueueFull { waiting } => {
+                let wait = if *waiting == 1 { "waits" } else { "wait" };
                 write!(
                     f,
-                    "the server is full, and {waiting} wait for a place already"
+                    "the server is full, and {waiting} {wait} for a place already"
                 )
             }
             Self::WaitedTooLong { after } => write!(

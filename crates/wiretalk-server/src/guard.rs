@@ -466,7 +466,10 @@ impl Guard {
             let key = networks::counted_as(address);
             let most = options.most_per_address;
             let Some(buckets) = self.addresses.enter(key, most, nanoseconds) else {
-                let why = format!("{address} has {} connections already", most.unwrap_or(0));
+                let why = match most.unwrap_or(0) {
+                    1 => format!("{address} has a connection already"),
+                    most => format!("{address} has {most} connections already"),
+                };
                 return Err(Refusal::new(Reason::AddressFull, why));
             };
             watch.address = Some((key, buckets));

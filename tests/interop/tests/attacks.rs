@@ -227,7 +227,7 @@ fn a_flood_is_closed_and_others_are_served() {
 
 #[test]
 fn a_client_that_does_not_read_is_closed_and_others_hear_all() {
-    let mut server = Server::talk("examples/chat.talk", &["--max-backlog", "1000000"]);
+    let mut server = Server::talk("examples/chat.talk", &["--max-backlog", "4000000"]);
     let join = |server: &Server, user: &str| {
         let mut hand = Hand::to(server);
         assert_eq!(hand.handshake(&format!("/chat?user={user}"), &[]).0, 101);
@@ -238,7 +238,7 @@ fn a_client_that_does_not_read_is_closed_and_others_hear_all() {
     let mut deaf = join(&server, "deaf");
     let mut speaker = join(&server, "speaker");
     let long = "x".repeat(100_000);
-    // The kernel holds some megabytes, and the server one.
+    // The kernel holds some megabytes, and the server four.
     for number in 0..200 {
         speaker.send_text(&format!(
             r#"{{"type":"message","room":"lobby","message":"{number} {long}"}}"#

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::time::{Instant, sleep_until};
-use wiretalk_engine::record::show;
+use wiretalk_engine::record::{show, without_query_values};
 use wiretalk_net::{
     CloseCode, Config, Connector, Error, ErrorKind, Event, Receiver, Request, Response, Sender,
 };
@@ -142,9 +142,11 @@ impl Connect {
             None => self.compress.then(|| "not compressed".to_owned()),
         };
         let agreed: Vec<String> = subprotocol.into_iter().chain(compression).collect();
+        // A query may hold a token, and this line is in many a log.
+        let url = without_query_values(&self.url);
         match &agreed[..] {
-            [] => format!("connected to {}", self.url),
-            agreed => format!("connected to {} ({})", self.url, agreed.join(", ")),
+            [] => format!("connected to {url}"),
+            agreed => format!("connected to {url} ({})", agreed.join(", ")),
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) struct Serve {
     strict: bool,
     /// Play the bodies of rules for at most so many clients at once, each client's one after the other, as
     /// `option workers` does
-    #[arg(long, value_name = "N", conflicts_with = "echo", value_parser = workers)]
+    #[arg(long, value_name = "N", conflicts_with = "echo", value_parser = some)]
     workers: Option<usize>,
     /// Write every connection and message to a file, as lines of JSON, behind what it has already
     #[arg(long, value_name = "FILE", conflicts_with = "echo")]
@@ -109,10 +109,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     ping_timeout: Duration,
     /// The largest message that is taken, in bytes; of a compressed one, once it is inflated
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024 * 1024, value_parser = bytes)]
     max_message: usize,
     /// Close a client for which more waits than so many bytes, because it reads more slowly than others speak to it
-    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
+    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024, value_parser = bytes)]
     max_backlog: usize,
     /// How long a message may take from its first byte to its last, in seconds; 0 for as long as it likes
     #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
@@ -145,11 +145,17 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         .map_err(|_| "write a number of seconds, such as 20 or 0.5".to_owned())
 }
 
-fn workers(text: &str) -> Result<usize, String> {
+/// A number of workers, clients, or the like.
+fn some(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(workers) if workers > 0 => Ok(workers),
-        _ => Err("write a number of workers, 1 or more".to_owned()),
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("write a whole number, 1 or more".to_owned()),
     }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|_| "write a number of bytes, such as 65536".to_owned())
 }
 
 impl Serve {
@@ -213,7 +219,7 @@ impl Serve {
         }
         let admin = match self.operation.open_admin().await {
             Ok(admin) => admin,
-            Err(why) => return usage(&why),
+            Err(exit) => return exit,
         };
         for url in scheme.urls(&server, "") {
             scheme.announce(&log, &url, "echo");

@@ -183,6 +183,9 @@ fn certified(certificate_chain: &[u8], key: &[u8]) -> Result<Arc<CertifiedKey>, 
 
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unusable(error: rustls::Error) -> Error {
+    if matches!(error, rustls::Error::InconsistentKeys(_)) {
+        return Error::invalid("the private key is not that of the certificate");
+    }
     Error::invalid(format!("certificate and key cannot be used: {error}"))
 }
 

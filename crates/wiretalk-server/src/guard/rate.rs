@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many a second on average, and so many at once.
+/// So many a second on average, and so many at once. Written as `COUNT/s`, `COUNT/m` or `COUNT/h`, with `:BURST` behind it
+/// if not as many as `COUNT` may come at once.
 ///
 /// ```
 /// use wiretalk_server::guard::Rate;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// assert_eq!((rate.per_second(), rate.burst()), (10.0, 50.0));
 /// assert_eq!("600/m".parse::<Rate>().unwrap().per_second(), 10.0);
 /// assert_eq!("5/s".parse::<Rate>().unwrap().burst(), 5.0);
+/// assert_eq!("60/m".parse::<Rate>().unwrap().burst(), 60.0);
 /// assert!("fast".parse::<Rate>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,7 +101,8 @@ impl FromStr for Rate {
                 Some(_) => return None,
                 None => (rate, 1.0),
             };
-            Self::new(count.parse::<f64>().ok()? / seconds, burst)
+            let count: f64 = count.parse().ok()?;
+            Self::new(count / seconds, burst.or(Some(count.max(1.0))))
         };
         parse().ok_or_else(|| {
             "write a rate such as `10/s`, `600/m` or `10/s:50` (50 at once)".to_owned()

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use wiretalk_net::{Blame, Error, ErrorKind};
 
@@ -50,10 +51,17 @@ impl Schema {
             return Ok(());
         };
         let path = error.instance_path().to_string();
+        let what = match &*path {
+            "" => "the message".to_owned(),
+            path => format!("`{path}`"),
+        };
         // What the client wrote stands not in it: it may be long.
-        Err(match &*path {
-            "" => format!("the message breaks `{}`", error.schema_path()),
-            path => format!("`{path}` breaks `{}`", error.schema_path()),
+        Err(match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                format!("{what} lacks `{name}`: `{}`", error.schema_path())
+            }
+            _ => format!("{what} breaks `{}`", error.schema_path()),
         })
     }
 }

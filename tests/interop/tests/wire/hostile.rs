@@ -50,7 +50,8 @@ fn clients_that_send_half_a_frame_and_stop_are_closed_by_their_deadline() {
         );
         // What they had is free for others: as many again need no more, a little aside that the allocator may waste.
         stall(&server, &case);
-        let more = server.process.memory().peak - peak;
+        // The kernel counts roughly: it may even know of less than before.
+        let more = server.process.memory().peak.saturating_sub(peak);
         let waste = case.clients * case.each / 4;
         assert!(
             more <= waste,

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
-use wiretalk_engine::serve::admin::Admin;
+use wiretalk_engine::serve::admin::{Admin, AdminError};
 #[cfg(feature = "otlp")]
 use wiretalk_engine::serve::otlp::Otlp;
 use wiretalk_engine::serve::{Admission, Capacity, Metrics, Newcomers, Operation, Stop, Tracer};
 
 use super::address::{self, Listening};
 use super::log::Log;
-use super::seconds;
+use super::{seconds, some};
+use crate::exit::Exit;
 use crate::signals::{End, Ends};
-use crate::{descriptors, supervisor};
+use crate::{descriptors, supervisor, terminal};
 
 /// How long traces may take to go to their collector at the end.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(5);
@@ -38,7 +39,7 @@ pub(super) struct Operating {
     #[arg(long, value_name = "TOKEN", requires = "admin")]
     admin_token: Option<String>,
     /// Take so many clients at a time; others get HTTP 503, and may try again
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = some)]
     max_clients: Option<usize>,
     /// Let so many clients wait for a place, first come first served, each for as long as `--handshake-timeout` says
     #[arg(long, value_name = "N", requires = "max_clients")]
@@ -120,14 +121,22 @@ impl Operating {
     }
 
     /// Listens for whoever wants to know.
-    pub(super) async fn open_admin(&self) -> Result<Option<Admin>, String> {
+    pub(super) async fn open_admin(&self) -> Result<Option<Admin>, Exit> {
         let Some(address) = &self.admin else {
             return Ok(None);
         };
         let token = self.admin_token.clone();
         let token = token.or_else(|| std::env::var(TOKEN).ok());
-        let admin = Admin::bind(&address::whole(address), token).await;
-        admin.map(Some).map_err(|error| error.to_string())
+        match Admin::bind(&address::whole(address), token).await {
+            Ok(admin) => Ok(Some(admin)),
+            Err(error) => {
+                terminal::error(&error.to_string());
+                Err(match error {
+                    AdminError::Bind { .. } => Exit::NO_CONNECTION,
+                    _ => Exit::USAGE,
+                })
+            }
+        }
     }
 
     /// Serves, and tells of it, until a signal comes; then until the clients are gone and their traces sent, or another

@@ -16,7 +16,7 @@ use wiretalk_server::guard::{
 };
 
 use super::log::Log;
-use super::seconds;
+use super::{seconds, some};
 use crate::terminal::WARNING;
 
 /// The largest file with a secret, a key or a schema, in bytes.
@@ -87,9 +87,9 @@ pub(super) struct Security {
     #[arg(long, value_name = "CC", requires = "geo")]
     geo_deny: Vec<String>,
     /// Connections of one address at a time
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = some)]
     max_per_address: Option<usize>,
-    /// Messages on a connection: `10/s`, `600/m`, or `10/s:50` for 50 at once
+    /// Messages on a connection: `10/s`, 10 of them at once; `600/m`, 600 at once; or `10/s:50` for 50 at once
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Rate>,
     /// Bytes of messages on a connection
@@ -233,6 +233,10 @@ impl Security {
 
     fn tokens(&self) -> Result<Option<Tokens>, String> {
         let keys = self.keys()?;
+        // A variable that is not set, most likely.
+        if self.token.iter().any(String::is_empty) {
+            return Err("--token: the token is empty".to_owned());
+        }
         let listed = match &self.token_file {
             Some(file) => read("--token-file", file)?,
             None => Vec::new(),

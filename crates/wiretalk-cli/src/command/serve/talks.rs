@@ -82,7 +82,7 @@ impl Serve {
         };
         let admin = match self.operation.open_admin().await {
             Ok(admin) => admin,
-            Err(why) => return usage(&why),
+            Err(exit) => return exit,
         };
         let location = match self.nodes.location() {
             Ok(location) => location,

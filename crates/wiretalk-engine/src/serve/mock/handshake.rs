@@ -67,11 +67,12 @@ impl Mock {
             HandshakeAnswer::Refuse(answer) => {
                 let why = match answer.status {
                     404 => Refused::new("path", "nothing is served there"),
-                    _ => Refused::new("talk", "the talk refuses it"),
+                    _ => Refused::new("talk", refused_for(&answer.body)),
                 };
                 ((reply(&answer), Err(why)), answer.status)
             }
             HandshakeAnswer::RefuseByClose { code, reason } => {
+                let why = refused_for(&reason);
                 let refused = self.refuse_by_close(upgrade, code, reason, entry.slot);
                 if refused.1.is_ok() {
                     self.tell(&Event::Refused {
@@ -79,13 +80,13 @@ impl Mock {
                         target: &request.uri.to_string(),
                         status: code,
                         reason: "talk",
-                        why: "the talk refuses it",
+                        why: &why,
                     });
                     entry.traced.refused(&TracedRefusal {
                         peer: request.peer_addr,
                         status: code,
                         reason: "talk",
-                        why: "the talk refuses it",
+                        why: &why,
                     });
                 }
                 (refused, code)
@@ -339,6 +340,14 @@ struct Accepted {
     subprotocol: Option<String>,
     headers: Vec<(String, String)>,
     compression: Option<bool>,
+}
+
+/// That the talk refuses a client, and the first line of what it says to it.
+fn refused_for(said: &str) -> String {
+    match said.lines().next().unwrap_or_default() {
+        "" => "the talk refuses it".to_owned(),
+        line => format!("the talk refuses it: {line}"),
+    }
 }
 
 /// A request in the words of the player.

@@ -9,11 +9,13 @@ use clap::{Args, ValueEnum};
 use tokio::time::{MissedTickBehavior, interval};
 use wiretalk_engine::serve::Plain;
 use wiretalk_net::server::TlsConfig;
+use x509_parser::pem::Pem;
+use x509_parser::time::ASN1Time;
 
 use super::super::log::Log;
 use super::super::reload::Seen;
 use crate::signals::Hangups;
-use crate::terminal::{BAD, GOOD};
+use crate::terminal::{self, BAD, GOOD};
 
 /// How often the files of a certificate are looked at.
 const LOOKS: Duration = Duration::from_millis(500);
@@ -82,6 +84,7 @@ impl Tls {
         match (&self.cert, &self.key) {
             (Some(certificate), Some(key)) => {
                 let config = read(certificate, key)?;
+                warn_if_expired(certificate);
                 Ok(Some(Ready {
                     config,
                     files: Some((certificate.clone(), key.clone())),
@@ -129,8 +132,8 @@ impl Ready {
             if !asked && !changed {
                 continue;
             }
-            let replaced = bytes(certificate)
-                .and_then(|certificate| Ok((certificate, bytes(key)?)))
+            let replaced = bytes("--cert", certificate)
+                .and_then(|certificate| Ok((certificate, bytes("--key", key)?)))
                 .and_then(|(certificate, key)| {
                     let replaced = self.config.replace(&certificate, &key);
                     replaced.map_err(|error| error.to_string())
@@ -138,7 +141,10 @@ impl Ready {
             seen.iter_mut().for_each(Seen::settle);
             let name = certificate.display();
             log.timed(&match replaced {
-                Ok(()) => format!("{GOOD}reloaded{GOOD:#} {name}"),
+                Ok(()) => match expired(certificate) {
+                    None => format!("{GOOD}reloaded{GOOD:#} {name}"),
+                    Some(why) => format!("{BAD}reloaded{BAD:#} {name}, but {why}"),
+                },
                 Err(why) => format!(
                     "{BAD}not reloaded{BAD:#} {name}: {why}; the certificate before is served on"
                 ),
@@ -148,11 +154,35 @@ impl Ready {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<TlsConfig, String> {
-    TlsConfig::from_pem(&bytes(certificate)?, &bytes(key)?).map_err(|error| error.to_string())
+    TlsConfig::from_pem(&bytes("--cert", certificate)?, &bytes("--key", key)?)
+        .map_err(|error| error.to_string())
 }
 
-fn bytes(file: &Path) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("cannot read `{}`: {error}", file.display()))
+fn bytes(option: &str, file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| format!("{option}: cannot read `{}`: {error}", file.display()))
+}
+
+/// Says so of a certificate that no client will believe. It is served all the same: a test may want just that.
+fn warn_if_expired(certificate: &Path) {
+    if let Some(why) = expired(certificate) {
+        terminal::warning(&format!("--cert: `{}`: {why}", certificate.display()));
+    }
+}
+
+/// Why clients will not believe a server's own certificate, the first of its chain, at this time.
+fn expired(certificate: &Path) -> Option<String> {
+    let pem = fs::read(certificate).ok()?;
+    let first = Pem::iter_from_buffer(&pem).next()?.ok()?;
+    let validity = first.parse_x509().ok()?.validity().clone();
+    let now = ASN1Time::now();
+    if now > validity.not_after {
+        let day = validity.not_after.to_datetime().date();
+        return Some(format!("it has expired, on {day}"));
+    }
+    (now < validity.not_before).then(|| {
+        let day = validity.not_before.to_datetime().date();
+        format!("it is good only from {day} on")
+    })
 }
 
 /// The certificate that was made the last time, or a new one.
