@@ -222,7 +222,11 @@ fn pem_texts_that_hold_nothing_of_use() {
             key.as_str(),
             "PEM",
         ),
-        (certificate.as_str(), other_key.as_str(), "cannot be used"),
+        (
+            certificate.as_str(),
+            other_key.as_str(),
+            "not that of the certificate",
+        ),
     ];
     for (certificate, key, sentence) in cases {
         let error = TlsConfig::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap_err();

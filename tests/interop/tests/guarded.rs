@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wiretalk_interop::{Hand, Process, Program, Server, Signal, certificate};
+use wiretalk_interop::{Hand, Process, Program, Server, Signal, Stream, certificate};
 
 const SECRET: &str = "a secret of thirty-two bytes or more";
 const ORIGIN: &str = "Origin: https://chat.example";
@@ -619,4 +619,59 @@ fn a_file_of_options_says_where_it_is_wrong() {
         401,
         "the command line wins"
     );
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (cert, key) = certificate(folder.path());
+    let name = |file: &str| folder.path().join(file).to_str().map(str::to_owned);
+    let (request, old) = (name("request.pem"), name("old.pem"));
+    let (request, old) = (request.expect("it is UTF-8"), old.expect("it is UTF-8"));
+    let extensions = name("openssl.cnf").expect("it is UTF-8");
+    let openssl = |args: &[&str]| {
+        let _ = Program::system("openssl")
+            .args(args)
+            .finish("")
+            .with_code(0);
+    };
+    openssl(&[
+        "x509",
+        "-x509toreq",
+        "-in",
+        &cert,
+        "-signkey",
+        &key,
+        "-out",
+        &request,
+    ]);
+    // Good for no day: it ends with the second in which it begins.
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        &request,
+        "-signkey",
+        &key,
+        "-days",
+        "0",
+        "-extfile",
+        &extensions,
+        "-extensions",
+        "what",
+        "-out",
+        &old,
+    ]);
+    let server = Server::echo(&["--cert", &cert, "--key", &key]);
+    assert!(!server.process.output(Stream::Err).contains("expired"));
+    // Until that second is over it is good.
+    let start = std::time::Instant::now();
+    loop {
+        let server = Server::echo(&["--cert", &old, "--key", &key]);
+        let told = server.process.output(Stream::Err);
+        if told.contains("it has expired, on 20") {
+            break;
+        }
+        assert!(start.elapsed().as_secs() < 10, "{told}");
+    }
 }
