@@ -114,16 +114,20 @@ async fn closed(socket: &mut WebSocket) -> u16 {
     frame.code.as_u16()
 }
 
+fn a_thousand_a_second() -> Limit {
+    Limit {
+        messages: Rate::new(1000.0, None),
+        bytes: None,
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_has_not_proven_itself_may_say_little() {
     let tokens = Tokens::from_places([TokenFrom::Message]).known("s3cret");
     let server = Served::start(Admission {
         guard: Guard::new(GuardOptions {
             tokens: Some(tokens),
-            connection: Limit {
-                messages: Rate::new(1000.0, None),
-                bytes: None,
-            },
+            connection: a_thousand_a_second(),
             ..GuardOptions::default()
         }),
         ..Admission::default()
@@ -158,10 +162,7 @@ async fn a_client_that_has_not_proven_itself_may_say_little() {
 async fn an_echo_counts_pings_as_well() {
     let server = Served::start(Admission {
         guard: Guard::new(GuardOptions {
-            connection: Limit {
-                messages: Rate::new(1000.0, None),
-                bytes: None,
-            },
+            connection: a_thousand_a_second(),
             ..GuardOptions::default()
         }),
         ..Admission::default()

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Uri, header};
 use serde_json::Value;
 use wiretalk_net::Error;
+use wiretalk_net::server::Request;
 
 use crate::Origins;
 use crate::gate::Gate;
@@ -160,6 +161,20 @@ pub struct Asked<'a> {
     pub now: Instant,
     /// What the calendar says: tokens end by it.
     pub time: std::time::SystemTime,
+}
+
+impl<'a> Asked<'a> {
+    /// What a request asks for that came just now.
+    #[must_use]
+    pub fn of(request: &'a Request) -> Self {
+        Self {
+            uri: &request.uri,
+            headers: &request.headers,
+            peer: request.peer_addr,
+            now: Instant::now(),
+            time: std::time::SystemTime::now(),
+        }
+    }
 }
 
 /// A client that is let in.

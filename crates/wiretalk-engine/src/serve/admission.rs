@@ -115,7 +115,7 @@ impl Admission {
 
     /// Whether a handshake is let in.
     pub(super) fn admit(&self, request: &Request) -> Result<Admitted, Refused> {
-        self.guard.admit(&asked(request))
+        self.guard.admit(&Asked::of(request))
     }
 
     /// The same after [`Reason::TokenUnchecked`]: the keys of tokens are read anew before.
@@ -138,12 +138,12 @@ impl Admission {
 
     /// Whether a plain request is answered, and where it comes from.
     pub(super) fn admit_plain(&self, request: &Request) -> Result<SocketAddr, Refused> {
-        self.guard.admit_plain(&asked(request))
+        self.guard.admit_plain(&Asked::of(request))
     }
 
     /// Whether a plain request may have what the talk answers to it.
     pub(super) fn admit_answer(&self, request: &Request) -> Result<(), Refusal> {
-        self.guard.admit_answer(&asked(request))
+        self.guard.admit_answer(&Asked::of(request))
     }
 
     /// Refuses a handshake: by this reply, or if that is how it is done here, by an upgrade and a close. Gives the reply, its
@@ -270,16 +270,6 @@ impl Entry {
         });
         see_off(socket, reason.close_code(), reason.told()).await;
         None
-    }
-}
-
-fn asked(request: &Request) -> Asked<'_> {
-    Asked {
-        uri: &request.uri,
-        headers: &request.headers,
-        peer: request.peer_addr,
-        now: Instant::now(),
-        time: SystemTime::now(),
     }
 }
 

@@ -58,7 +58,7 @@ impl Entrance {
 
     /// Why a plain request is not answered. Says where it comes from.
     pub(in crate::server) fn plain(&self, request: &mut Request) -> Option<Turned> {
-        match self.guard.admit_plain(&asked(request)) {
+        match self.guard.admit_plain(&Asked::of(request)) {
             Ok(peer) => {
                 request.peer_addr = peer;
                 None
@@ -69,10 +69,10 @@ impl Entrance {
 
     /// Whether a handshake is let in. Says where it comes from.
     pub(in crate::server) async fn admit(&self, request: &mut Request) -> Result<Entry, Turned> {
-        let admitted = match self.guard.admit(&asked(request)) {
+        let admitted = match self.guard.admit(&Asked::of(request)) {
             Err(refused) if refused.refusal.reason == Reason::TokenUnchecked => {
                 match self.guard.refresh().await {
-                    Ok(_) => self.guard.admit(&asked(request)),
+                    Ok(_) => self.guard.admit(&Asked::of(request)),
                     Err(error) => Err(Refused {
                         refusal: Refusal {
                             why: error.to_string(),
@@ -205,16 +205,6 @@ impl Entry {
 
     pub(in crate::server) fn gate(self) -> Option<Box<dyn Gate>> {
         self.0.gate
-    }
-}
-
-fn asked(request: &Request) -> Asked<'_> {
-    Asked {
-        uri: &request.uri,
-        headers: &request.headers,
-        peer: request.peer_addr,
-        now: Instant::now(),
-        time: SystemTime::now(),
     }
 }
 
